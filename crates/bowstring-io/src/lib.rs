@@ -1,0 +1,1 @@
+//! Files to Arrow and back.

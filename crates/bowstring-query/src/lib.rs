@@ -1,0 +1,1 @@
+//! Lazy frames and SQL.
