@@ -1,0 +1,101 @@
+//! How are the row groups of a Parquet file read?
+
+use std::{
+    fs::File,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+
+use arrow::datatypes::SchemaRef;
+use bowstring_core::Cancel;
+use parquet::arrow::{
+    ProjectionMask,
+    arrow_reader::{ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReaderBuilder},
+};
+
+use crate::{Batches, IoError, Part, Result, Scan};
+
+/// A Parquet file whose footer has been read.
+#[derive(Debug)]
+pub(crate) struct ParquetFile {
+    path: PathBuf,
+    metadata: ArrowReaderMetadata,
+}
+
+impl ParquetFile {
+    pub(crate) fn open(path: &Path) -> Result<Self> {
+        let file = File::open(path).map_err(|error| IoError::system("open", path, error))?;
+        let metadata = ArrowReaderMetadata::load(&file, ArrowReaderOptions::new())
+            .map_err(|error| IoError::parquet(path, error))?;
+        Ok(Self { path: path.to_owned(), metadata })
+    }
+
+    pub(crate) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    pub(crate) fn schema(&self) -> SchemaRef {
+        Arc::clone(self.metadata.schema())
+    }
+
+    pub(crate) fn num_rows(&self) -> u64 {
+        self.metadata.metadata().row_groups().iter().map(|group| group.num_rows().max(0) as u64).sum()
+    }
+
+    pub(crate) fn parts(&self, file: usize) -> Vec<Part> {
+        let groups = self.metadata.metadata().row_groups().iter();
+        groups
+            .zip(0u64..)
+            .map(|(group, index)| Part {
+                file,
+                range: Some(index..index + 1),
+                weight: group.compressed_size().max(0) as u64,
+            })
+            .collect()
+    }
+
+    pub(crate) fn read(&self, part: &Part, scan: &Scan, cancel: &Cancel) -> Result<Batches> {
+        let file = File::open(&self.path).map_err(|error| IoError::system("open", &self.path, error))?;
+        let mut builder = ParquetRecordBatchReaderBuilder::new_with_metadata(file, self.metadata.clone())
+            .with_batch_size(scan.batch_rows);
+        if let Some(range) = &part.range {
+            builder = builder.with_row_groups((range.start as usize..range.end as usize).collect());
+        }
+        let width = self.metadata.schema().fields().len();
+        let wanted: Vec<usize> = scan.projection.clone().unwrap_or_else(|| (0..width).collect());
+        let mut read = wanted.clone();
+        read.extend(scan.predicate.iter().flat_map(|predicate| predicate.columns()));
+        read.sort_unstable();
+        read.dedup();
+        let mask = ProjectionMask::roots(builder.parquet_schema(), read.iter().copied());
+        let path = self.path.clone();
+        let reader = builder.with_projection(mask).build().map_err(|error| IoError::parquet(&path, error))?;
+        let output: Vec<usize> =
+            wanted.iter().filter_map(|column| read.iter().position(|index| index == column)).collect();
+        let (predicate, cancel) = (scan.predicate.clone(), cancel.clone());
+        let mut left = scan.limit.unwrap_or(usize::MAX);
+        let batches = reader.map(move |batch| {
+            cancel.check()?;
+            let batch = batch.map_err(|error| IoError::Malformed {
+                path: path.clone(),
+                format: "parquet",
+                reason: error.to_string(),
+                hint: None,
+            })?;
+            let batch = match &predicate {
+                Some(predicate) => predicate.filter(&batch, &read)?,
+                None => batch,
+            };
+            Ok(batch.project(&output)?)
+        });
+        Ok(Box::new(batches.map_while(move |batch| match batch {
+            Ok(_) if left == 0 => None,
+            Ok(batch) => {
+                let batch = batch.slice(0, batch.num_rows().min(left));
+                left -= batch.num_rows();
+                Some(Ok(batch))
+            }
+            error => Some(error),
+        })))
+    }
+}
