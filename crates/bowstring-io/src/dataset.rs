@@ -1,23 +1,22 @@
 //! Which files belong to a dataset, and what is their common schema?
 
-use std::path::{Path, PathBuf};
+use std::{
+    path::{Path, PathBuf},
+    sync::Arc,
+};
 
 use arrow::datatypes::SchemaRef;
 use bowstring_core::Cancel;
 
-use crate::{Batches, Format, IoError, Part, Result, Scan, Statistics, parquet_read::ParquetFile};
-
-/// How files are read.
-#[derive(Clone, Debug, Default)]
-pub struct ReadOptions {
-    /// The format; from the names' endings when `None`.
-    pub format: Option<Format>,
-}
+use crate::{
+    Batches, Format, IoError, Part, ReadOptions, Result, Scan, Statistics,
+    source::{self, Source},
+};
 
 /// One or more files of one schema.
 #[derive(Debug)]
 pub struct Dataset {
-    files: Vec<ParquetFile>,
+    files: Vec<Arc<dyn Source>>,
     schema: SchemaRef,
 }
 
@@ -29,16 +28,14 @@ impl Dataset {
     pub fn open(paths: &[PathBuf], options: &ReadOptions) -> Result<Self> {
         let mut files = Vec::with_capacity(paths.len());
         for path in paths {
-            match options.format.map_or_else(|| Format::of_path(path), Ok)? {
-                Format::Parquet => files.push(ParquetFile::open(path)?),
-                _ => return Err(IoError::UnknownFormat { path: path.clone() }),
-            }
+            let format = options.format.map_or_else(|| Format::of_path(path), Ok)?;
+            files.push(source::open(path, format, options)?);
         }
         let Some(first) = files.first() else {
             return Err(IoError::NoMatch { pattern: String::new() });
         };
-        let schema = first.schema();
-        if let Some(other) = files.iter().find(|file| file.schema() != schema) {
+        let schema = Arc::clone(first.schema());
+        if let Some(other) = files.iter().find(|file| *file.schema() != schema) {
             return Err(IoError::SchemaMismatch {
                 path: other.path().to_owned(),
                 reason: "columns or types differ".into(),
@@ -54,13 +51,15 @@ impl Dataset {
 
     /// The files, in the order in which their rows come.
     pub fn files(&self) -> impl Iterator<Item = &Path> {
-        self.files.iter().map(ParquetFile::path)
+        self.files.iter().map(|file| file.path())
     }
 
     /// What is known without reading rows.
     pub fn statistics(&self) -> Statistics {
+        let each: Vec<Statistics> = self.files.iter().map(|file| file.statistics()).collect();
         Statistics {
-            num_rows: Some(self.files.iter().map(ParquetFile::num_rows).sum()),
+            num_rows: each.iter().map(|file| file.num_rows).sum(),
+            total_bytes: each.iter().map(|file| file.total_bytes).sum(),
             ..Statistics::default()
         }
     }
@@ -70,8 +69,12 @@ impl Dataset {
     ///
     /// # Errors
     /// When the metadata does not fit the file.
-    pub fn split(&self, _scan: &Scan) -> Result<Vec<Part>> {
-        Ok(self.files.iter().enumerate().flat_map(|(index, file)| file.parts(index)).collect())
+    pub fn split(&self, scan: &Scan) -> Result<Vec<Part>> {
+        let mut parts = Vec::new();
+        for (index, file) in self.files.iter().enumerate() {
+            parts.extend(file.parts(index, scan)?);
+        }
+        Ok(parts)
     }
 
     /// Reads a part.

@@ -4,14 +4,17 @@
 mod dataset;
 mod error;
 mod format;
+mod options;
 mod parquet_read;
 mod predicate;
 mod scan;
+mod source;
 
 pub use crate::{
-    dataset::{Dataset, ReadOptions},
+    dataset::Dataset,
     error::{IoError, Result},
     format::Format,
+    options::{BadRows, CsvOptions, JsonOptions, ReadOptions},
     predicate::{CompareOp, Predicate},
     scan::{Batches, ColumnStatistics, Part, Scan, Statistics},
 };

@@ -3,7 +3,6 @@
 use std::{
     fs::File,
     path::{Path, PathBuf},
-    sync::Arc,
 };
 
 use arrow::datatypes::SchemaRef;
@@ -13,7 +12,7 @@ use parquet::arrow::{
     arrow_reader::{ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReaderBuilder},
 };
 
-use crate::{Batches, IoError, Part, Result, Scan};
+use crate::{Batches, IoError, Part, Result, Scan, Statistics, source::Source};
 
 /// A Parquet file whose footer has been read.
 #[derive(Debug)]
@@ -29,32 +28,39 @@ impl ParquetFile {
             .map_err(|error| IoError::parquet(path, error))?;
         Ok(Self { path: path.to_owned(), metadata })
     }
+}
 
-    pub(crate) fn path(&self) -> &Path {
+impl Source for ParquetFile {
+    fn path(&self) -> &Path {
         &self.path
     }
 
-    pub(crate) fn schema(&self) -> SchemaRef {
-        Arc::clone(self.metadata.schema())
+    fn schema(&self) -> &SchemaRef {
+        self.metadata.schema()
     }
 
-    pub(crate) fn num_rows(&self) -> u64 {
-        self.metadata.metadata().row_groups().iter().map(|group| group.num_rows().max(0) as u64).sum()
+    fn statistics(&self) -> Statistics {
+        let groups = self.metadata.metadata().row_groups();
+        Statistics {
+            num_rows: Some(groups.iter().map(|group| group.num_rows().max(0) as u64).sum()),
+            total_bytes: groups.iter().map(|group| group.compressed_size().max(0) as u64).sum(),
+            ..Statistics::default()
+        }
     }
 
-    pub(crate) fn parts(&self, file: usize) -> Vec<Part> {
+    fn parts(&self, file: usize, _scan: &Scan) -> Result<Vec<Part>> {
         let groups = self.metadata.metadata().row_groups().iter();
-        groups
+        Ok(groups
             .zip(0u64..)
             .map(|(group, index)| Part {
                 file,
                 range: Some(index..index + 1),
                 weight: group.compressed_size().max(0) as u64,
             })
-            .collect()
+            .collect())
     }
 
-    pub(crate) fn read(&self, part: &Part, scan: &Scan, cancel: &Cancel) -> Result<Batches> {
+    fn read(&self, part: &Part, scan: &Scan, cancel: &Cancel) -> Result<Batches> {
         let file = File::open(&self.path).map_err(|error| IoError::system("open", &self.path, error))?;
         let mut builder = ParquetRecordBatchReaderBuilder::new_with_metadata(file, self.metadata.clone())
             .with_batch_size(scan.batch_rows);

@@ -1,0 +1,90 @@
+//! How are files read, when their names and contents do not say it?
+
+use arrow::datatypes::SchemaRef;
+
+use crate::Format;
+
+/// How files are read. Options of a format that is not read have no effect.
+#[derive(Clone, Debug, Default)]
+pub struct ReadOptions {
+    /// The format; from the names' endings when `None`.
+    pub format: Option<Format>,
+    /// How CSV and TSV are read.
+    pub csv: CsvOptions,
+    /// How newline-delimited JSON is read.
+    pub json: JsonOptions,
+}
+
+/// How CSV and TSV are read.
+#[derive(Clone, Debug)]
+pub struct CsvOptions {
+    /// The byte between two values: `,` by default, a tab for files that end in `.tsv`.
+    pub delimiter: Option<u8>,
+    /// The byte around a value that holds delimiters, quotes or newlines: `"` by default; nothing is
+    /// quoted when `None`.
+    pub quote: Option<u8>,
+    /// The byte before a quote inside a quoted value; a doubled quote when `None`, as by default.
+    pub escape: Option<u8>,
+    /// Lines that begin with it are skipped; none by default.
+    pub comment: Option<u8>,
+    /// Whether the first line holds the names; true by default.
+    pub has_header: bool,
+    /// The names, in place of those of the header.
+    pub names: Option<Vec<String>>,
+    /// Lines to skip before the header; 0 by default.
+    pub skip_rows: usize,
+    /// Unquoted values that mean null, the empty one besides.
+    pub null_values: Vec<String>,
+    /// The columns and their types; inferred when `None`.
+    pub schema: Option<SchemaRef>,
+    /// Rows from which types are inferred; 10 000 by default.
+    pub infer_rows: usize,
+    /// The encoding by its WHATWG name; `utf-8` by default.
+    pub encoding: String,
+    /// What happens to a row that has too many or too few values.
+    pub on_bad_rows: BadRows,
+}
+
+impl Default for CsvOptions {
+    fn default() -> Self {
+        Self {
+            delimiter: None,
+            quote: Some(b'"'),
+            escape: None,
+            comment: None,
+            has_header: true,
+            names: None,
+            skip_rows: 0,
+            null_values: Vec::new(),
+            schema: None,
+            infer_rows: 10_000,
+            encoding: "utf-8".into(),
+            on_bad_rows: BadRows::Error,
+        }
+    }
+}
+
+/// What happens to a row that has too many or too few values.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum BadRows {
+    /// Reading ends with an error that names the row.
+    #[default]
+    Error,
+    /// The row is left out; how many were is logged.
+    Skip,
+}
+
+/// How newline-delimited JSON is read.
+#[derive(Clone, Debug)]
+pub struct JsonOptions {
+    /// The columns and their types; inferred when `None`.
+    pub schema: Option<SchemaRef>,
+    /// Rows from which the schema is inferred; 10 000 by default.
+    pub infer_rows: usize,
+}
+
+impl Default for JsonOptions {
+    fn default() -> Self {
+        Self { schema: None, infer_rows: 10_000 }
+    }
+}

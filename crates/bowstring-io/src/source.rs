@@ -1,0 +1,33 @@
+//! What does a file format have to offer to be part of a dataset?
+
+use std::{fmt::Debug, path::Path, sync::Arc};
+
+use arrow::datatypes::SchemaRef;
+use bowstring_core::Cancel;
+
+use crate::{
+    Batches, Format, IoError, Part, ReadOptions, Result, Scan, Statistics, parquet_read::ParquetFile,
+};
+
+/// A file that has been opened: its schema is known, its rows are not read yet. Columns in scans and
+/// statistics are indices into the file's own schema.
+pub(crate) trait Source: Debug + Send + Sync {
+    /// Where it lies.
+    fn path(&self) -> &Path;
+    /// The columns that its reader gives.
+    fn schema(&self) -> &SchemaRef;
+    /// What is known without reading rows.
+    fn statistics(&self) -> Statistics;
+    /// The parts in which it is read, in the order of their rows; `file` is the dataset's number for it.
+    fn parts(&self, file: usize, scan: &Scan) -> Result<Vec<Part>>;
+    /// The batches of one part.
+    fn read(&self, part: &Part, scan: &Scan, cancel: &Cancel) -> Result<Batches>;
+}
+
+/// Opens a file as `format` says.
+pub(crate) fn open(path: &Path, format: Format, _options: &ReadOptions) -> Result<Arc<dyn Source>> {
+    match format {
+        Format::Parquet => Ok(Arc::new(ParquetFile::open(path)?)),
+        Format::Csv | Format::Json | Format::Ipc => Err(IoError::UnknownFormat { path: path.to_owned() }),
+    }
+}
