@@ -112,11 +112,21 @@ where
     fn build(&self, config: Json) -> Result<Arc<dyn Step>, Vec<ConfigProblem>> {
         let config = serde_path_to_error::deserialize(config).map_err(|error| {
             vec![ConfigProblem {
-                path: error.path().iter().map(ToString::to_string).collect(),
+                path: error.path().iter().map_while(segment).collect(),
                 message: error.inner().to_string(),
                 hint: None,
             }]
         })?;
         (self.build)(config)
+    }
+}
+
+/// The key or index of one step down a path; `None` where it is not known.
+fn segment(segment: &serde_path_to_error::Segment) -> Option<String> {
+    use serde_path_to_error::Segment;
+    match segment {
+        Segment::Seq { index } => Some(index.to_string()),
+        Segment::Map { key } => Some(key.clone()),
+        Segment::Enum { .. } | Segment::Unknown => None,
     }
 }

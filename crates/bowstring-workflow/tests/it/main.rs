@@ -1,0 +1,3 @@
+//! One binary for all integration tests of the engine, so that it is linked once.
+
+mod documents;
