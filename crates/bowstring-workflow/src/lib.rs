@@ -2,6 +2,7 @@
 //! no step kinds.
 
 mod attempt;
+mod builder;
 mod config;
 mod connect;
 mod cycle;
@@ -18,13 +19,16 @@ mod registry;
 mod report;
 mod run;
 mod schedule;
+mod schema;
 mod step;
 mod tree;
 mod validate;
 mod value;
+mod view;
 mod workflow;
 
 pub use crate::{
+    builder::{Builder, StepBuilder},
     document::{Document, Parameter},
     event::{Event, EventKind, Observer},
     params::Params,
@@ -32,11 +36,13 @@ pub use crate::{
     registry::{ConfigProblem, Registry, StepType},
     report::{Failure, Millis, Report, RunFailure, State, Status, StepReport},
     run::{Finished, Keep, OutputError, RunError, RunOptions, run, units},
+    schema::json_schema,
     step::{
         FusedMetrics, Fusion, InputSpec, Inputs, Output, Progress, Role, Step, StepContext, StepError,
         StepResult, Work,
     },
     validate::Limits,
     value::{Value, ValueType},
+    view::{ViewFormat, view},
     workflow::{OnFailure, Retry, StepSpec, Workflow},
 };

@@ -304,6 +304,9 @@ fn pieces<'a>(text: &'a str, spot: &Spot<'_>, sink: &mut Sink) -> Option<Vec<Pie
     Some(pieces)
 }
 
+/// What [`is_name`] takes, as a pattern.
+pub(crate) const NAME_PATTERN: &str = "[A-Za-z_][A-Za-z0-9_-]*";
+
 /// Whether `name` can stand in `${…}`.
 fn is_name(name: &str) -> bool {
     name.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_')

@@ -1,7 +1,10 @@
 //! Documents: what is read, what is refused, and with which words.
 
+mod build;
 mod kinds;
+mod schema;
 mod smoke;
+mod views;
 
 use bowstring_workflow::{Document, Limits, Params, Problems, Workflow};
 use expect_test::Expect;
