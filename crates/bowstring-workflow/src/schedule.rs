@@ -664,3 +664,7 @@ fn skipped() -> StepReport {
         error: None,
     }
 }
+
+#[cfg(test)]
+#[path = "simulation.rs"]
+mod simulation;
