@@ -2,13 +2,22 @@
 SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 .DELETE_ON_ERROR:
-.PHONY: help demo test check bench coverage docs
+.PHONY: help demo test check deny bench coverage docs
 
 CARGO_TARGET_DIR ?= $(CURDIR)/target
 export CARGO_TARGET_DIR
+
+PYTHON ?= python3
+VENV := $(CARGO_TARGET_DIR)/venv
+BIN := $(VENV)/$(if $(filter Windows_NT,$(OS)),Scripts,bin)
+
 # Cargo's own tools, built once at these versions into a folder of their own.
 BOWSTRING_TOOLS ?= $(CARGO_TARGET_DIR)/tools
 MACHETE := $(BOWSTRING_TOOLS)/bin/cargo-machete-0.9.2
+DENY := $(BOWSTRING_TOOLS)/bin/cargo-deny-0.20.2
+ADVISORIES := https://github.com/rustsec/advisory-db
+
+DEMO := examples/debian-packages
 
 help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "%-10s %s\n", $$1, $$2}' Makefile
@@ -16,15 +25,34 @@ help: ## list these targets
 test: ## build and test everything
 	cargo test --workspace --locked
 
-check: $(MACHETE) ## formatting, lints, layers, unused dependencies, rustdoc
+check: $(MACHETE) deny docs ## formatting, lints, layers, licences, dependencies, documentation
 	cargo fmt --all --check
 	cargo clippy --workspace --all-targets --locked -- -D warnings
 	cargo clippy --workspace --lib --bins --locked --exclude bowstring-testing -- -D warnings \
 	    -D clippy::unwrap_used -D clippy::expect_used -D clippy::panic
 	cargo xtask tidy
-	$(MACHETE)
+	cargo xtask deps --check
 	RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --locked
 
-$(BOWSTRING_TOOLS)/bin/cargo-machete-%:
-	cargo install --locked --quiet --version $* --root $(BOWSTRING_TOOLS) --target-dir $(CARGO_TARGET_DIR)/tools-build cargo-machete
-	mv $(BOWSTRING_TOOLS)/bin/cargo-machete $@
+deny: $(DENY)
+	$(DENY) --locked check bans licenses sources
+	@if timeout 30 git ls-remote --quiet --exit-code $(ADVISORIES) HEAD >/dev/null 2>&1; then \
+	    $(DENY) --locked check advisories; \
+	else \
+	    echo "advisories: NOT CHECKED, $(ADVISORIES) cannot be reached"; \
+	fi
+
+docs: $(VENV)/ready ## build the documentation site into site/
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
+
+$(VENV)/ready: requirements-dev.txt
+	$(PYTHON) -m venv --clear $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements-dev.txt
+	touch $@
+
+$(BOWSTRING_TOOLS)/bin/cargo-machete-%: TOOL = cargo-machete
+$(BOWSTRING_TOOLS)/bin/cargo-deny-%: TOOL = cargo-deny
+$(BOWSTRING_TOOLS)/bin/cargo-machete-% $(BOWSTRING_TOOLS)/bin/cargo-deny-%:
+	cargo install --locked --quiet --version $* --root $(BOWSTRING_TOOLS) \
+	    --target-dir $(CARGO_TARGET_DIR)/tools-build $(TOOL)
+	mv $(BOWSTRING_TOOLS)/bin/$(TOOL) $@

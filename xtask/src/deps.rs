@@ -92,14 +92,21 @@ fn rows(metadata: &Metadata) -> BTreeMap<String, Row> {
     let by_id: BTreeMap<&str, _> =
         metadata.packages.iter().map(|package| (package.id.as_str(), package)).collect();
     let direct: BTreeSet<String> = rows.keys().cloned().collect();
+    let mut needs = Vec::new();
     for node in &metadata.resolve.nodes {
         let Some(package) = by_id.get(node.id.as_str()) else { continue };
         for needed in node.dependencies.iter().filter_map(|id| by_id.get(id.as_str())) {
             let Some(row) = rows.get_mut(&needed.name) else { continue };
             if members.contains(package.name.as_str()) {
                 row.pinned.insert(needed.version.clone());
-                continue;
+            } else {
+                needs.push((package, needed));
             }
+        }
+    }
+    for (package, needed) in needs {
+        // Another version of the same crate is not what we use.
+        if let Some(row) = rows.get_mut(&needed.name).filter(|row| row.pinned.contains(&needed.version)) {
             for dependency in package
                 .dependencies
                 .iter()
@@ -151,12 +158,17 @@ mod tests {
                 {"id": "stray", "name": "stray", "version": "1.0.0", "dependencies": [
                     {"name": "arrow", "req": ">=58", "kind": null},
                 ]},
+                {"id": "old", "name": "arrow", "version": "50.0.0", "dependencies": []},
+                {"id": "old user", "name": "old-user", "version": "1.0.0", "dependencies": [
+                    {"name": "arrow", "req": "^50", "kind": null},
+                ]},
             ],
             "resolve": {"nodes": [
                 {"id": "ours", "dependencies": ["arrow", "datafusion"]},
                 {"id": "datafusion", "dependencies": ["common"]},
                 {"id": "common", "dependencies": ["arrow"]},
                 {"id": "stray", "dependencies": ["arrow"]},
+                {"id": "old user", "dependencies": ["old"]},
             ]},
         }))
         .expect("the shape of cargo metadata");
