@@ -51,7 +51,7 @@ impl Configs {
                         Err(problems) => problems.into_iter().map(Finding::from).collect(),
                     }
                 } else {
-                    explain(&errors, schema)
+                    explain(&errors, &value, schema)
                 }
             }
         };
@@ -72,11 +72,38 @@ impl Configs {
     fn compiled(&mut self, step_type: &Arc<dyn StepType>) -> Result<&Compiled, &str> {
         let name = step_type.name().to_owned();
         let compiled = self.schemas.entry(name).or_insert_with(|| {
-            let schema = step_type.config_schema().to_value();
+            let schema = bounded_schema(step_type.as_ref());
             let validator = jsonschema::validator_for(&schema).map_err(|error| error.to_string())?;
             Ok(Compiled { schema, validator })
         });
         compiled.as_ref().map_err(String::as_str)
+    }
+}
+
+/// The schema of a type's config, in which whole numbers have the bounds of their Rust types.
+pub(crate) fn bounded_schema(step_type: &dyn StepType) -> Json {
+    let mut schema = step_type.config_schema().to_value();
+    bound(&mut schema);
+    schema
+}
+
+fn bound(schema: &mut Json) {
+    match schema {
+        Json::Array(items) => items.iter_mut().for_each(bound),
+        Json::Object(words) => {
+            let (least, most) = match words.get("format").and_then(Json::as_str) {
+                Some("uint8") => (0, i64::from(u8::MAX)),
+                Some("uint16") => (0, i64::from(u16::MAX)),
+                Some("uint32") => (0, i64::from(u32::MAX)),
+                Some("int8") => (i64::from(i8::MIN), i64::from(i8::MAX)),
+                Some("int16") => (i64::from(i16::MIN), i64::from(i16::MAX)),
+                Some("int32") => (i64::from(i32::MIN), i64::from(i32::MAX)),
+                _ => return words.values_mut().for_each(bound),
+            };
+            words.entry("minimum").or_insert(least.into());
+            words.entry("maximum").or_insert(most.into());
+        }
+        _ => {}
     }
 }
 

@@ -178,9 +178,9 @@ fn named_inputs(
     }
 }
 
-/// Checks that what arrives at `spot` is of a type that the input takes.
+/// Checks that what arrives at `spot` is of a type that the input of this step type takes.
 pub(crate) fn check_type(
-    spec: &InputSpec,
+    (kind, spec): (&str, &InputSpec),
     (name, spot): (&str, &Spot<'_>),
     (maker, made): (&str, Option<ValueType>),
     sink: &mut Sink,
@@ -194,10 +194,10 @@ pub(crate) fn check_type(
         InputSpec::None => return,
     };
     match made {
-        None => spot.report(sink, format!("the step `{maker}` makes nothing that could be taken"), None),
+        None => spot.report(sink, format!("`{kind}` needs an input, but `{maker}` makes nothing"), None),
         Some(made) if !types.contains(&made) => {
             let taken = types.iter().map(|known| known.0).collect::<Vec<_>>().join("` or `");
-            let message = format!("`{maker}` makes a value of type `{made}`, but `{taken}` is taken here");
+            let message = format!("`{kind}` takes a value of type `{taken}`, but `{maker}` makes `{made}`");
             spot.report(sink, message, None);
         }
         Some(_) => {}

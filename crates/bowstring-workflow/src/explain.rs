@@ -26,19 +26,41 @@ impl From<ConfigProblem> for Finding {
     }
 }
 
+/// A config and the schema that it does not fit.
+#[derive(Clone, Copy)]
+struct Case<'a> {
+    config: &'a Json,
+    schema: &'a Json,
+}
+
 /// What `errors` of a config come to; never empty when `errors` is not.
-pub(crate) fn explain(errors: &[ValidationError<'_>], schema: &Json) -> Vec<Finding> {
+pub(crate) fn explain(errors: &[ValidationError<'_>], config: &Json, schema: &Json) -> Vec<Finding> {
     let mut problems = Vec::new();
-    for error in errors {
-        one(error, errors, schema, &mut problems);
-    }
+    each(errors, Case { config, schema }, &mut problems);
     problems
+}
+
+fn each(errors: &[ValidationError<'_>], case: Case<'_>, problems: &mut Vec<Finding>) {
+    for error in errors {
+        // Where only some words are taken, that says more than that it must be text.
+        let is_told = |other: &ValidationError<'_>| {
+            is_choice(other.kind()) && other.instance_path() == error.instance_path()
+        };
+        let is_type = matches!(error.kind(), ValidationErrorKind::Type { .. });
+        if !(is_type && errors.iter().any(is_told)) {
+            one(error, errors, case, problems);
+        }
+    }
+}
+
+fn is_choice(kind: &ValidationErrorKind) -> bool {
+    matches!(kind, ValidationErrorKind::Constant { .. } | ValidationErrorKind::Enum { .. })
 }
 
 fn one(
     error: &ValidationError<'_>,
     siblings: &[ValidationError<'_>],
-    schema: &Json,
+    case: Case<'_>,
     problems: &mut Vec<Finding>,
 ) {
     let path: Vec<String> = error.instance_path().iter().map(|segment| segment.to_string()).collect();
@@ -46,25 +68,24 @@ fn one(
     let (message, hint) = match error.kind() {
         ValidationErrorKind::AdditionalProperties { unexpected }
         | ValidationErrorKind::UnevaluatedProperties { unexpected } => {
-            let known = known_keys(schema, error);
-            for key in unexpected {
-                let mut path = path.clone();
-                path.push(key.clone());
-                let hint = suggestion(key, known.iter().map(String::as_str));
-                let message = format!("unknown key `{}`", shortened(key));
-                let problem = ConfigProblem { path, message, hint: Some(hint) };
-                problems.push(Finding { problem, at_key: true });
-            }
-            return;
+            return unknown_keys(&path, unexpected, known_keys(case.schema, error), problems);
+        }
+        // A mapping that may have no keys at all: the error is the mapping's and names none of them.
+        ValidationErrorKind::FalseSchema
+            if error.schema_path().as_str().ends_with("/additionalProperties") =>
+        {
+            let mapping = case.config.pointer(error.instance_path().as_str()).and_then(Json::as_object);
+            let keys: Vec<String> = mapping.into_iter().flat_map(|keys| keys.keys().cloned()).collect();
+            return unknown_keys(&path, &keys, known_keys(case.schema, error), problems);
         }
         ValidationErrorKind::Required { property } => {
             let key = property.as_str().unwrap_or_default();
-            if is_misspelled(key, unknown_keys(error, siblings)) {
+            if is_misspelled(key, unexpected(error, siblings)) {
                 return;
             }
             (format!("the key `{key}` is missing"), None)
         }
-        ValidationErrorKind::Type { kind } => type_error(kind, error.instance(), &found),
+        ValidationErrorKind::Type { kind } => type_error(&types_of(kind), error.instance(), &found),
         ValidationErrorKind::Enum { options } => {
             let options = options.as_array().map(Vec::as_slice).unwrap_or_default();
             not_among(options.iter(), error.instance(), &found)
@@ -73,7 +94,7 @@ fn one(
             not_among(std::iter::once(expected_value.as_ref()), error.instance(), &found)
         }
         ValidationErrorKind::AnyOf { context } | ValidationErrorKind::OneOfNotValid { context } => {
-            return alternatives(error, context, schema, problems);
+            return alternatives(error, context, case, problems);
         }
         ValidationErrorKind::OneOfMultipleValid { .. } => {
             (format!("{found} can be read in more than one way"), None)
@@ -117,6 +138,19 @@ fn one(
     problems.push(ConfigProblem { path, message, hint }.into());
 }
 
+fn unknown_keys(path: &[String], keys: &[String], known: Vec<String>, problems: &mut Vec<Finding>) {
+    for key in keys {
+        let hint = match known.is_empty() {
+            true => "leave it out".to_owned(),
+            false => suggestion(key, known.iter().map(String::as_str)),
+        };
+        let path = path.iter().chain([key]).cloned().collect();
+        let message = format!("unknown key `{}`", shortened(key));
+        let problem = ConfigProblem { path, message, hint: Some(hint) };
+        problems.push(Finding { problem, at_key: true });
+    }
+}
+
 fn count(number: u64, what: &str) -> String {
     format!("{number} {what}{}", if number == 1 { "" } else { "s" })
 }
@@ -125,16 +159,19 @@ fn describe(value: &Json) -> String {
     Node::from_json(value, MAX_DEPTH, &mut 0).map_or_else(|| "a value".to_owned(), |node| node.describe())
 }
 
-fn type_error(kind: &TypeKind, value: &Json, found: &str) -> (String, Option<String>) {
-    let types: Vec<JsonType> = match kind {
+fn types_of(kind: &TypeKind) -> Vec<JsonType> {
+    match kind {
         TypeKind::Single(one) => vec![*one],
         TypeKind::Multiple(set) => set.iter().collect(),
-    };
+    }
+}
+
+fn type_error(types: &[JsonType], value: &Json, found: &str) -> (String, Option<String>) {
     let quote = types.contains(&JsonType::String) && matches!(value, Json::Number(_) | Json::Bool(_));
     let hint = quote.then(|| "quote it if it is meant as text".to_owned());
-    let unquote = !quote && matches!(value, Json::String(text) if fits_unquoted(text, &types));
+    let unquote = !quote && matches!(value, Json::String(text) if fits_unquoted(text, types));
     let hint = hint.or_else(|| unquote.then(|| "write it without quotes".to_owned()));
-    (format!("expected {}, found {found}", any_of(&types)), hint)
+    (format!("expected {}, found {found}", any_of(types)), hint)
 }
 
 /// Whether a text would be of one of these types, had it no quotes.
@@ -184,7 +221,7 @@ fn not_among<'j>(
 fn alternatives(
     error: &ValidationError<'_>,
     forms: &[Vec<ValidationError<'static>>],
-    schema: &Json,
+    case: Case<'_>,
     problems: &mut Vec<Finding>,
 ) {
     let here = error.instance_path().as_str();
@@ -193,17 +230,25 @@ fn alternatives(
     let (mut options, mut types) = (Vec::new(), Vec::new());
     let mut others: Vec<&[ValidationError<'static>]> = Vec::new();
     for form in forms {
-        match form.as_slice() {
-            [only] if only.instance_path().as_str() == here => match only.kind() {
+        let is_here = |error: &ValidationError<'_>| error.instance_path().as_str() == here;
+        let is_plain = |error: &ValidationError<'_>| {
+            is_here(error)
+                && (is_choice(error.kind()) || matches!(error.kind(), ValidationErrorKind::Type { .. }))
+        };
+        if !form.iter().all(is_plain) {
+            others.push(form);
+            continue;
+        }
+        let takes_words = form.iter().any(|error| is_choice(error.kind()));
+        for error in form {
+            match error.kind() {
                 ValidationErrorKind::Constant { expected_value } => options.push(expected_value.as_ref()),
                 ValidationErrorKind::Enum { options: some } => {
                     options.extend(some.as_array().map(Vec::as_slice).unwrap_or_default());
                 }
-                ValidationErrorKind::Type { kind: TypeKind::Single(one) } => types.push(*one),
-                ValidationErrorKind::Type { kind: TypeKind::Multiple(set) } => types.extend(set.iter()),
-                _ => others.push(form),
-            },
-            _ => others.push(form),
+                ValidationErrorKind::Type { kind } if !takes_words => types.extend(types_of(kind)),
+                _ => {}
+            }
         }
     }
     // A form of the wrong type was not meant; of the others the one with the least to mend was.
@@ -214,29 +259,20 @@ fn alternatives(
     };
     let meant = others.iter().min_by_key(|form| (has_type_error(form), form.len()));
     match meant {
-        Some(form) => {
-            for error in *form {
-                one(error, form, schema, problems);
-            }
-        }
+        Some(form) => each(form, case, problems),
         None if !options.is_empty() => {
             let (message, hint) = not_among(options.into_iter(), error.instance(), &found);
             problems.push(ConfigProblem { path: at(), message, hint }.into());
         }
         None => {
-            let (message, hint) = type_error_of(&types, error.instance(), &found);
+            let (message, hint) = type_error(&types, error.instance(), &found);
             problems.push(ConfigProblem { path: at(), message, hint }.into());
         }
     }
 }
 
-fn type_error_of(types: &[JsonType], value: &Json, found: &str) -> (String, Option<String>) {
-    let set = types.iter().fold(jsonschema::JsonTypeSet::empty(), |set, one| set | *one);
-    type_error(&TypeKind::Multiple(set), value, found)
-}
-
 /// The unknown keys that were found in the mapping in which `error` misses one.
-fn unknown_keys<'e>(
+fn unexpected<'e>(
     error: &'e ValidationError<'_>,
     siblings: &'e [ValidationError<'_>],
 ) -> impl Iterator<Item = &'e str> {

@@ -120,12 +120,12 @@ impl Bound {
 
         for (source, root) in &values.files {
             let spot = Spot::root(source, root.mark);
-            for (entry, spot) in Fields::entries(root, &spot, sink) {
-                let spot = spot.before_document();
-                let Some(kind) = known(&kinds, &entry.key, &spot, sink) else { continue };
+            for (entry, at) in Fields::entries(root, &spot, sink) {
+                let Some(kind) = known(&kinds, &entry.key, &at.before_document(), sink) else { continue };
                 required.remove(entry.key.as_str());
                 if let Some(kind) = kind {
-                    let value = typed(kind, &entry.value, &spot, sink);
+                    let at = spot.key(&entry.key, entry.value.mark).before_document();
+                    let value = typed(kind, &entry.value, &at, sink);
                     result.values.insert(entry.key.clone(), value);
                 }
             }
@@ -339,7 +339,7 @@ fn declaration(node: &Node, spot: &Spot<'_>, sink: &mut Sink) -> (Option<&'stati
     fields.text("description", sink);
     let kind = match fields.get("type") {
         None => {
-            let hint = format!("add `type`: {}", quoted_list(PARAM_TYPES));
+            let hint = format!("add a `type`; there are {}", quoted_list(PARAM_TYPES));
             spot.report(sink, "a parameter needs a type", Some(hint));
             None
         }

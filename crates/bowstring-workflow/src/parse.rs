@@ -288,18 +288,21 @@ impl Loader<'_> {
 
     fn scan_problem(&self, error: &ScanError, text: &str) -> Problems {
         let marker = error.marker();
+        let mark = self.mark(marker.index(), marker.line(), marker.col());
+        if error.info().contains("recursion limit") {
+            return self.too_deep(mark);
+        }
         if let Some(mark) = tab_indentation(text, marker.line()) {
             return self.fatal(mark, "a tab stands where indentation is meant", "indent with spaces");
         }
-        let mark = self.mark(marker.index(), marker.line(), marker.col());
         fatal(self.source, mark, format!("this is not YAML: {}", error.info()), None)
     }
 }
 
-/// The tab in the indentation of this line, or of the one before, where the scanner sometimes stops
-/// only after it.
+/// The tab in the indentation of this line, or of a neighbour: the scanner sometimes stops only
+/// after it, and sometimes at the end of the line before.
 fn tab_indentation(text: &str, line: usize) -> Option<Mark> {
-    [line, line.saturating_sub(1)].into_iter().filter(|line| *line > 0).find_map(|line| {
+    [line, line.saturating_sub(1), line + 1].into_iter().filter(|line| *line > 0).find_map(|line| {
         let indentation = text.lines().nth(line - 1)?.chars().take_while(|c| c.is_whitespace());
         let column = indentation.enumerate().find(|(_, c)| *c == '\t')?.0;
         Some(Mark { order: 1, text: Some((line, column + 1)) })

@@ -113,7 +113,7 @@ where
         let config = serde_path_to_error::deserialize(config).map_err(|error| {
             vec![ConfigProblem {
                 path: error.path().iter().map_while(segment).collect(),
-                message: error.inner().to_string(),
+                message: plain(error.inner().to_string()),
                 hint: None,
             }]
         })?;
@@ -128,5 +128,14 @@ fn segment(segment: &serde_path_to_error::Segment) -> Option<String> {
         Segment::Seq { index } => Some(index.to_string()),
         Segment::Map { key } => Some(key.clone()),
         Segment::Enum { .. } | Segment::Unknown => None,
+    }
+}
+
+/// JSON Schema takes `1.0` for a whole number and serde does not: said as the schema's errors are.
+fn plain(message: String) -> String {
+    let number = message.strip_prefix("invalid type: floating point `").and_then(|rest| rest.split_once('`'));
+    match number {
+        Some((number, _)) => format!("expected a whole number, found the number `{number}`"),
+        None => message,
     }
 }

@@ -3,7 +3,9 @@
 use serde_json::{Map, Value as Json, json};
 
 use crate::{
-    Registry, StepType, document, entry,
+    Registry, StepType,
+    config::bounded_schema,
+    document, entry,
     params::{DECLARATION_KEYS, NAME_PATTERN, PARAM_TYPES},
     workflow::Retry,
 };
@@ -145,7 +147,7 @@ fn step_schema(mut kind: Json) -> Json {
 
 /// The schema of a step type's config, to stand at `key` of the document's definitions.
 fn config_schema(kind: &dyn StepType, key: &str) -> Json {
-    let mut schema = kind.config_schema().to_value();
+    let mut schema = bounded_schema(kind);
     if let Some(words) = schema.as_object_mut() {
         for word in ["$schema", "$id", "title"] {
             words.remove(word);

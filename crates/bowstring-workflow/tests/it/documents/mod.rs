@@ -1,9 +1,15 @@
 //! Documents: what is read, what is refused, and with which words.
 
 mod build;
+mod configs;
+mod connections;
+mod fields;
 mod kinds;
+mod params;
+mod robust;
 mod schema;
 mod smoke;
+mod text;
 mod views;
 
 use bowstring_workflow::{Document, Limits, Params, Problems, Workflow};
@@ -46,4 +52,9 @@ pub(super) fn shown(result: Result<Workflow, Problems>) -> String {
 /// What a document comes to: the workflow, or all of its problems.
 pub(super) fn check(text: &str, expected: Expect) {
     expected.assert_eq(&shown(validate_with(text, &Params::new())));
+}
+
+/// What `steps` (as in `- {name: a, type: union}`, a line each) come to.
+pub(super) fn check_steps(steps: &str, expected: Expect) {
+    check(&format!("steps:\n{steps}"), expected);
 }

@@ -99,7 +99,8 @@ fn the_config_of_a_step_type() {
                 "null"
               ],
               "format": "uint32",
-              "minimum": 1
+              "minimum": 1,
+              "maximum": 4294967295
             },
             {
               "$ref": "#/$defs/parameter"
