@@ -7,41 +7,72 @@ use std::{
 
 use arrow::datatypes::SchemaRef;
 use bowstring_core::Cancel;
+use rayon::iter::{IntoParallelRefIterator, ParallelIterator};
 
 use crate::{
     Batches, Format, IoError, Part, ReadOptions, Result, Scan, Statistics,
+    discover::discover,
+    guard::{guarded, guarded_batches},
+    hive,
+    member::{self, Member},
     source::{self, Source},
+    statistics,
+    stdin::Spooled,
 };
 
-/// One or more files of one schema.
-#[derive(Debug)]
+/// One or more files of one format and one schema, read as one table.
+#[derive(Clone, Debug)]
 pub struct Dataset {
-    files: Vec<Arc<dyn Source>>,
+    members: Vec<Member>,
     schema: SchemaRef,
+    format: Format,
+    /// Deletes standard input's copy when nobody reads it any more.
+    spooled: Option<Arc<Spooled>>,
 }
 
 impl Dataset {
-    /// Opens files, reading no more than their metadata.
+    /// Opens what `paths` stand for, reading no more than the files' metadata, in parallel.
+    ///
+    /// A path is a file; `-`, which is standard input (copied to a temporary file first); a folder,
+    /// which stands for every file below it; or a pattern with `*`, `?`, `[..]`, `{..}` and `**`, which
+    /// crosses folders. In folders and patterns, files and folders whose names begin with `.` or `_`
+    /// are ignored, the rest is sorted by path, and folders named `key=value` (below the given folder,
+    /// or below the pattern's part before its first wildcard) become columns after those of the files:
+    /// int64, date32 or utf8.
+    ///
+    /// The schema is the first file's. Other files may have its columns in another order.
     ///
     /// # Errors
-    /// When a file is missing, is malformed, or has another schema than the first.
+    /// When nothing matches a path, a file is missing or malformed, a format is unknown or differs from
+    /// the first file's, or a column's name or type does.
     pub fn open(paths: &[PathBuf], options: &ReadOptions) -> Result<Self> {
-        let mut files = Vec::with_capacity(paths.len());
-        for path in paths {
-            let format = options.format.map_or_else(|| Format::of_path(path), Ok)?;
-            files.push(source::open(path, format, options)?);
+        if let [path] = paths
+            && path.as_os_str() == "-"
+        {
+            let spooled = Arc::new(Spooled::read(std::io::stdin().lock(), options.format)?);
+            let options = ReadOptions { format: Some(spooled.format()), ..options.clone() };
+            let dataset = Self::open(&[spooled.path().to_owned()], &options)?;
+            return Ok(Self { spooled: Some(spooled), ..dataset });
         }
-        let Some(first) = files.first() else {
-            return Err(IoError::NoMatch { pattern: String::new() });
-        };
-        let schema = Arc::clone(first.schema());
-        if let Some(other) = files.iter().find(|file| *file.schema() != schema) {
-            return Err(IoError::SchemaMismatch {
-                path: other.path().to_owned(),
-                reason: "columns or types differ".into(),
-            });
+        let files = discover(paths)?;
+        let mut format = None;
+        for file in &files {
+            let own = options.format.map_or_else(|| Format::of_path(&file.path), Ok)?;
+            let first = *format.get_or_insert(own);
+            if own != first {
+                return Err(IoError::MixedFormats {
+                    path: file.path.clone(),
+                    found: own.name(),
+                    expected: first.name(),
+                });
+            }
         }
-        Ok(Self { files, schema })
+        let Some(format) = format else { return Err(IoError::NoMatch { pattern: String::new() }) };
+        let open = |path: &PathBuf| guarded(path, format.name(), || source::open(path, format, options));
+        let sources = files.par_iter().map(|file| open(&file.path)).collect::<Vec<_>>();
+        let sources = sources.into_iter().collect::<Result<Vec<Arc<dyn Source>>>>()?;
+        let (schema, members) = member::merge(sources, hive::partitions(&files)?)?;
+        Ok(Self { members, schema, format, spooled: None })
     }
 
     /// The schema of what is read.
@@ -49,43 +80,63 @@ impl Dataset {
         &self.schema
     }
 
-    /// The files, in the order in which their rows come.
-    pub fn files(&self) -> impl Iterator<Item = &Path> {
-        self.files.iter().map(|file| file.path())
+    /// The format of its files.
+    pub fn format(&self) -> Format {
+        self.format
     }
 
-    /// What is known without reading rows.
+    /// The files, in the order in which their rows come.
+    pub fn files(&self) -> impl Iterator<Item = &Path> {
+        self.members.iter().map(|member| member.source.path())
+    }
+
+    /// What is known without reading rows. What is not known of every file is not known.
     pub fn statistics(&self) -> Statistics {
-        let each: Vec<Statistics> = self.files.iter().map(|file| file.statistics()).collect();
-        Statistics {
-            num_rows: each.iter().map(|file| file.num_rows).sum(),
-            total_bytes: each.iter().map(|file| file.total_bytes).sum(),
-            ..Statistics::default()
-        }
+        let each = self.members.iter().map(Member::statistics).collect();
+        statistics::merge(each, self.schema.fields().len())
     }
 
     /// Splits a scan into parts that can be read in parallel, in the order of their rows; parts
     /// that the predicate rules out are left away.
     ///
     /// # Errors
-    /// When the metadata does not fit the file.
+    /// When the scan does not fit the schema, or the metadata does not fit the file.
     pub fn split(&self, scan: &Scan) -> Result<Vec<Part>> {
+        scan.check(&self.schema)?;
         let mut parts = Vec::new();
-        for (index, file) in self.files.iter().enumerate() {
-            parts.extend(file.parts(index, scan)?);
+        for (index, member) in self.members.iter().enumerate() {
+            if let Some(own) = member.translate(scan)? {
+                let path = member.source.path();
+                parts.extend(guarded(path, self.format.name(), || member.source.parts(index, &own))?);
+            }
         }
         Ok(parts)
     }
 
-    /// Reads a part.
+    /// Reads a part, which came from [`split`](Self::split).
     ///
     /// # Errors
-    /// At once when the file cannot be opened; later, in the iterator, when it is malformed or
-    /// the work is cancelled.
+    /// At once when the scan does not fit the schema or the file cannot be opened; later, in the
+    /// iterator, which then ends, when it is malformed or the work is cancelled.
     pub fn read(&self, part: &Part, scan: &Scan, cancel: &Cancel) -> Result<Batches> {
-        match self.files.get(part.file) {
-            Some(file) => file.read(part, scan, cancel),
-            None => Err(IoError::NoMatch { pattern: format!("file {} of the dataset", part.file) }),
-        }
+        scan.check(&self.schema)?;
+        let Some(member) = self.members.get(part.file).cloned() else {
+            return Err(IoError::NoMatch { pattern: format!("file {} of the dataset", part.file) });
+        };
+        let Some(own) = member.translate(scan)? else {
+            return Ok(Box::new(std::iter::empty()));
+        };
+        let schema = match &scan.projection {
+            Some(projection) => Arc::new(self.schema.project(projection)?),
+            None => Arc::clone(&self.schema),
+        };
+        let (path, format) = (member.source.path().to_owned(), self.format.name());
+        let batches = guarded(&path, format, || member.source.read(part, &own, cancel))?;
+        let (scan, spooled) = (scan.clone(), self.spooled.clone());
+        let adapted = batches.map(move |batch| {
+            let _kept_while_read = &spooled;
+            member.adapt(&batch?, &scan, &schema)
+        });
+        Ok(guarded_batches(&path, format, Box::new(adapted)))
     }
 }

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use arrow::error::ArrowError;
-use bowstring_core::{Cancelled, Diagnostic, ErrorKind};
+use bowstring_core::{Cancelled, Diagnostic, ErrorKind, quoted_list};
 use parquet::errors::ParquetError;
 
 /// The result of reading or writing.
@@ -24,10 +24,18 @@ pub enum IoError {
         source: std::io::Error,
     },
     /// A path or pattern matches no file.
-    #[error("no file matches `{pattern}`")]
+    #[error("{}", no_match(pattern))]
     NoMatch {
         /// The pattern or folder.
         pattern: String,
+    },
+    /// A pattern cannot be understood.
+    #[error("`{pattern}` is not a valid pattern: {reason}")]
+    InvalidPattern {
+        /// The pattern.
+        pattern: String,
+        /// What is wrong with it.
+        reason: String,
     },
     /// The name's ending says nothing.
     #[error("cannot tell the format of `{}` from its name", path.display())]
@@ -55,6 +63,79 @@ pub enum IoError {
         /// The difference.
         reason: String,
     },
+    /// Files of two formats were given as one dataset.
+    #[error("`{}` is {found}, but the first file is {expected}", path.display())]
+    MixedFormats {
+        /// The file that differs.
+        path: PathBuf,
+        /// Its format.
+        found: &'static str,
+        /// The first file's format.
+        expected: &'static str,
+    },
+    /// The folders above a file have other keys than those above the first file.
+    #[error(
+        "`{}` lies in folders with {}, but the first file with {}",
+        path.display(), keys(found), keys(expected)
+    )]
+    PartitionMismatch {
+        /// The file that differs.
+        path: PathBuf,
+        /// The keys of its folders.
+        found: Vec<String>,
+        /// The keys of the first file's folders.
+        expected: Vec<String>,
+    },
+    /// A column that was asked for does not exist.
+    #[error("there is no column `{name}`")]
+    UnknownColumn {
+        /// What was asked for.
+        name: String,
+        /// The nearest name that exists, when one is near.
+        nearest: Option<String>,
+        /// The names that exist.
+        known: Vec<String>,
+    },
+    /// An option's value makes no sense, or not for these files.
+    #[error("`{option}` {reason}")]
+    InvalidOption {
+        /// The option.
+        option: &'static str,
+        /// What is wrong with its value.
+        reason: String,
+        /// How to mend it, when there is a way.
+        hint: Option<&'static str>,
+    },
+    /// The file changed between two reads.
+    #[error("`{}` changed while it was read", path.display())]
+    Changed {
+        /// The file.
+        path: PathBuf,
+    },
+    /// The file exists, and must not be overwritten.
+    #[error("`{}` exists already", path.display())]
+    Exists {
+        /// The file.
+        path: PathBuf,
+    },
+    /// A format cannot hold a type.
+    #[error("column `{column}` of type {data_type} cannot be written as {format}")]
+    Unwritable {
+        /// The column.
+        column: String,
+        /// Its type.
+        data_type: String,
+        /// The format.
+        format: &'static str,
+        /// How to mend it, when there is a way.
+        hint: Option<&'static str>,
+    },
+    /// A writer was used after one of its writes had failed.
+    #[error("the writing of `{}` had failed before", path.display())]
+    WriterFailed {
+        /// The file.
+        path: PathBuf,
+    },
     /// A computation on what was read failed.
     #[error(transparent)]
     Arrow(#[from] ArrowError),
@@ -68,8 +149,48 @@ impl IoError {
         IoError::System { action, path: path.to_owned(), source }
     }
 
+    /// An error of the Parquet reader: the operating system's, where it says so, or a malformed file.
     pub(crate) fn parquet(path: &Path, error: ParquetError) -> Self {
-        IoError::Malformed { path: path.to_owned(), format: "parquet", reason: error.to_string(), hint: None }
+        match error {
+            ParquetError::External(source) => match source.downcast::<std::io::Error>() {
+                Ok(source) if source.kind() != std::io::ErrorKind::UnexpectedEof => {
+                    Self::system("read", path, *source)
+                }
+                Ok(source) => Self::malformed(path, "parquet", source),
+                Err(source) => Self::malformed(path, "parquet", source),
+            },
+            error => Self::malformed(path, "parquet", error),
+        }
+    }
+
+    /// An error of the Arrow IPC reader: the operating system's, where it says so, or a malformed file.
+    pub(crate) fn ipc(path: &Path, error: ArrowError) -> Self {
+        match error {
+            ArrowError::IoError(_, source) if source.kind() != std::io::ErrorKind::UnexpectedEof => {
+                Self::system("read", path, source)
+            }
+            error => Self::malformed(path, "ipc", error),
+        }
+    }
+
+    pub(crate) fn malformed(path: &Path, format: &'static str, reason: impl std::fmt::Display) -> Self {
+        IoError::Malformed { path: path.to_owned(), format, reason: reason.to_string(), hint: None }
+    }
+
+    pub(crate) fn option(option: &'static str, reason: impl Into<String>) -> Self {
+        IoError::InvalidOption { option, reason: reason.into(), hint: None }
+    }
+}
+
+fn no_match(pattern: &str) -> String {
+    if pattern.is_empty() { "no path was given".into() } else { format!("no file matches `{pattern}`") }
+}
+
+fn keys(keys: &[String]) -> String {
+    match keys {
+        [] => "no `key=value`".into(),
+        [key] => format!("the key `{key}`"),
+        keys => format!("the keys {}", quoted_list(keys.iter().map(String::as_str))),
     }
 }
 
@@ -78,8 +199,18 @@ impl Diagnostic for IoError {
         match self {
             IoError::System { source, .. } => ErrorKind::of_io(source),
             IoError::NoMatch { .. } => ErrorKind::NotFound,
-            IoError::UnknownFormat { .. } => ErrorKind::Usage,
-            IoError::Malformed { .. } | IoError::SchemaMismatch { .. } => ErrorKind::Data,
+            IoError::InvalidPattern { .. }
+            | IoError::UnknownFormat { .. }
+            | IoError::MixedFormats { .. }
+            | IoError::UnknownColumn { .. }
+            | IoError::InvalidOption { .. }
+            | IoError::Unwritable { .. } => ErrorKind::Usage,
+            IoError::Malformed { .. }
+            | IoError::SchemaMismatch { .. }
+            | IoError::PartitionMismatch { .. } => ErrorKind::Data,
+            IoError::Changed { .. } | IoError::Exists { .. } | IoError::WriterFailed { .. } => {
+                ErrorKind::Storage
+            }
             IoError::Arrow(ArrowError::MemoryError(_)) => ErrorKind::Limit,
             IoError::Arrow(_) => ErrorKind::Data,
             IoError::Cancelled(_) => ErrorKind::Cancelled,
@@ -89,7 +220,21 @@ impl Diagnostic for IoError {
     fn hint(&self) -> Option<String> {
         match self {
             IoError::UnknownFormat { .. } => Some("name the format".into()),
-            IoError::Malformed { hint, .. } => hint.map(str::to_owned),
+            IoError::MixedFormats { .. } => Some("read the files of each format on their own".into()),
+            IoError::PartitionMismatch { .. } => {
+                Some("give every file a folder for each key, or read the files as a list".into())
+            }
+            IoError::UnknownColumn { nearest: Some(nearest), .. } => {
+                Some(format!("did you mean `{nearest}`?"))
+            }
+            IoError::UnknownColumn { known, .. } => {
+                Some(format!("there are {}", quoted_list(known.iter().map(String::as_str))))
+            }
+            IoError::Exists { .. } => Some("remove it, or allow overwriting".into()),
+            IoError::Changed { .. } => Some("read it again when its writer is done".into()),
+            IoError::Malformed { hint, .. }
+            | IoError::InvalidOption { hint, .. }
+            | IoError::Unwritable { hint, .. } => hint.map(str::to_owned),
             _ => None,
         }
     }

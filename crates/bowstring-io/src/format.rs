@@ -34,6 +34,16 @@ impl Format {
         }
     }
 
+    /// The format of a file that begins with `bytes`, if they say it.
+    pub(crate) fn of_magic(bytes: &[u8]) -> Option<Self> {
+        // A stream of Arrow IPC begins with a continuation marker; its file begins with its name.
+        match bytes {
+            [b'P', b'A', b'R', b'1', ..] => Some(Format::Parquet),
+            [b'A', b'R', b'R', b'O', b'W', b'1', ..] | [0xff, 0xff, 0xff, 0xff, ..] => Some(Format::Ipc),
+            _ => None,
+        }
+    }
+
     /// The name used in options: `parquet`, `csv`, `json` or `ipc`.
     pub const fn name(self) -> &'static str {
         match self {

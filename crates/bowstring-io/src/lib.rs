@@ -1,20 +1,39 @@
-//! Files to Arrow and back. Open a [`Dataset`] (one file, a list, a glob or a folder), say what you
+//! Files to Arrow and back. Open a [`Dataset`] (one file, a list, a pattern or a folder), say what you
 //! want of it in a [`Scan`], and read its [parts](Part) in parallel, each as an iterator of batches.
+//! A [`Writer`] makes a file that appears as a whole or not at all.
 
+mod atomic;
 mod dataset;
+mod discover;
+mod encoder;
 mod error;
 mod format;
+mod guard;
+mod hive;
+mod identity;
+mod ipc_dictionary;
+mod ipc_read;
+mod ipc_write;
+mod member;
 mod options;
 mod parquet_read;
+mod parquet_write;
 mod predicate;
 mod scan;
+mod sink;
 mod source;
+mod statistics;
+mod stdin;
+mod writer;
 
 pub use crate::{
     dataset::Dataset,
     error::{IoError, Result},
     format::Format,
+    ipc_write::{IpcCompression, IpcContainer, IpcWriteOptions},
     options::{BadRows, CsvOptions, JsonOptions, ReadOptions},
+    parquet_write::{ParquetCompression, ParquetStatistics, ParquetWriteOptions},
     predicate::{CompareOp, Predicate},
     scan::{Batches, ColumnStatistics, Part, Scan, Statistics},
+    writer::{WriteMode, WriteOptions, Writer, Written},
 };

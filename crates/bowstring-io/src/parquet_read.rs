@@ -12,21 +12,23 @@ use parquet::arrow::{
     arrow_reader::{ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReaderBuilder},
 };
 
-use crate::{Batches, IoError, Part, Result, Scan, Statistics, source::Source};
+use crate::{Batches, IoError, Part, Result, Scan, Statistics, identity::Identity, source::Source};
 
 /// A Parquet file whose footer has been read.
 #[derive(Debug)]
 pub(crate) struct ParquetFile {
     path: PathBuf,
+    identity: Identity,
     metadata: ArrowReaderMetadata,
 }
 
 impl ParquetFile {
     pub(crate) fn open(path: &Path) -> Result<Self> {
         let file = File::open(path).map_err(|error| IoError::system("open", path, error))?;
+        let identity = Identity::of(&file, path)?;
         let metadata = ArrowReaderMetadata::load(&file, ArrowReaderOptions::new())
             .map_err(|error| IoError::parquet(path, error))?;
-        Ok(Self { path: path.to_owned(), metadata })
+        Ok(Self { path: path.to_owned(), identity, metadata })
     }
 }
 
@@ -43,7 +45,7 @@ impl Source for ParquetFile {
         let groups = self.metadata.metadata().row_groups();
         Statistics {
             num_rows: Some(groups.iter().map(|group| group.num_rows().max(0) as u64).sum()),
-            total_bytes: groups.iter().map(|group| group.compressed_size().max(0) as u64).sum(),
+            total_bytes: self.identity.length(),
             ..Statistics::default()
         }
     }
@@ -62,46 +64,18 @@ impl Source for ParquetFile {
 
     fn read(&self, part: &Part, scan: &Scan, cancel: &Cancel) -> Result<Batches> {
         let file = File::open(&self.path).map_err(|error| IoError::system("open", &self.path, error))?;
+        self.identity.check(&file, &self.path)?;
         let mut builder = ParquetRecordBatchReaderBuilder::new_with_metadata(file, self.metadata.clone())
             .with_batch_size(scan.batch_rows);
         if let Some(range) = &part.range {
             builder = builder.with_row_groups((range.start as usize..range.end as usize).collect());
         }
-        let width = self.metadata.schema().fields().len();
-        let wanted: Vec<usize> = scan.projection.clone().unwrap_or_else(|| (0..width).collect());
-        let mut read = wanted.clone();
-        read.extend(scan.predicate.iter().flat_map(|predicate| predicate.columns()));
-        read.sort_unstable();
-        read.dedup();
-        let mask = ProjectionMask::roots(builder.parquet_schema(), read.iter().copied());
+        let needed = scan.needed(self.schema().fields().len());
+        let mask = ProjectionMask::roots(builder.parquet_schema(), needed.read.iter().copied());
         let path = self.path.clone();
         let reader = builder.with_projection(mask).build().map_err(|error| IoError::parquet(&path, error))?;
-        let output: Vec<usize> =
-            wanted.iter().filter_map(|column| read.iter().position(|index| index == column)).collect();
-        let (predicate, cancel) = (scan.predicate.clone(), cancel.clone());
-        let mut left = scan.limit.unwrap_or(usize::MAX);
-        let batches = reader.map(move |batch| {
-            cancel.check()?;
-            let batch = batch.map_err(|error| IoError::Malformed {
-                path: path.clone(),
-                format: "parquet",
-                reason: error.to_string(),
-                hint: None,
-            })?;
-            let batch = match &predicate {
-                Some(predicate) => predicate.filter(&batch, &read)?,
-                None => batch,
-            };
-            Ok(batch.project(&output)?)
-        });
-        Ok(Box::new(batches.map_while(move |batch| match batch {
-            Ok(_) if left == 0 => None,
-            Ok(batch) => {
-                let batch = batch.slice(0, batch.num_rows().min(left));
-                left -= batch.num_rows();
-                Some(Ok(batch))
-            }
-            error => Some(error),
-        })))
+        let batches =
+            reader.map(move |batch| batch.map_err(|error| IoError::malformed(&path, "parquet", error)));
+        Ok(needed.finish(batches, scan, cancel))
     }
 }

@@ -2,10 +2,11 @@
 
 use std::sync::Arc;
 
-use arrow::array::{ArrayRef, BooleanArray, RecordBatch, Scalar};
+use arrow::array::{Array, ArrayRef, BooleanArray, RecordBatch, Scalar};
 use arrow::compute::kernels::{boolean, cmp};
+use arrow::datatypes::{FieldRef, Schema};
 
-use crate::Result;
+use crate::{IoError, Result};
 
 /// A comparison.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -24,8 +25,37 @@ pub enum CompareOp {
     GtEq,
 }
 
+impl CompareOp {
+    const fn negated(self) -> Self {
+        match self {
+            CompareOp::Eq => CompareOp::NotEq,
+            CompareOp::NotEq => CompareOp::Eq,
+            CompareOp::Lt => CompareOp::GtEq,
+            CompareOp::LtEq => CompareOp::Gt,
+            CompareOp::Gt => CompareOp::LtEq,
+            CompareOp::GtEq => CompareOp::Lt,
+        }
+    }
+}
+
+/// A predicate of which parts may be decided before a row is read.
+#[derive(Clone, Debug)]
+pub(crate) enum Folded {
+    /// Kept or not, whatever the row.
+    Known(bool),
+    /// What is left to be decided.
+    Rest(Predicate),
+}
+
+pub(crate) fn column_of(schema: &Schema, index: usize) -> Result<&FieldRef> {
+    schema.fields().get(index).ok_or_else(|| {
+        IoError::option("columns", format!("has index {index}, but there are {}", schema.fields().len()))
+    })
+}
+
 /// A condition on the columns of a dataset, by SQL's three-valued logic: a row is kept when it is
-/// true, not when it is null.
+/// true, not when it is null. Floats are in IEEE 754's total order: -0.0 is less than 0.0, and NaN
+/// equals itself and is greater than every number (less, when its sign bit is set).
 #[derive(Clone, Debug)]
 pub enum Predicate {
     /// Column (an index into the dataset's schema) against a value: an array of one row and of the
@@ -62,6 +92,97 @@ impl Predicate {
                 parts.iter().for_each(|part| part.collect_columns(into));
             }
             Predicate::Not(inner) => inner.collect_columns(into),
+        }
+    }
+
+    /// The same condition without [`Predicate::Not`], by De Morgan's laws, which hold in three-valued
+    /// logic too.
+    pub(crate) fn without_not(&self) -> Predicate {
+        self.pushed(false)
+    }
+
+    fn pushed(&self, negate: bool) -> Predicate {
+        let all = |parts: &[Predicate]| parts.iter().map(|part| part.pushed(negate)).collect();
+        match self {
+            Predicate::Compare(column, op, value) => {
+                let op = if negate { op.negated() } else { *op };
+                Predicate::Compare(*column, op, Arc::clone(value))
+            }
+            Predicate::IsNull(column) if negate => Predicate::IsNotNull(*column),
+            Predicate::IsNotNull(column) if negate => Predicate::IsNull(*column),
+            Predicate::IsNull(_) | Predicate::IsNotNull(_) => self.clone(),
+            Predicate::And(parts) if negate => Predicate::Or(all(parts)),
+            Predicate::Or(parts) if negate => Predicate::And(all(parts)),
+            Predicate::And(parts) => Predicate::And(all(parts)),
+            Predicate::Or(parts) => Predicate::Or(all(parts)),
+            Predicate::Not(inner) => inner.pushed(!negate),
+        }
+    }
+
+    /// Decides what does not depend on a file's rows. `resolve` gives a column's new index, or its one
+    /// value. Expects a predicate [without not](Self::without_not), where null decides as false does.
+    pub(crate) fn fold(&self, resolve: &dyn Fn(usize) -> Result<usize, ArrayRef>) -> Result<Folded> {
+        let (parts, neutral) = match self {
+            Predicate::Compare(column, op, value) => match resolve(*column) {
+                Ok(index) => return Ok(Folded::Rest(Predicate::Compare(index, *op, Arc::clone(value)))),
+                Err(constant) => return self.known(&constant),
+            },
+            Predicate::IsNull(column) => match resolve(*column) {
+                Ok(index) => return Ok(Folded::Rest(Predicate::IsNull(index))),
+                Err(constant) => return self.known(&constant),
+            },
+            Predicate::IsNotNull(column) => match resolve(*column) {
+                Ok(index) => return Ok(Folded::Rest(Predicate::IsNotNull(index))),
+                Err(constant) => return self.known(&constant),
+            },
+            Predicate::Not(_) => return self.without_not().fold(resolve),
+            Predicate::And(parts) => (parts, true),
+            Predicate::Or(parts) => (parts, false),
+        };
+        let mut rest = Vec::new();
+        for part in parts {
+            match part.fold(resolve)? {
+                Folded::Known(known) if known == neutral => {}
+                Folded::Known(known) => return Ok(Folded::Known(known)),
+                Folded::Rest(part) => rest.push(part),
+            }
+        }
+        Ok(match rest.len() {
+            0 => Folded::Known(neutral),
+            _ if neutral => Folded::Rest(Predicate::And(rest)),
+            _ => Folded::Rest(Predicate::Or(rest)),
+        })
+    }
+
+    fn known(&self, constant: &ArrayRef) -> Result<Folded> {
+        let truth = self.evaluate(1, &|_| Ok(Arc::clone(constant)))?;
+        Ok(Folded::Known(truth.iter().any(|row| row == Some(true))))
+    }
+
+    /// That every column exists and every value has its column's type.
+    pub(crate) fn check(&self, schema: &Schema) -> Result<()> {
+        match self {
+            Predicate::Compare(column, _, value) => {
+                let field = column_of(schema, *column)?;
+                if value.len() != 1 || value.data_type() != field.data_type() {
+                    let reason = format!(
+                        "compares column `{}` of type {} with {} value(s) of type {}",
+                        field.name(),
+                        field.data_type(),
+                        value.len(),
+                        value.data_type()
+                    );
+                    return Err(IoError::option("filter", reason));
+                }
+                Ok(())
+            }
+            Predicate::IsNull(column) | Predicate::IsNotNull(column) => {
+                column_of(schema, *column).map(|_| ())
+            }
+            Predicate::And(parts) | Predicate::Or(parts) => {
+                parts.iter().try_for_each(|part| part.check(schema))
+            }
+            Predicate::Not(inner) => inner.check(schema),
         }
     }
 

@@ -6,7 +6,8 @@ use arrow::datatypes::SchemaRef;
 use bowstring_core::Cancel;
 
 use crate::{
-    Batches, Format, IoError, Part, ReadOptions, Result, Scan, Statistics, parquet_read::ParquetFile,
+    Batches, Format, IoError, Part, ReadOptions, Result, Scan, Statistics, ipc_read::IpcFile,
+    parquet_read::ParquetFile,
 };
 
 /// A file that has been opened: its schema is known, its rows are not read yet. Columns in scans and
@@ -28,6 +29,7 @@ pub(crate) trait Source: Debug + Send + Sync {
 pub(crate) fn open(path: &Path, format: Format, _options: &ReadOptions) -> Result<Arc<dyn Source>> {
     match format {
         Format::Parquet => Ok(Arc::new(ParquetFile::open(path)?)),
-        Format::Csv | Format::Json | Format::Ipc => Err(IoError::UnknownFormat { path: path.to_owned() }),
+        Format::Ipc => Ok(Arc::new(IpcFile::open(path)?)),
+        Format::Csv | Format::Json => Err(IoError::UnknownFormat { path: path.to_owned() }),
     }
 }

@@ -1,0 +1,133 @@
+//! How does a file appear whole or not at all?
+//!
+//! It is written under a hidden name in the folder of its target, synced, and renamed; then the folder
+//! is synced. When the writing fails or is given up, the hidden file is removed, and so are folders
+//! that were made for it. A process that is killed leaves the hidden file, `.NAME.XXXXXX.tmp`, which
+//! readers ignore, and the old target.
+
+use std::{
+    fs::{self, File},
+    path::{Path, PathBuf},
+};
+
+use tempfile::NamedTempFile;
+
+use crate::{IoError, Result, WriteMode};
+
+/// A file that is not there yet.
+#[derive(Debug)]
+pub(crate) struct AtomicFile {
+    temporary: Option<NamedTempFile>,
+    target: PathBuf,
+    mode: WriteMode,
+    /// Folders made for the target, outermost first.
+    made: Vec<PathBuf>,
+}
+
+impl AtomicFile {
+    pub(crate) fn create(target: &Path, mode: WriteMode) -> Result<Self> {
+        let target = resolve(target)?;
+        match (fs::metadata(&target), mode) {
+            (Ok(metadata), _) if metadata.is_dir() => {
+                let source = std::io::Error::from(std::io::ErrorKind::IsADirectory);
+                return Err(IoError::system("write", &target, source));
+            }
+            (Ok(_), WriteMode::Error) => return Err(IoError::Exists { path: target }),
+            _ => {}
+        }
+        let Some(name) = target.file_name() else {
+            let source = std::io::Error::from(std::io::ErrorKind::InvalidFilename);
+            return Err(IoError::system("write", &target, source));
+        };
+        let folder = folder_of(&target);
+        let mut prefix = std::ffi::OsString::from(".");
+        prefix.push(name);
+        prefix.push(".");
+        let mut this = Self { temporary: None, target: target.clone(), mode, made: Vec::new() };
+        this.make_folders(&folder)?;
+        let mut builder = tempfile::Builder::new();
+        builder.prefix(&prefix).suffix(".tmp");
+        // A file that is overwritten keeps its permissions; a new one gets what the umask leaves.
+        #[cfg(unix)]
+        {
+            use std::os::unix::fs::PermissionsExt;
+            let new = fs::Permissions::from_mode(0o666);
+            builder.permissions(fs::metadata(&target).map_or(new, |metadata| metadata.permissions()));
+        }
+        let temporary = builder.tempfile_in(&folder);
+        this.temporary = Some(temporary.map_err(|error| IoError::system("write to", &folder, error))?);
+        Ok(this)
+    }
+
+    /// A handle to write with.
+    pub(crate) fn handle(&self) -> Result<File> {
+        let cannot = |error| IoError::system("write", &self.target, error);
+        match &self.temporary {
+            Some(temporary) => temporary.as_file().try_clone().map_err(cannot),
+            None => Err(IoError::WriterFailed { path: self.target.clone() }),
+        }
+    }
+
+    /// Puts what was written in the target's place.
+    pub(crate) fn commit(mut self) -> Result<()> {
+        let Some(temporary) = self.temporary.take() else {
+            return Err(IoError::WriterFailed { path: self.target.clone() });
+        };
+        let cannot = |error| IoError::system("write", &self.target, error);
+        temporary.as_file().sync_all().map_err(cannot)?;
+        match self.mode {
+            WriteMode::Overwrite => temporary.persist(&self.target),
+            WriteMode::Error => temporary.persist_noclobber(&self.target),
+        }
+        .map_err(|error| match error.error.kind() {
+            std::io::ErrorKind::AlreadyExists => IoError::Exists { path: self.target.clone() },
+            _ => cannot(error.error),
+        })?;
+        self.made.clear();
+        // Without it the rename could be lost with the power; other systems have no such call.
+        #[cfg(unix)]
+        File::open(folder_of(&self.target)).and_then(|folder| folder.sync_all()).map_err(cannot)?;
+        Ok(())
+    }
+
+    fn make_folders(&mut self, folder: &Path) -> Result<()> {
+        let missing = folder.ancestors().take_while(|part| !part.as_os_str().is_empty() && !part.exists());
+        let mut missing: Vec<PathBuf> = missing.map(Path::to_owned).collect();
+        missing.reverse();
+        for part in missing {
+            match fs::create_dir(&part) {
+                Ok(()) => self.made.push(part),
+                Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => {}
+                Err(error) => return Err(IoError::system("make folder", &part, error)),
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Drop for AtomicFile {
+    fn drop(&mut self) {
+        self.temporary = None;
+        for folder in self.made.iter().rev() {
+            // It stays when somebody else has put something there meanwhile.
+            let _kept = fs::remove_dir(folder);
+        }
+    }
+}
+
+/// The file that a symbolic link leads to, so that the link stays.
+fn resolve(target: &Path) -> Result<PathBuf> {
+    match fs::symlink_metadata(target) {
+        Ok(metadata) if metadata.is_symlink() => {
+            fs::canonicalize(target).map_err(|error| IoError::system("write", target, error))
+        }
+        _ => Ok(target.to_owned()),
+    }
+}
+
+fn folder_of(target: &Path) -> PathBuf {
+    match target.parent() {
+        Some(folder) if !folder.as_os_str().is_empty() => folder.to_owned(),
+        _ => PathBuf::from("."),
+    }
+}

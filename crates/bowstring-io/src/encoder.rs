@@ -1,0 +1,30 @@
+//! What does a format have to offer to be written?
+
+use arrow::{array::RecordBatch, datatypes::SchemaRef};
+
+use crate::{Format, IoError, Result, WriteOptions, ipc_write::IpcEncoder, parquet_write, sink::Sink};
+
+/// Turns batches into a file's bytes. The batches have the schema that it was made for. An error of
+/// the sink may be given in any form: the [`Writer`](crate::Writer) asks the sink.
+pub(crate) trait Encoder: Send {
+    /// Encodes a batch.
+    fn write(&mut self, batch: &RecordBatch) -> Result<()>;
+    /// Encodes what ends the file, and gives the sink back.
+    fn finish(self: Box<Self>) -> Result<Sink>;
+}
+
+/// The encoder of a format.
+pub(crate) fn encoder(
+    format: Format,
+    sink: Sink,
+    schema: &SchemaRef,
+    options: &WriteOptions,
+) -> Result<Box<dyn Encoder>> {
+    match format {
+        Format::Parquet => parquet_write::encoder(sink, schema, &options.parquet),
+        Format::Ipc => Ok(Box::new(IpcEncoder::new(sink, schema, &options.ipc)?)),
+        Format::Csv | Format::Json => {
+            Err(IoError::option("format", format!("`{}` cannot be written yet", format.name())))
+        }
+    }
+}

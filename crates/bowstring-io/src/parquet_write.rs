@@ -1,0 +1,163 @@
+//! How is Parquet written?
+
+use std::str::FromStr;
+
+use arrow::{array::RecordBatch, datatypes::SchemaRef, error::ArrowError};
+use parquet::{
+    arrow::ArrowWriter,
+    basic::{BrotliLevel, Compression, GzipLevel, ZstdLevel},
+    errors::ParquetError,
+    file::properties::{EnabledStatistics, WriterProperties},
+};
+
+use crate::{IoError, Result, encoder::Encoder, sink::Sink};
+
+/// How Parquet is written.
+#[derive(Clone, Debug)]
+pub struct ParquetWriteOptions {
+    /// How pages are compressed; zstd by default.
+    pub compression: ParquetCompression,
+    /// How hard: 1 to 22 for zstd, 0 to 9 for gzip, 0 to 11 for brotli; the codec's default when
+    /// `None`. The others have no levels.
+    pub level: Option<i32>,
+    /// The most rows of a row group; 1 048 576 by default.
+    pub row_group_rows: usize,
+    /// Which minima, maxima and counts are written; those of pages by default.
+    pub statistics: ParquetStatistics,
+}
+
+impl Default for ParquetWriteOptions {
+    fn default() -> Self {
+        Self {
+            compression: ParquetCompression::Zstd,
+            level: None,
+            row_group_rows: 1 << 20,
+            statistics: ParquetStatistics::Page,
+        }
+    }
+}
+
+/// How the pages of a Parquet file are compressed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum ParquetCompression {
+    /// Not at all.
+    None,
+    /// Snappy.
+    Snappy,
+    /// Gzip.
+    Gzip,
+    /// LZ4, in the form that the format calls `LZ4_RAW`.
+    Lz4,
+    /// Brotli.
+    Brotli,
+    /// Zstandard.
+    #[default]
+    Zstd,
+}
+
+impl ParquetCompression {
+    const NAMES: [(&'static str, ParquetCompression); 6] = [
+        ("none", ParquetCompression::None),
+        ("snappy", ParquetCompression::Snappy),
+        ("gzip", ParquetCompression::Gzip),
+        ("lz4", ParquetCompression::Lz4),
+        ("brotli", ParquetCompression::Brotli),
+        ("zstd", ParquetCompression::Zstd),
+    ];
+}
+
+impl FromStr for ParquetCompression {
+    type Err = IoError;
+
+    /// By its name in options: `none`, `snappy`, `gzip`, `lz4`, `brotli` or `zstd`.
+    fn from_str(text: &str) -> Result<Self> {
+        let found = Self::NAMES.iter().find(|(name, _)| *name == text);
+        found.map(|(_, compression)| *compression).ok_or_else(|| IoError::InvalidOption {
+            option: "compression",
+            reason: format!("`{text}` is unknown"),
+            hint: Some("use `none`, `snappy`, `gzip`, `lz4`, `brotli` or `zstd`"),
+        })
+    }
+}
+
+/// Which minima, maxima and counts are written.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum ParquetStatistics {
+    /// None.
+    None,
+    /// Those of row groups.
+    RowGroup,
+    /// Those of row groups and of pages.
+    #[default]
+    Page,
+}
+
+/// The encoder of `options`.
+pub(crate) fn encoder(
+    sink: Sink,
+    schema: &SchemaRef,
+    options: &ParquetWriteOptions,
+) -> Result<Box<dyn Encoder>> {
+    if options.row_group_rows == 0 {
+        return Err(IoError::option("row_group_rows", "must be at least 1"));
+    }
+    let properties = WriterProperties::builder()
+        .set_compression(compression(options)?)
+        .set_max_row_group_row_count(Some(options.row_group_rows))
+        .set_statistics_enabled(match options.statistics {
+            ParquetStatistics::None => EnabledStatistics::None,
+            ParquetStatistics::RowGroup => EnabledStatistics::Chunk,
+            ParquetStatistics::Page => EnabledStatistics::Page,
+        })
+        .build();
+    let writer = ArrowWriter::try_new(sink, SchemaRef::clone(schema), Some(properties)).map_err(refused)?;
+    Ok(Box::new(ParquetEncoder(writer)))
+}
+
+fn compression(options: &ParquetWriteOptions) -> Result<Compression> {
+    let out_of_range = |error: ParquetError| IoError::option("level", format!("is out of range: {error}"));
+    let unsigned = |level: i32| {
+        u32::try_from(level).map_err(|_| IoError::option("level", "is out of range: it is negative"))
+    };
+    Ok(match (options.compression, options.level) {
+        (ParquetCompression::Gzip, None) => Compression::GZIP(GzipLevel::default()),
+        (ParquetCompression::Gzip, Some(level)) => {
+            Compression::GZIP(GzipLevel::try_new(unsigned(level)?).map_err(out_of_range)?)
+        }
+        (ParquetCompression::Brotli, None) => Compression::BROTLI(BrotliLevel::default()),
+        (ParquetCompression::Brotli, Some(level)) => {
+            Compression::BROTLI(BrotliLevel::try_new(unsigned(level)?).map_err(out_of_range)?)
+        }
+        (ParquetCompression::Zstd, None) => Compression::ZSTD(ZstdLevel::default()),
+        (ParquetCompression::Zstd, Some(level)) => {
+            Compression::ZSTD(ZstdLevel::try_new(level).map_err(out_of_range)?)
+        }
+        (ParquetCompression::None, None) => Compression::UNCOMPRESSED,
+        (ParquetCompression::Snappy, None) => Compression::SNAPPY,
+        (ParquetCompression::Lz4, None) => Compression::LZ4_RAW,
+        (_, Some(_)) => {
+            return Err(IoError::InvalidOption {
+                option: "level",
+                reason: "was given for a compression that has no levels".into(),
+                hint: Some("leave it out, or use `zstd`, `gzip` or `brotli`"),
+            });
+        }
+    })
+}
+
+struct ParquetEncoder(ArrowWriter<Sink>);
+
+impl Encoder for ParquetEncoder {
+    fn write(&mut self, batch: &RecordBatch) -> Result<()> {
+        self.0.write(batch).map_err(refused)
+    }
+
+    fn finish(self: Box<Self>) -> Result<Sink> {
+        self.0.into_inner().map_err(refused)
+    }
+}
+
+fn refused(error: ParquetError) -> IoError {
+    IoError::Arrow(ArrowError::from(error))
+}

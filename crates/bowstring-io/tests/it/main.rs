@@ -1,0 +1,6 @@
+//! Reading and writing files, as a user of the crate sees it.
+
+mod dataset;
+mod ipc;
+mod support;
+mod write;
