@@ -55,7 +55,9 @@ impl AtomicFile {
             builder.permissions(fs::metadata(&target).map_or(new, |metadata| metadata.permissions()));
         }
         let temporary = builder.tempfile_in(&folder);
-        this.temporary = Some(temporary.map_err(|error| IoError::system("write to", &folder, error))?);
+        // Of the error only its kind: its text has the hidden name.
+        let cannot = |error: std::io::Error| IoError::system("write to", &folder, error.kind().into());
+        this.temporary = Some(temporary.map_err(cannot)?);
         Ok(this)
     }
 

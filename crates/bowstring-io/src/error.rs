@@ -86,6 +86,22 @@ pub enum IoError {
         /// The keys of the first file's folders.
         expected: Vec<String>,
     },
+    /// The names of the folders above a file cannot become columns.
+    #[error("the folders of `{}` cannot become columns: {reason}", path.display())]
+    InvalidPartition {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with them.
+        reason: String,
+    },
+    /// A batch to be written is not what its writer was made for.
+    #[error("a batch does not fit `{}`: {reason}", path.display())]
+    BatchMismatch {
+        /// The file that is written.
+        path: PathBuf,
+        /// The difference.
+        reason: String,
+    },
     /// A column that was asked for does not exist.
     #[error("there is no column `{name}`")]
     UnknownColumn {
@@ -207,7 +223,9 @@ impl Diagnostic for IoError {
             | IoError::Unwritable { .. } => ErrorKind::Usage,
             IoError::Malformed { .. }
             | IoError::SchemaMismatch { .. }
-            | IoError::PartitionMismatch { .. } => ErrorKind::Data,
+            | IoError::PartitionMismatch { .. }
+            | IoError::InvalidPartition { .. }
+            | IoError::BatchMismatch { .. } => ErrorKind::Data,
             IoError::Changed { .. } | IoError::Exists { .. } | IoError::WriterFailed { .. } => {
                 ErrorKind::Storage
             }

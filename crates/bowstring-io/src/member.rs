@@ -44,7 +44,7 @@ pub(crate) fn merge(
     let mut fields: Vec<Field> = first.schema().fields().iter().map(|field| field.as_ref().clone()).collect();
     for partition in &partitions.fields {
         if fields.iter().any(|field| field.name() == partition.name()) {
-            return Err(IoError::SchemaMismatch {
+            return Err(IoError::InvalidPartition {
                 path: first.path().to_owned(),
                 reason: format!("column `{}` is in the file and in the name of its folder", partition.name()),
             });

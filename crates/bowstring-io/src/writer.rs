@@ -164,7 +164,7 @@ impl Writer {
     }
 
     fn check(&self, batch: &RecordBatch) -> Result<()> {
-        let mismatch = |reason: String| IoError::SchemaMismatch { path: self.path.clone(), reason };
+        let mismatch = |reason: String| IoError::BatchMismatch { path: self.path.clone(), reason };
         let (own, theirs) = (self.schema.fields(), batch.schema_ref().fields());
         if own.len() != theirs.len() {
             return Err(mismatch(format!("a batch has {} columns, not {}", theirs.len(), own.len())));

@@ -128,9 +128,7 @@ fn what_cannot_be_written_is_refused_before_any_work() {
     refused(
         "plain/x.parquet",
         &WriteOptions::default(),
-        expect![[
-            r#"storage: cannot write to `DIR/plain`: Not a directory (os error 20) at path "DIR/plain/.x.parquet.8zpMYo.tmp""#
-        ]],
+        expect!["storage: cannot write to `DIR/plain`: not a directory"],
     );
     refused(
         "..",
@@ -191,8 +189,8 @@ fn a_batch_of_another_schema_is_refused() {
     let text = table(vec![("n", Arc::new(StringArray::from(vec!["a"])))]);
     let two =
         table(vec![("n", Arc::new(Int64Array::from(vec![1]))), ("m", Arc::new(Int64Array::from(vec![1])))]);
-    expect!["data: `DIR/x.parquet` has another schema than the first file: a batch has column `n` of type Utf8 in place of `n` of type Int64"].assert_eq(&message(folder.path(), &writer.write(&text).expect_err("another type")));
-    expect!["data: `DIR/x.parquet` has another schema than the first file: a batch has 2 columns, not 1"]
+    expect!["data: a batch does not fit `DIR/x.parquet`: a batch has column `n` of type Utf8 in place of `n` of type Int64"].assert_eq(&message(folder.path(), &writer.write(&text).expect_err("another type")));
+    expect!["data: a batch does not fit `DIR/x.parquet`: a batch has 2 columns, not 1"]
         .assert_eq(&message(folder.path(), &writer.write(&two).expect_err("too many")));
 }
 
@@ -205,7 +203,8 @@ fn nulls_where_none_may_be_are_refused() {
         Writer::create(&folder.path().join("x.parquet"), &strict.schema(), &WriteOptions::default())
             .expect("a writer");
     let error = writer.write(&ints("n", vec![None])).expect_err("a null");
-    expect!["data: `DIR/x.parquet` has another schema than the first file: column `n` has nulls, which it must not"].assert_eq(&message(folder.path(), &error));
+    expect!["data: a batch does not fit `DIR/x.parquet`: column `n` has nulls, which it must not"]
+        .assert_eq(&message(folder.path(), &error));
 }
 
 /// Takes `left` bytes, then says that the disk is full.
