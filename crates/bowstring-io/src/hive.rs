@@ -214,13 +214,13 @@ mod tests {
         check(
             &["k=1/k=2/f"],
             expect![
-                "`root/k=1/k=2/f` has another schema than the first file: two of its folders give a value for `k`"
+                "the folders of `root/k=1/k=2/f` cannot become columns: two of its folders give a value for `k`"
             ],
         );
         check(
             &["k=%FF/f"],
             expect![
-                "`root/k=%FF/f` has another schema than the first file: `%FF` in its path is not percent-encoded UTF-8"
+                "the folders of `root/k=%FF/f` cannot become columns: `%FF` in its path is not percent-encoded UTF-8"
             ],
         );
     }

@@ -255,7 +255,7 @@ fn files_that_do_not_go_together_are_refused() {
         "",
         &Scan::default(),
         expect![
-            "data: `DIR/n=1/a.parquet` has another schema than the first file: column `n` is in the file and in the name of its folder"
+            "data: the folders of `DIR/n=1/a.parquet` cannot become columns: column `n` is in the file and in the name of its folder"
         ],
     );
     check(
