@@ -23,20 +23,42 @@ HERE = Path(__file__).parent
 
 # Sections of Debian's main archive that are kept. `libs` is among them because most dependencies
 # point into it; `libdevel`, `doc`, `debug`, `localization` and `kernel` would triple the size.
-SECTIONS = frozenset({
-    "admin", "comm", "database", "editors", "graphics", "interpreters", "java", "libs", "mail",
-    "math", "net", "python", "science", "shells", "text", "utils", "vcs", "web",
-})
+SECTIONS = frozenset(
+    {
+        "admin",
+        "comm",
+        "database",
+        "editors",
+        "graphics",
+        "interpreters",
+        "java",
+        "libs",
+        "mail",
+        "math",
+        "net",
+        "python",
+        "science",
+        "shells",
+        "text",
+        "utils",
+        "vcs",
+        "web",
+    }
+)
 
-PACKAGES = pa.schema([
-    ("name", pa.string()),
-    ("version", pa.string()),
-    ("section", pa.string()),
-    ("maintainer", pa.string()),
-    ("installed_size", pa.int64()),
-    ("description", pa.string()),
-])
-DEPENDS = pa.schema([("package", pa.string()), ("depends_on", pa.string()), ("kind", pa.string())])
+TEXT: pa.DataType = pa.string()
+SIZE: pa.DataType = pa.int64()
+PACKAGES = pa.schema(
+    [
+        ("name", TEXT),
+        ("version", TEXT),
+        ("section", TEXT),
+        ("maintainer", TEXT),
+        ("installed_size", SIZE),
+        ("description", TEXT),
+    ]
+)
+DEPENDS = pa.schema([("package", TEXT), ("depends_on", TEXT), ("kind", TEXT)])
 
 # `name:arch (>= version) [arch] <profile>`: the name is all that is kept of a dependency.
 DEPENDENCY = re.compile(r"^\s*([a-z0-9][a-z0-9+.-]*)")
@@ -82,14 +104,16 @@ def tables(text: str) -> tuple[pa.Table, pa.Table]:
         if fields.get("Section") not in SECTIONS:
             continue
         size = fields.get("Installed-Size")
-        packages.append({
-            "name": fields["Package"],
-            "version": fields["Version"],
-            "section": fields["Section"],
-            "maintainer": ADDRESS.sub("", fields["Maintainer"]),
-            "installed_size": None if size is None else int(size),
-            "description": fields.get("Description"),
-        })
+        packages.append(
+            {
+                "name": fields["Package"],
+                "version": fields["Version"],
+                "section": fields["Section"],
+                "maintainer": ADDRESS.sub("", fields["Maintainer"]),
+                "installed_size": None if size is None else int(size),
+                "description": fields.get("Description"),
+            }
+        )
         for depends_on, kind in dependencies(fields):
             depends.append({"package": fields["Package"], "depends_on": depends_on, "kind": kind})
     packages.sort(key=lambda row: (row["name"], row["version"]))
@@ -113,8 +137,13 @@ def main() -> None:
     for name, table in {"packages": packages, "depends": depends}.items():
         path = options.out / f"{name}.parquet"
         pq.write_table(
-            table, path, compression="zstd", compression_level=19, row_group_size=32_768,
-            write_page_checksum=True, store_schema=False,
+            table,
+            path,
+            compression="zstd",
+            compression_level=19,
+            row_group_size=32_768,
+            write_page_checksum=True,
+            store_schema=False,
         )
         print(f"{path}: {table.num_rows} rows, {path.stat().st_size} bytes")
     path = options.out / "packages.csv"
