@@ -13,8 +13,9 @@ BIN := $(VENV)/$(if $(filter Windows_NT,$(OS)),Scripts,bin)
 
 # Cargo's own tools, built once at these versions into a folder of their own.
 BOWSTRING_TOOLS ?= $(CARGO_TARGET_DIR)/tools
-MACHETE := $(BOWSTRING_TOOLS)/bin/cargo-machete-0.9.2
-DENY := $(BOWSTRING_TOOLS)/bin/cargo-deny-0.20.2
+MACHETE := $(BOWSTRING_TOOLS)/bin/cargo-machete@0.9.2
+DENY := $(BOWSTRING_TOOLS)/bin/cargo-deny@0.20.2
+LLVM_COV := $(BOWSTRING_TOOLS)/bin/cargo-llvm-cov@0.9.1
 ADVISORIES := https://github.com/rustsec/advisory-db
 
 DEMO := examples/debian-packages
@@ -42,6 +43,21 @@ deny: $(DENY)
 	    echo "advisories: NOT CHECKED, $(ADVISORIES) cannot be reached"; \
 	fi
 
+bench: ## run the benchmarks beside their peers; tables go to benchmarks/results/
+	$(PYTHON) -m venv $(VENV)-bench
+	$(VENV)-bench/bin/python -m pip install --quiet --disable-pip-version-check -r benchmarks/requirements.txt
+	mkdir -p benchmarks/results
+	$(VENV)-bench/bin/python benchmarks/workflow/run.py --out benchmarks/results/workflow.md
+
+# The instrumented build has a folder of its own, so that it does not throw away the ordinary one.
+coverage: $(LLVM_COV) ## line coverage of the tests; fails below 90 %
+	rustup component add llvm-tools
+	export CARGO_TARGET_DIR=$(CARGO_TARGET_DIR)/coverage; \
+	source <($(LLVM_COV) llvm-cov show-env --sh); \
+	$(LLVM_COV) llvm-cov clean --workspace; \
+	cargo test --workspace --locked; \
+	$(LLVM_COV) llvm-cov report --summary-only --fail-under-lines 90
+
 docs: $(VENV)/ready ## build the documentation site into site/
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
 
@@ -50,9 +66,6 @@ $(VENV)/ready: requirements-dev.txt
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements-dev.txt
 	touch $@
 
-$(BOWSTRING_TOOLS)/bin/cargo-machete-%: TOOL = cargo-machete
-$(BOWSTRING_TOOLS)/bin/cargo-deny-%: TOOL = cargo-deny
-$(BOWSTRING_TOOLS)/bin/cargo-machete-% $(BOWSTRING_TOOLS)/bin/cargo-deny-%:
-	cargo install --locked --quiet --version $* --root $(BOWSTRING_TOOLS) \
-	    --target-dir $(CARGO_TARGET_DIR)/tools-build $(TOOL)
-	mv $(BOWSTRING_TOOLS)/bin/$(TOOL) $@
+$(MACHETE) $(DENY) $(LLVM_COV): $(BOWSTRING_TOOLS)/bin/%:
+	cargo install --locked --quiet --root $(BOWSTRING_TOOLS) --target-dir $(CARGO_TARGET_DIR)/tools-build $*
+	mv $(BOWSTRING_TOOLS)/bin/$(firstword $(subst @, ,$*)) $@
