@@ -2,7 +2,10 @@
 
 use arrow::{array::RecordBatch, datatypes::SchemaRef};
 
-use crate::{Format, IoError, Result, WriteOptions, ipc_write::IpcEncoder, parquet_write, sink::Sink};
+use crate::{
+    Format, IoError, Result, WriteOptions, ipc_write::IpcEncoder, markdown_write::MarkdownEncoder,
+    parquet_write, sink::Sink,
+};
 
 /// Turns batches into a file's bytes. The batches have the schema that it was made for. An error of
 /// the sink may be given in any form: the [`Writer`](crate::Writer) asks the sink.
@@ -23,6 +26,7 @@ pub(crate) fn encoder(
     match format {
         Format::Parquet => parquet_write::encoder(sink, schema, &options.parquet),
         Format::Ipc => Ok(Box::new(IpcEncoder::new(sink, schema, &options.ipc)?)),
+        Format::Markdown => Ok(Box::new(MarkdownEncoder::new(sink, schema)?)),
         Format::Csv | Format::Json => {
             Err(IoError::option("format", format!("`{}` cannot be written yet", format.name())))
         }

@@ -16,6 +16,8 @@ pub enum Format {
     Json,
     /// Arrow IPC, file or stream.
     Ipc,
+    /// A Markdown table: written, not read.
+    Markdown,
 }
 
 impl Format {
@@ -30,6 +32,7 @@ impl Format {
             "csv" | "tsv" => Ok(Format::Csv),
             "json" | "jsonl" | "ndjson" => Ok(Format::Json),
             "arrow" | "ipc" | "arrows" | "feather" => Ok(Format::Ipc),
+            "md" | "markdown" => Ok(Format::Markdown),
             _ => Err(IoError::UnknownFormat { path: path.to_owned() }),
         }
     }
@@ -44,13 +47,14 @@ impl Format {
         }
     }
 
-    /// The name used in options: `parquet`, `csv`, `json` or `ipc`.
+    /// The name used in options: `parquet`, `csv`, `json`, `ipc` or `markdown`.
     pub const fn name(self) -> &'static str {
         match self {
             Format::Parquet => "parquet",
             Format::Csv => "csv",
             Format::Json => "json",
             Format::Ipc => "ipc",
+            Format::Markdown => "markdown",
         }
     }
 }

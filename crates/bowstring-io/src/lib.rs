@@ -14,6 +14,7 @@ mod identity;
 mod ipc_dictionary;
 mod ipc_read;
 mod ipc_write;
+mod markdown_write;
 mod member;
 mod options;
 mod parquet_read;

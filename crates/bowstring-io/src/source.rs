@@ -30,6 +30,10 @@ pub(crate) fn open(path: &Path, format: Format, _options: &ReadOptions) -> Resul
     match format {
         Format::Parquet => Ok(Arc::new(ParquetFile::open(path)?)),
         Format::Ipc => Ok(Arc::new(IpcFile::open(path)?)),
+        Format::Markdown => Err(IoError::option(
+            "format",
+            format!("`{}` is Markdown, which is written, not read", path.display()),
+        )),
         Format::Csv | Format::Json => Err(IoError::UnknownFormat { path: path.to_owned() }),
     }
 }

@@ -2,5 +2,6 @@
 
 mod dataset;
 mod ipc;
+mod markdown;
 mod support;
 mod write;
