@@ -96,6 +96,12 @@ impl Dataset {
         statistics::merge(each, self.schema.fields().len())
     }
 
+    /// How many rows all scans so far left out because they could not be read, as
+    /// [`BadRows::Skip`](crate::BadRows::Skip) asks.
+    pub fn skipped_rows(&self) -> u64 {
+        self.members.iter().map(|member| member.source.skipped_rows()).sum()
+    }
+
     /// Splits a scan into parts that can be read in parallel, in the order of their rows; parts
     /// that the predicate rules out are left away.
     ///

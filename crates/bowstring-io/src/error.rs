@@ -6,6 +6,8 @@ use arrow::error::ArrowError;
 use bowstring_core::{Cancelled, Diagnostic, ErrorKind, quoted_list};
 use parquet::errors::ParquetError;
 
+use crate::RowProblem;
+
 /// The result of reading or writing.
 pub type Result<T, E = IoError> = std::result::Result<T, E>;
 
@@ -62,6 +64,63 @@ pub enum IoError {
         path: PathBuf,
         /// The difference.
         reason: String,
+    },
+    /// A row of a text file is not what it should be. Rows count from 1, the header, blank lines and
+    /// comments not counted; lines count from 1 and are those that an editor shows.
+    #[error("{problem}")]
+    Row {
+        /// The file.
+        path: PathBuf,
+        /// The row.
+        row: u64,
+        /// The line on which it begins.
+        line: u64,
+        /// The column, by its name; dotted when nested.
+        column: Option<String>,
+        /// What is wrong with it.
+        problem: RowProblem,
+    },
+    /// A header names two columns alike.
+    #[error("column `{name}` stands in the header twice, at {first} and at {second}")]
+    DuplicateColumn {
+        /// The file.
+        path: PathBuf,
+        /// The name.
+        name: String,
+        /// Its first place; the first column is 1.
+        first: usize,
+        /// Its second place.
+        second: usize,
+    },
+    /// A text file without a row, or without a header, to take the columns from.
+    #[error("`{}` holds no {missing}", path.display())]
+    NoColumns {
+        /// The file.
+        path: PathBuf,
+        /// What it lacks: `header` or `rows`.
+        missing: &'static str,
+    },
+    /// Bytes that the named encoding does not know.
+    #[error("`{}` is not valid {encoding}", path.display())]
+    NotInEncoding {
+        /// The file.
+        path: PathBuf,
+        /// The line, from 1.
+        line: u64,
+        /// The encoding.
+        encoding: &'static str,
+    },
+    /// A value that the format cannot hold.
+    #[error("{value} cannot be written as {format}")]
+    UnsupportedValue {
+        /// What kind of value: `NaN`, `an infinity`, `a NUL byte`.
+        value: &'static str,
+        /// The format.
+        format: &'static str,
+        /// The column.
+        column: String,
+        /// The row of what is written, from 1.
+        row: u64,
     },
     /// Files of two formats were given as one dataset.
     #[error("`{}` is {found}, but the first file is {expected}", path.display())]
@@ -221,7 +280,13 @@ impl Diagnostic for IoError {
             | IoError::UnknownColumn { .. }
             | IoError::InvalidOption { .. }
             | IoError::Unwritable { .. } => ErrorKind::Usage,
+            IoError::Row { problem: RowProblem::TooLong, .. } => ErrorKind::Limit,
             IoError::Malformed { .. }
+            | IoError::Row { .. }
+            | IoError::DuplicateColumn { .. }
+            | IoError::NoColumns { .. }
+            | IoError::NotInEncoding { .. }
+            | IoError::UnsupportedValue { .. }
             | IoError::SchemaMismatch { .. }
             | IoError::PartitionMismatch { .. }
             | IoError::InvalidPartition { .. }
@@ -235,8 +300,34 @@ impl Diagnostic for IoError {
         }
     }
 
+    fn place(&self) -> Option<String> {
+        match self {
+            IoError::Row { path, row, line, column, .. } => {
+                let place = format!("{}, row {row} (line {line})", path.display());
+                Some(match column {
+                    Some(column) => format!("{place}, column `{column}`"),
+                    None => place,
+                })
+            }
+            IoError::DuplicateColumn { path, .. } => Some(path.display().to_string()),
+            IoError::NotInEncoding { path, line, .. } => Some(format!("{}, line {line}", path.display())),
+            IoError::UnsupportedValue { column, row, .. } => Some(format!("row {row}, column `{column}`")),
+            _ => None,
+        }
+    }
+
     fn hint(&self) -> Option<String> {
         match self {
+            IoError::Row { problem, .. } => problem.hint(),
+            IoError::DuplicateColumn { .. } => {
+                Some("give the columns names of their own with `names`".into())
+            }
+            IoError::NoColumns { missing: "header", .. } => {
+                Some("write a header, or give the columns' names in `names`".into())
+            }
+            IoError::NoColumns { .. } => Some("give the columns in `schema`".into()),
+            IoError::NotInEncoding { .. } => Some("name the text's own `encoding`".into()),
+            IoError::UnsupportedValue { .. } => Some("replace such values, or write Parquet".into()),
             IoError::UnknownFormat { .. } => Some("name the format".into()),
             IoError::MixedFormats { .. } => Some("read the files of each format on their own".into()),
             IoError::PartitionMismatch { .. } => {

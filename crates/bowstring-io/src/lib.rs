@@ -3,6 +3,7 @@
 //! A [`Writer`] makes a file that appears as a whole or not at all.
 
 mod atomic;
+mod csv;
 mod dataset;
 mod discover;
 mod encoder;
@@ -25,6 +26,7 @@ mod sink;
 mod source;
 mod statistics;
 mod stdin;
+mod text;
 mod writer;
 
 pub use crate::{
@@ -36,5 +38,6 @@ pub use crate::{
     parquet_write::{ParquetCompression, ParquetStatistics, ParquetWriteOptions},
     predicate::{CompareOp, Predicate},
     scan::{Batches, ColumnStatistics, Part, Scan, Statistics},
+    text::problem::RowProblem,
     writer::{WriteMode, WriteOptions, Writer, Written},
 };

@@ -6,7 +6,7 @@ use arrow::datatypes::SchemaRef;
 use bowstring_core::Cancel;
 
 use crate::{
-    Batches, Format, IoError, Part, ReadOptions, Result, Scan, Statistics, ipc_read::IpcFile,
+    Batches, Format, IoError, Part, ReadOptions, Result, Scan, Statistics, csv::CsvFile, ipc_read::IpcFile,
     parquet_read::ParquetFile,
 };
 
@@ -23,10 +23,14 @@ pub(crate) trait Source: Debug + Send + Sync {
     fn parts(&self, file: usize, scan: &Scan) -> Result<Vec<Part>>;
     /// The batches of one part.
     fn read(&self, part: &Part, scan: &Scan, cancel: &Cancel) -> Result<Batches>;
+    /// How many rows scans have left out because they could not be read, as was asked for.
+    fn skipped_rows(&self) -> u64 {
+        0
+    }
 }
 
 /// Opens a file as `format` says.
-pub(crate) fn open(path: &Path, format: Format, _options: &ReadOptions) -> Result<Arc<dyn Source>> {
+pub(crate) fn open(path: &Path, format: Format, options: &ReadOptions) -> Result<Arc<dyn Source>> {
     match format {
         Format::Parquet => Ok(Arc::new(ParquetFile::open(path)?)),
         Format::Ipc => Ok(Arc::new(IpcFile::open(path)?)),
@@ -34,6 +38,7 @@ pub(crate) fn open(path: &Path, format: Format, _options: &ReadOptions) -> Resul
             "format",
             format!("`{}` is Markdown, which is written, not read", path.display()),
         )),
-        Format::Csv | Format::Json => Err(IoError::UnknownFormat { path: path.to_owned() }),
+        Format::Csv => Ok(Arc::new(CsvFile::open(path, &options.csv)?)),
+        Format::Json => Err(IoError::UnknownFormat { path: path.to_owned() }),
     }
 }

@@ -1,7 +1,9 @@
 //! Reading and writing files, as a user of the crate sees it.
 
+mod csv;
 mod dataset;
 mod ipc;
 mod markdown;
 mod support;
+mod texts;
 mod write;

@@ -1,0 +1,275 @@
+//! Where do the values of a record begin and end? RFC 4180, read as most writers mean it: a quote
+//! quotes only at the beginning of a value, and stands for itself elsewhere.
+
+use crate::{CsvOptions, IoError, Result};
+
+/// The bytes that structure a file.
+#[derive(Clone, Debug)]
+pub(crate) struct Dialect {
+    pub(crate) delimiter: u8,
+    pub(crate) quote: Option<u8>,
+    pub(crate) escape: Option<u8>,
+    pub(crate) comment: Option<u8>,
+    /// Whether a byte ends an unquoted value.
+    ends: [bool; 256],
+}
+
+/// A value's bytes, its quotes left away.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Field {
+    pub(crate) start: u32,
+    pub(crate) end: u32,
+    pub(crate) quoted: bool,
+    /// Whether quotes or escapes inside are to be undone.
+    pub(crate) escaped: bool,
+}
+
+impl Field {
+    /// An unquoted value without bytes.
+    pub(crate) const EMPTY: Field = Field { start: 0, end: 0, quoted: false, escaped: false };
+
+    fn new(start: usize, end: usize, quoted: bool, escaped: bool) -> Self {
+        // A window holds fewer than 2^31 bytes.
+        Self { start: start as u32, end: end as u32, quoted, escaped }
+    }
+}
+
+/// How reading a record ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Outcome {
+    /// A record, and where the next one begins.
+    Record { next: usize },
+    /// A record with text after a closing quote.
+    AfterQuote { next: usize },
+    /// A line without bytes; its one field was given.
+    Blank { next: usize },
+    /// A comment.
+    Comment { next: usize },
+    /// More bytes are needed.
+    Incomplete,
+    /// The bytes end inside quotes.
+    OpenQuote,
+}
+
+impl Dialect {
+    /// The dialect that options describe; `delimiter` stands in when they name none.
+    pub(crate) fn new(options: &CsvOptions, delimiter: u8) -> Result<Self> {
+        let dialect = Self {
+            delimiter: options.delimiter.unwrap_or(delimiter),
+            quote: options.quote,
+            escape: options.escape.filter(|escape| Some(*escape) != options.quote),
+            comment: options.comment,
+            ends: [false; 256],
+        };
+        let named = [
+            ("delimiter", Some(dialect.delimiter)),
+            ("quote", dialect.quote),
+            ("escape", dialect.escape),
+            ("comment", dialect.comment),
+        ];
+        for (index, (option, byte)) in named.iter().enumerate() {
+            let Some(byte) = byte else { continue };
+            if !byte.is_ascii() || matches!(byte, b'\n' | b'\r' | 0) {
+                return Err(IoError::InvalidOption {
+                    option,
+                    reason: format!("is byte {byte}, which cannot structure a file"),
+                    hint: Some("name an ASCII character other than a line ending"),
+                });
+            }
+            if let Some((other, _)) = named.iter().take(index).find(|(_, earlier)| *earlier == Some(*byte)) {
+                return Err(IoError::InvalidOption {
+                    option,
+                    reason: format!(
+                        "is `{}`, which is the {other} already",
+                        char::from(*byte).escape_default()
+                    ),
+                    hint: Some("name another character"),
+                });
+            }
+        }
+        let mut ends = [false; 256];
+        ends[usize::from(b'\n')] = true;
+        ends[usize::from(dialect.delimiter)] = true;
+        Ok(Self { ends, ..dialect })
+    }
+
+    /// Reads the record that begins at `from`, adding its values to `fields`. `last` says that no bytes
+    /// come after `bytes`. When more are needed, `fields` is to be cut back by the caller.
+    #[inline]
+    pub(crate) fn record(&self, bytes: &[u8], from: usize, last: bool, fields: &mut Vec<Field>) -> Outcome {
+        let first = bytes.get(from).copied();
+        if first.is_some() && first == self.comment {
+            return match memchr::memchr(b'\n', bytes.get(from..).unwrap_or_default()) {
+                Some(newline) => Outcome::Comment { next: from + newline + 1 },
+                None if last => Outcome::Comment { next: bytes.len() },
+                None => Outcome::Incomplete,
+            };
+        }
+        let (mut at, mut after_quote) = (from, false);
+        loop {
+            let quoted = self.quote.is_some() && bytes.get(at).copied() == self.quote;
+            if quoted {
+                match self.closing_quote(bytes, at + 1, last) {
+                    Closing::At(close, escaped) => {
+                        fields.push(Field::new(at + 1, close, true, escaped));
+                        at = close + 1;
+                    }
+                    Closing::Incomplete => return Outcome::Incomplete,
+                    Closing::Open => return Outcome::OpenQuote,
+                }
+            }
+            let rest = bytes.get(at..).unwrap_or_default();
+            let length = rest.iter().position(|byte| self.ends[usize::from(*byte)]);
+            let ending = length.and_then(|length| rest.get(length).copied());
+            if ending.is_none() && !last {
+                return Outcome::Incomplete;
+            }
+            let end = at + length.unwrap_or(rest.len());
+            let line_ends = ending != Some(self.delimiter);
+            let mut text = bytes.get(at..end).unwrap_or_default();
+            if line_ends && let Some(before) = text.strip_suffix(b"\r") {
+                text = before;
+            }
+            if quoted {
+                after_quote |= !text.is_empty();
+            } else {
+                fields.push(Field::new(at, at + text.len(), false, false));
+            }
+            if line_ends {
+                let next = if ending.is_some() { end + 1 } else { end };
+                let blank = text.is_empty() && at == from && !quoted;
+                return match (blank, after_quote) {
+                    (true, _) => Outcome::Blank { next },
+                    (_, true) => Outcome::AfterQuote { next },
+                    _ => Outcome::Record { next },
+                };
+            }
+            at = end + 1;
+        }
+    }
+
+    /// Where the quote that closes a value stands, and whether something before it is to be undone.
+    #[inline]
+    pub(crate) fn closing_quote(&self, bytes: &[u8], from: usize, last: bool) -> Closing {
+        let Some(quote) = self.quote else { return Closing::Open };
+        let (mut at, mut escaped) = (from, false);
+        let unclosed = if last { Closing::Open } else { Closing::Incomplete };
+        loop {
+            let rest = bytes.get(at..).unwrap_or_default();
+            let found = match self.escape {
+                Some(escape) => memchr::memchr2(quote, escape, rest),
+                None => memchr::memchr(quote, rest),
+            };
+            let Some(found) = found else { return unclosed };
+            let (byte, after) = (rest.get(found).copied(), rest.get(found + 1).copied());
+            if byte == Some(quote) && after != Some(quote) {
+                let known = after.is_some() || last;
+                return if known { Closing::At(at + found, escaped) } else { Closing::Incomplete };
+            }
+            // A doubled quote, or an escape and what it escapes.
+            if after.is_none() {
+                return unclosed;
+            }
+            (escaped, at) = (true, at + found + 2);
+        }
+    }
+
+    /// The bytes of a value with doubled quotes and escapes undone.
+    pub(crate) fn unescape(&self, value: &[u8]) -> Vec<u8> {
+        let mut bytes = value.iter().copied();
+        let mut plain = Vec::with_capacity(value.len());
+        while let Some(byte) = bytes.next() {
+            let special = Some(byte) == self.quote || Some(byte) == self.escape;
+            plain.push(if special { bytes.next().unwrap_or(byte) } else { byte });
+        }
+        plain
+    }
+}
+
+/// Where a quoted value ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Closing {
+    /// The place of the closing quote, and whether something before it is to be undone.
+    At(usize, bool),
+    /// More bytes are needed.
+    Incomplete,
+    /// The bytes end before it.
+    Open,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use expect_test::{Expect, expect};
+
+    fn dialect(escape: Option<u8>, comment: Option<u8>) -> Dialect {
+        Dialect::new(&CsvOptions { escape, comment, ..CsvOptions::default() }, b',').unwrap()
+    }
+
+    fn shown(dialect: &Dialect, text: &str) -> String {
+        let (mut at, mut shown) = (0, String::new());
+        while at < text.len() {
+            let mut fields = Vec::new();
+            let outcome = dialect.record(text.as_bytes(), at, true, &mut fields);
+            let values: Vec<String> = fields
+                .iter()
+                .map(|field| {
+                    let bytes = &text.as_bytes()[field.start as usize..field.end as usize];
+                    let value = if field.escaped { dialect.unescape(bytes) } else { bytes.to_vec() };
+                    format!("{}{:?}", if field.quoted { "q" } else { "" }, String::from_utf8(value).unwrap())
+                })
+                .collect();
+            let (name, next) = match outcome {
+                Outcome::Record { next } => ("record", next),
+                Outcome::AfterQuote { next } => ("after quote", next),
+                Outcome::Blank { next } => ("blank", next),
+                Outcome::Comment { next } => ("comment", next),
+                Outcome::Incomplete => ("incomplete", text.len()),
+                Outcome::OpenQuote => ("open quote", text.len()),
+            };
+            shown += &format!("{name}: {}\n", values.join(" "));
+            at = next;
+        }
+        shown
+    }
+
+    fn check(text: &str, expected: Expect) {
+        expected.assert_eq(&shown(&dialect(Some(b'\\'), Some(b'#')), text));
+    }
+
+    #[test]
+    fn records_are_told_apart() {
+        check(
+            "a,\"b\"\r\n\n,\"\"\n\"x\n,\"\"y\"\"\",2\" disk\n#a,\"\n\"a\\\"b\",c\\d\nlast,\r",
+            expect![[r#"
+                record: "a" q"b"
+                blank: ""
+                record: "" q""
+                record: q"x\n,\"y\"" "2\" disk"
+                comment: 
+                record: q"a\"b" "c\\d"
+                record: "last" ""
+            "#]],
+        );
+    }
+
+    #[test]
+    fn what_breaks_the_rules_is_told() {
+        check(
+            "\"a\"b,c\nd,\"e\n",
+            expect![[r#"
+            after quote: q"a" "c"
+            open quote: "d"
+        "#]],
+        );
+    }
+
+    #[test]
+    fn cut_short_anywhere_a_record_is_incomplete() {
+        let (dialect, text) = (dialect(None, None), b"a,\"b\"\"c\"\r\n");
+        for length in 0..text.len() {
+            assert_eq!(dialect.record(&text[..length], 0, false, &mut Vec::new()), Outcome::Incomplete);
+        }
+        assert_eq!(dialect.record(text, 0, false, &mut Vec::new()), Outcome::Record { next: text.len() });
+    }
+}

@@ -1,0 +1,180 @@
+//! Where can a file be cut, so that its parts are read at once?
+//!
+//! A newline inside quotes ends no record, and whether a newline is inside quotes depends on every byte
+//! before it. So the file is scanned once before it is read, its pieces at the same time: each begins
+//! after a newline and is scanned as if that newline had ended a record. The guess is checked against
+//! the end of the piece before, and a piece for which it was wrong is scanned again from inside quotes
+//! (speculation as in Ge, Li, Eilebrecht, Chandramouli and Kossmann, "Speculative distributed CSV data
+//! parsing for big data analytics", SIGMOD 2019). After a newline there are only these two states, so
+//! the second scan is exact. A scan looks only at quotes, at the speed at which they are found.
+
+use std::{io::Read, ops::Range};
+
+use rayon::prelude::*;
+
+use super::{
+    layout::Layout,
+    record::{Closing, Dialect},
+};
+use crate::{IoError, Result, RowProblem};
+
+/// How a piece ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Scanned {
+    /// The place of the quote that is still open at the end.
+    open: Option<usize>,
+    /// The first place where a record begins.
+    first_record: Option<usize>,
+}
+
+/// The places where records begin that cut the rows of a file into parts of about `part_bytes`,
+/// the first row's and the end included.
+pub(crate) fn boundaries(layout: &Layout, part_bytes: u64) -> Result<Vec<u64>> {
+    let range = layout.first_row..layout.text.range().end;
+    let step = usize::try_from(part_bytes.max(1)).unwrap_or(usize::MAX);
+    let nominal: Vec<u64> = range.clone().step_by(step).collect();
+    let inner = nominal.get(1..).unwrap_or_default();
+    let mut starts: Vec<u64> =
+        inner.par_iter().map(|from| layout.text.after_newline(*from)).collect::<Result<_>>()?;
+    starts.insert(0, range.start);
+    starts.push(range.end);
+    starts.dedup();
+    if layout.dialect.quote.is_none() || starts.len() < 3 {
+        return Ok(starts);
+    }
+    let pieces: Vec<Range<u64>> =
+        starts.iter().zip(starts.iter().skip(1)).map(|(from, to)| *from..*to).collect();
+    let guessed: Vec<Scanned> = pieces
+        .par_iter()
+        .map(|piece| Ok(scan(&layout.dialect, &read(layout, piece)?, false)))
+        .collect::<Result<_>>()?;
+    let mut boundaries = Vec::with_capacity(starts.len());
+    let mut open_at = None;
+    for (piece, guessed) in pieces.iter().zip(guessed) {
+        let scanned = match open_at {
+            None => guessed,
+            Some(_) => scan(&layout.dialect, &read(layout, piece)?, true),
+        };
+        boundaries.extend(scanned.first_record.map(|at| piece.start + at as u64));
+        open_at = match (scanned.open, scanned.first_record, open_at) {
+            // The record in whose quotes the piece begins goes on to its end.
+            (Some(_), None, earlier @ Some(_)) => earlier,
+            (open, ..) => open.map(|at| piece.start + at as u64),
+        };
+    }
+    if let Some(quote) = open_at {
+        return Err(layout.problem(quote, None, RowProblem::OpenQuote));
+    }
+    if boundaries.last() != Some(&range.end) {
+        boundaries.push(range.end);
+    }
+    Ok(boundaries)
+}
+
+fn read(layout: &Layout, piece: &Range<u64>) -> Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    let read = layout.text.reader(piece.clone())?.read_to_end(&mut bytes);
+    read.map_err(|error| IoError::system("read", layout.text.path(), error))?;
+    Ok(bytes)
+}
+
+/// Scans a piece that begins with a record, or `inside` quotes, for its first record and for the state
+/// at its end.
+fn scan(dialect: &Dialect, bytes: &[u8], inside: bool) -> Scanned {
+    let mut first_record = (!inside).then_some(0);
+    let Some(quote) = dialect.quote else { return Scanned { open: None, first_record } };
+    // Up to `at` everything is known; `line` is the beginning of a record when one began since the
+    // last quote was closed.
+    let (mut at, mut line) = (0, first_record);
+    let mut opened = inside.then_some(0);
+    loop {
+        if let Some(open) = opened {
+            // The opening quote of a piece that begins inside quotes is in a piece before.
+            let from = if inside && open == 0 && at == 0 { 0 } else { open + 1 };
+            match dialect.closing_quote(bytes, from, true) {
+                Closing::At(close, _) => (at, line, opened) = (close + 1, None, None),
+                Closing::Incomplete | Closing::Open => return Scanned { open: opened, first_record },
+            }
+        }
+        let rest = bytes.get(at..).unwrap_or_default();
+        let found = memchr::memchr(quote, rest);
+        let before = rest.get(..found.unwrap_or(rest.len())).unwrap_or_default();
+        if first_record.is_none() {
+            first_record = memchr::memchr(b'\n', before).map(|newline| at + newline + 1);
+            first_record = first_record.filter(|start| *start < bytes.len());
+        }
+        let Some(found) = found else { return Scanned { open: None, first_record } };
+        let place = at + found;
+        if let Some(newline) = memchr::memrchr(b'\n', before) {
+            line = Some(at + newline + 1);
+        }
+        let commented =
+            line.and_then(|line| bytes.get(line)).is_some_and(|byte| Some(*byte) == dialect.comment);
+        if commented {
+            let rest = bytes.get(place..).unwrap_or_default();
+            let Some(newline) = memchr::memchr(b'\n', rest) else {
+                return Scanned { open: None, first_record };
+            };
+            (at, line) = (place + newline + 1, Some(place + newline + 1));
+            continue;
+        }
+        let begins_value = line == Some(place)
+            || place.checked_sub(1).and_then(|before| bytes.get(before)) == Some(&dialect.delimiter);
+        if begins_value {
+            opened = Some(place);
+        }
+        at = place + 1;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::CsvOptions;
+    use proptest::prelude::*;
+
+    /// Where records begin, by reading one after the other.
+    fn reference(dialect: &Dialect, text: &[u8]) -> (Vec<usize>, bool) {
+        use super::super::record::Outcome;
+        let (mut at, mut starts) = (0, Vec::new());
+        while at < text.len() {
+            starts.push(at);
+            at = match dialect.record(text, at, true, &mut Vec::new()) {
+                Outcome::Record { next }
+                | Outcome::AfterQuote { next }
+                | Outcome::Blank { next }
+                | Outcome::Comment { next } => next,
+                Outcome::Incomplete | Outcome::OpenQuote => return (starts, true),
+            };
+        }
+        (starts, false)
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(2000))]
+        #[test]
+        fn a_scan_finds_the_first_record_and_the_last_state(
+            text in r##"[ab,"\#
+    ]{0,40}"##, cut in 0usize..40, escape: bool, comment: bool,
+        ) {
+            let options = CsvOptions {
+                escape: escape.then_some(b'\\'),
+                comment: comment.then_some(b'#'),
+                ..CsvOptions::default()
+            };
+            let dialect = Dialect::new(&options, b',').unwrap();
+            let (starts, open) = reference(&dialect, text.as_bytes());
+            let whole = scan(&dialect, text.as_bytes(), false);
+            prop_assert_eq!(whole.open.is_some(), open, "whole {:?}", text);
+            let newline = text.get(cut..).and_then(|rest| rest.find('\n'));
+            let Some(newline) = newline.map(|newline| cut + newline + 1) else { return Ok(()) };
+            let inside = !starts.contains(&newline) && newline < text.len();
+            let scanned = scan(&dialect, &text.as_bytes()[newline..], inside);
+            let expected = starts.iter().find(|start| **start >= newline).map(|start| start - newline);
+            if newline < text.len() {
+                prop_assert_eq!(scanned.first_record, expected, "{:?} at {}", text, newline);
+                prop_assert_eq!(scanned.open.is_some(), open);
+            }
+        }
+    }
+}
