@@ -108,7 +108,7 @@ fn bound(schema: &mut Json) {
 }
 
 /// The place that a problem's path names, or the last one on the way that exists.
-fn locate<'a>(node: &Node, spot: &Spot<'a>, finding: &Finding) -> Spot<'a> {
+fn locate<'a>(node: &'a Node, spot: &Spot<'a>, finding: &Finding) -> Spot<'a> {
     let path = &finding.problem.path;
     let (mut node, mut spot) = (node, spot.clone());
     for (depth, segment) in path.iter().enumerate() {
@@ -117,7 +117,7 @@ fn locate<'a>(node: &Node, spot: &Spot<'a>, finding: &Finding) -> Spot<'a> {
                 let Some(entry) = entries.iter().find(|entry| entry.key == *segment) else { break };
                 let is_key = finding.at_key && depth + 1 == path.len();
                 let mark = if is_key { entry.mark } else { entry.value.mark };
-                spot = spot.key(segment, mark);
+                spot = spot.key(&entry.key, mark);
                 node = &entry.value;
             }
             Kind::List(items) => {

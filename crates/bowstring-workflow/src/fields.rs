@@ -20,11 +20,7 @@ pub(crate) struct Fields<'a> {
 
 impl<'a> Fields<'a> {
     /// The entries of `node`, each key with its place; none, and a problem, when it is no mapping.
-    pub(crate) fn entries<'n, 's>(
-        node: &'n Node,
-        spot: &Spot<'s>,
-        sink: &mut Sink,
-    ) -> Vec<(&'n Entry, Spot<'s>)> {
+    pub(crate) fn entries(node: &'a Node, spot: &Spot<'a>, sink: &mut Sink) -> Vec<(&'a Entry, Spot<'a>)> {
         match &node.kind {
             Kind::Map(entries) => {
                 entries.iter().map(|entry| (entry, spot.key(&entry.key, entry.mark))).collect()
@@ -67,13 +63,13 @@ impl<'a> Fields<'a> {
     /// The value of `key`, with its place.
     pub(crate) fn get(&self, key: &str) -> Option<(&'a Node, Spot<'a>)> {
         let entry = self.entries.iter().find(|entry| entry.key == key)?;
-        Some((&entry.value, self.spot.key(key, entry.value.mark)))
+        Some((&entry.value, self.spot.key(&entry.key, entry.value.mark)))
     }
 
     /// The place of `key` itself, or of the mapping when the key is not there.
     pub(crate) fn key_spot(&self, key: &str) -> Spot<'a> {
         let entry = self.entries.iter().find(|entry| entry.key == key);
-        entry.map_or_else(|| self.spot.clone(), |entry| self.spot.key(key, entry.mark))
+        entry.map_or_else(|| self.spot.clone(), |entry| self.spot.key(&entry.key, entry.mark))
     }
 
     /// A text.

@@ -132,7 +132,7 @@ impl Bound {
         }
         let mut seen = HashSet::new();
         for (name, given) in &values.given {
-            let spot = Spot::named(GIVEN, Mark::default(), name);
+            let spot = Spot::root(GIVEN, Mark::default()).key(name, Mark::default());
             let Some(kind) = known(&kinds, name, &spot, sink) else { continue };
             required.remove(name.as_str());
             if !seen.insert(name) {

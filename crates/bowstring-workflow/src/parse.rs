@@ -107,7 +107,7 @@ fn surrogate_pair(text: &str) -> Option<char> {
 
 enum Frame {
     List { mark: Mark, anchor: usize, items: Vec<Node> },
-    Map { mark: Mark, anchor: usize, entries: Vec<Entry>, keys: HashSet<String>, key: Option<(String, Mark)> },
+    Map { mark: Mark, anchor: usize, entries: Vec<Entry>, key: Option<(String, Mark)> },
 }
 
 struct Loader<'a> {
@@ -134,14 +134,14 @@ impl Loader<'_> {
             }
             Event::MappingStart(anchor, tag) => {
                 self.check_tag(tag.as_deref(), &["map"], mark);
-                let (entries, keys) = (Vec::new(), HashSet::new());
-                self.open(Frame::Map { mark, anchor, entries, keys, key: None }, mark)
+                self.open(Frame::Map { mark, anchor, entries: Vec::new(), key: None }, mark)
             }
             Event::SequenceEnd | Event::MappingEnd => match self.frames.pop() {
                 Some(Frame::List { mark, anchor, items }) => {
                     self.place(Node { mark, kind: Kind::List(items) }, anchor)
                 }
                 Some(Frame::Map { mark, anchor, entries, .. }) => {
+                    self.check_keys(&entries);
                     self.place(Node { mark, kind: Kind::Map(entries) }, anchor)
                 }
                 None => Ok(()),
@@ -168,6 +168,24 @@ impl Loader<'_> {
 
     fn report(&mut self, mark: Mark, message: impl Into<String>, hint: Option<&str>) {
         Spot::root(self.source, mark).report(self.sink, message, hint.map(str::to_owned));
+    }
+
+    /// Tells of keys that stand twice in a mapping.
+    fn check_keys(&mut self, entries: &[Entry]) {
+        /// Up to so many keys, comparing each with each is the faster way.
+        const FEW: usize = 16;
+        let mut seen = HashSet::new();
+        for (index, entry) in entries.iter().enumerate() {
+            let earlier = entries.iter().take(index);
+            let is_new = match entries.len() <= FEW {
+                true => earlier.into_iter().all(|earlier| earlier.key != entry.key),
+                false => seen.insert(&entry.key),
+            };
+            if !is_new {
+                let message = format!("the key `{}` stands twice in this mapping", shortened(&entry.key));
+                self.report(entry.mark, message, Some("remove one of the two"));
+            }
+        }
     }
 
     fn expects_key(&self) -> bool {
@@ -210,7 +228,7 @@ impl Loader<'_> {
             let hint = "repeat the entries, or use an alias for a whole value";
             return Err(self.fatal(mark, "merge keys (`<<`) are not part of YAML 1.2", hint));
         }
-        let kind = match scalar(&text, plain, tag) {
+        let kind = match scalar(text, plain, tag) {
             Ok(kind) => kind,
             Err(message) => {
                 self.report(mark, message, Some("quote it if it is meant as text"));
@@ -269,18 +287,13 @@ impl Loader<'_> {
                     entries.push(Entry { key, mark, value: node });
                 }
             }
-            Some(Frame::Map { keys, key, .. }) => {
+            Some(Frame::Map { key, .. }) => {
                 let Kind::Text(text) = node.kind else {
                     let what = node.describe();
                     let message = format!("a key must be text, not {what}");
                     return Err(self.fatal(node.mark, message, "quote the key"));
                 };
-                let new = keys.insert(text.clone());
-                *key = Some((text.clone(), node.mark));
-                if !new {
-                    let message = format!("the key `{}` stands twice in this mapping", shortened(&text));
-                    self.report(node.mark, message, Some("remove one of the two"));
-                }
+                *key = Some((text, node.mark));
             }
         }
         Ok(())
@@ -310,32 +323,33 @@ fn tab_indentation(text: &str, line: usize) -> Option<Mark> {
 }
 
 /// The value of a scalar by the core schema of YAML 1.2.
-fn scalar(text: &str, plain: bool, tag: Option<&Tag>) -> Result<Kind, String> {
+fn scalar(text: Cow<'_, str>, plain: bool, tag: Option<&Tag>) -> Result<Kind, String> {
     let tag = tag.filter(|tag| tag.is_yaml_core_schema()).map(|tag| tag.suffix.as_str());
     if !plain || tag == Some("str") {
-        return Ok(Kind::Text(text.to_owned()));
+        return Ok(Kind::Text(text.into_owned()));
     }
-    let kind = match text {
-        "" | "~" | "null" | "Null" | "NULL" => Kind::Null,
-        "true" | "True" | "TRUE" => Kind::Bool(true),
-        "false" | "False" | "FALSE" => Kind::Bool(false),
-        _ => number(text)?.map_or_else(|| Kind::Text(text.to_owned()), Kind::Number),
-    };
-    match (tag, kind) {
-        (Some("float"), Kind::Number(number)) => {
-            Ok(number.as_f64().and_then(Number::from_f64).map_or(Kind::Number(number), Kind::Number))
+    let number = number(&text)?;
+    match (&*text, number, tag) {
+        ("" | "~" | "null" | "Null" | "NULL", _, None | Some("null")) => Ok(Kind::Null),
+        ("true" | "True" | "TRUE", _, None | Some("bool")) => Ok(Kind::Bool(true)),
+        ("false" | "False" | "FALSE", _, None | Some("bool")) => Ok(Kind::Bool(false)),
+        (_, Some(number), None) => Ok(Kind::Number(number)),
+        (_, Some(number), Some("int")) if !number.is_f64() => Ok(Kind::Number(number)),
+        (_, Some(number), Some("float")) => {
+            Ok(Kind::Number(number.as_f64().and_then(Number::from_f64).unwrap_or(number)))
         }
-        (Some("int"), Kind::Number(number)) if !number.is_f64() => Ok(Kind::Number(number)),
-        (Some("bool"), kind @ Kind::Bool(_)) | (Some("null"), kind @ Kind::Null) => Ok(kind),
-        (Some(tag @ ("float" | "int" | "bool" | "null")), _) => {
-            Err(format!("`{}` is not a !!{tag}", shortened(text)))
+        (_, _, Some(tag @ ("int" | "float" | "bool" | "null"))) => {
+            Err(format!("`{}` is not a !!{tag}", shortened(&text)))
         }
-        (_, kind) => Ok(kind),
+        _ => Ok(Kind::Text(text.into_owned())),
     }
 }
 
 /// The number that `text` is; `None` when it is none.
 fn number(text: &str) -> Result<Option<Number>, String> {
+    if !text.starts_with(|c: char| c.is_ascii_digit() || matches!(c, '+' | '-' | '.')) {
+        return Ok(None);
+    }
     let unsigned = text.strip_prefix(['+', '-']).unwrap_or(text);
     let digits = |text: &str| !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
     let radix = match text.get(..2) {

@@ -1,5 +1,7 @@
 //! What is a document before it is understood? A tree of values which know where they stand.
 
+use std::rc::Rc;
+
 use serde_json::{Number, Value as Json};
 
 use crate::problem::{Location, Problem, Sink};
@@ -179,44 +181,51 @@ pub(crate) fn shortened(text: &str) -> String {
     if text.chars().nth(SHOWN).is_some() { format!("{line}…") } else { line }
 }
 
-/// A place on the way down a tree: where problems are reported.
+/// A place on the way down a tree: where problems are reported. Its path is put together only for a
+/// problem, of which a good document has none.
 #[derive(Clone, Debug)]
 pub(crate) struct Spot<'a> {
     source: &'a str,
     mark: Mark,
-    path: String,
+    way: Option<Rc<Way<'a>>>,
+}
+
+#[derive(Debug)]
+struct Way<'a> {
+    above: Option<Rc<Way<'a>>>,
+    last: Segment<'a>,
+}
+
+#[derive(Debug)]
+enum Segment<'a> {
+    Key(&'a str),
+    Index(usize),
 }
 
 impl<'a> Spot<'a> {
     /// The root of a document.
     pub(crate) fn root(source: &'a str, mark: Mark) -> Self {
-        Self { source, mark, path: String::new() }
-    }
-
-    /// A place with a path of its own.
-    pub(crate) fn named(source: &'a str, mark: Mark, path: &str) -> Self {
-        Self { source, mark, path: path.to_owned() }
+        Self { source, mark, way: None }
     }
 
     /// The entry `key` of this mapping, at `mark`.
-    pub(crate) fn key(&self, key: &str, mark: Mark) -> Self {
-        let plain = !key.is_empty() && key.chars().all(|c| c.is_alphanumeric() || c == '_' || c == '-');
-        let path = match (plain, self.path.is_empty()) {
-            (true, true) => key.to_owned(),
-            (true, false) => format!("{}.{key}", self.path),
-            (false, _) => format!("{}[{}]", self.path, Json::from(key)),
-        };
-        Self { source: self.source, mark, path }
+    pub(crate) fn key(&self, key: &'a str, mark: Mark) -> Self {
+        self.below(Segment::Key(key), mark)
     }
 
     /// The item `index` of this list, at `mark`.
     pub(crate) fn index(&self, index: usize, mark: Mark) -> Self {
-        Self { source: self.source, mark, path: format!("{}[{index}]", self.path) }
+        self.below(Segment::Index(index), mark)
+    }
+
+    fn below(&self, last: Segment<'a>, mark: Mark) -> Self {
+        let way = Rc::new(Way { above: self.way.clone(), last });
+        Self { source: self.source, mark, way: Some(way) }
     }
 
     /// The same place, whose problems come before those of the document.
-    pub(crate) fn before_document(self) -> Self {
-        Self { mark: Mark { order: 0, ..self.mark }, ..self }
+    pub(crate) fn before_document(&self) -> Self {
+        Self { mark: Mark { order: 0, ..self.mark }, ..self.clone() }
     }
 
     pub(crate) fn location(&self) -> Location {
@@ -224,8 +233,36 @@ impl<'a> Spot<'a> {
             source: self.source.to_owned(),
             line: self.mark.text.map(|(line, _)| line),
             column: self.mark.text.map(|(_, column)| column),
-            path: self.path.clone(),
+            path: self.path(),
         }
+    }
+
+    /// The location as messages show it.
+    pub(crate) fn shown(&self) -> String {
+        match self.mark.text {
+            Some((line, column)) => format!("{}:{line}:{column}", self.source),
+            None => self.location().to_string(),
+        }
+    }
+
+    fn path(&self) -> String {
+        let mut ways = Vec::new();
+        let mut way = self.way.as_deref();
+        while let Some(here) = way {
+            ways.push(&here.last);
+            way = here.above.as_deref();
+        }
+        let mut path = String::new();
+        for segment in ways.into_iter().rev() {
+            let part = match segment {
+                Segment::Index(index) => format!("[{index}]"),
+                Segment::Key(key) if !is_plain(key) => format!("[{}]", Json::from(*key)),
+                Segment::Key(key) if path.is_empty() => (*key).to_owned(),
+                Segment::Key(key) => format!(".{key}"),
+            };
+            path.push_str(&part);
+        }
+        path
     }
 
     /// Reports a problem here.
@@ -233,4 +270,9 @@ impl<'a> Spot<'a> {
         let problem = Problem { location: self.location(), message: message.into(), hint };
         sink.add(self.mark.order, problem);
     }
+}
+
+/// Whether a key can stand in a path without quotes.
+fn is_plain(key: &str) -> bool {
+    !key.is_empty() && key.chars().all(|c| c.is_alphanumeric() || c == '_' || c == '-')
 }

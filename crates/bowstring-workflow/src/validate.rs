@@ -96,7 +96,7 @@ pub(crate) fn workflow(
             timeout: draft.timeout,
             resources: draft.resources,
             on_failure: draft.on_failure,
-            location: draft.spot.location().to_string(),
+            location: draft.spot.shown(),
         })
     });
     let steps = specs.collect::<Option<Vec<StepSpec>>>().filter(|_| all_read)?;
@@ -113,7 +113,7 @@ fn names<'a>(drafts: &[Draft<'a>], sink: &mut Sink) -> Names<'a> {
         let Some(name) = draft.name else { continue };
         match names.get(name).and_then(|first| drafts.get(*first)) {
             Some(first) => {
-                let hint = format!("the first one is at {}", first.name_spot.location());
+                let hint = format!("the first one is at {}", first.name_spot.shown());
                 draft.name_spot.report(
                     sink,
                     format!("there are two steps `{}`", shortened(name)),

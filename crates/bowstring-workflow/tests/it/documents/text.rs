@@ -270,3 +270,75 @@ fn numbers_of_yaml() {
             w.yaml:14:52: expected a whole number, found the text `1:30`"#]],
     );
 }
+
+#[test]
+fn tags_of_the_core_schema_are_held() {
+    let tagged = |value: &str| format!("version: 1\nname: {value}\nsteps: [{STEP}]");
+    check(
+        &tagged("!!str true"),
+        expect![[r#"
+        true
+        a: read() after []"#]],
+    );
+    check(
+        &tagged("!!str null"),
+        expect![[r#"
+        null
+        a: read() after []"#]],
+    );
+    check(
+        &tagged("!!null x"),
+        expect![[r#"
+        w.yaml:2:7: `x` is not a !!null
+          hint: quote it if it is meant as text"#]],
+    );
+    check(
+        &tagged("!!null ~"),
+        expect![[r#"
+        w.yaml:2:7: expected text, found nothing
+          hint: quote it if it is meant as text"#]],
+    );
+    check(
+        &tagged("!!bool 1"),
+        expect![[r#"
+        w.yaml:2:7: `1` is not a !!bool
+          hint: quote it if it is meant as text"#]],
+    );
+    check(
+        &tagged("!!bool True"),
+        expect![[r#"
+        w.yaml:2:7: expected text, found `true`
+          hint: quote it if it is meant as text"#]],
+    );
+    check(
+        &tagged("!!float 1"),
+        expect![[r#"
+        w.yaml:2:7: expected text, found the number `1.0`
+          hint: quote it if it is meant as text"#]],
+    );
+    check(
+        &tagged("!!int 1.0"),
+        expect![[r#"
+        w.yaml:2:7: `1.0` is not a !!int
+          hint: quote it if it is meant as text"#]],
+    );
+    check(
+        &tagged("!!int true"),
+        expect![[r#"
+        w.yaml:2:7: `true` is not a !!int
+          hint: quote it if it is meant as text"#]],
+    );
+    check(
+        &tagged("!!seq x"),
+        expect![[r#"
+        w.yaml:2:7: the tag `!!seq` is not known here
+          hint: leave the tag out"#]],
+    );
+    check(
+        &tagged("!!str [x]"),
+        expect![[r#"
+        w.yaml:2:7: the tag `!!str` is not known here
+          hint: leave the tag out
+        w.yaml:2:7: expected text, found a list"#]],
+    );
+}
