@@ -59,7 +59,7 @@ coverage: $(LLVM_COV) ## line coverage of the tests; fails below 90 %
 	$(LLVM_COV) llvm-cov report --summary-only --fail-under-lines 90
 
 docs: $(VENV)/ready ## build the documentation site into site/
-	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
 
 $(VENV)/ready: requirements-dev.txt
 	$(PYTHON) -m venv --clear $(VENV)
