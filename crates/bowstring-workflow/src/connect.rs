@@ -1,6 +1,9 @@
 //! Which step takes what from which?
 
-use std::collections::{BTreeSet, HashMap};
+use std::{
+    collections::{BTreeSet, HashMap},
+    sync::Arc,
+};
 
 use bowstring_core::{nearest, quoted_list};
 
@@ -38,12 +41,12 @@ impl Names<'_> {
     }
 }
 
-/// Resolves what `draft` depends on and takes; `step` is `None` when it could not be built, and what
+/// Resolves what `draft` depends on and takes, of the steps of these names; `step` is `None` when it could not be built, and what
 /// it takes is then not checked.
 pub(crate) fn connect<'a>(
     draft: &Draft<'a>,
     step: Option<&dyn Step>,
-    names: &Names<'_>,
+    (names, built): (&Names<'_>, &[Option<Arc<dyn Step>>]),
     sink: &mut Sink,
 ) -> Connections<'a> {
     let mut connections = Connections::default();
@@ -78,10 +81,9 @@ pub(crate) fn connect<'a>(
                 connections.inputs.push((name, *index, spot.clone()));
             }
         }
-        // A step with one dependency takes that one, unless it says what it takes.
-        let takes_one = matches!(&spec, InputSpec::One(_) | InputSpec::Many { least: 1.., .. });
-        if let ([(index, link)], true, true, Given::Nothing) =
-            (dependencies.as_slice(), takes_one, connections.inputs.is_empty(), &draft.inputs)
+        if let ([(index, link)], Given::Nothing) = (dependencies.as_slice(), &draft.inputs)
+            && connections.inputs.is_empty()
+            && takes_its_dependency(step, &spec, built.get(*index).and_then(Option::as_deref))
         {
             connections.inputs.push((link.name.to_owned(), *index, link.spot.clone()));
         }
@@ -92,6 +94,18 @@ pub(crate) fn connect<'a>(
     connections.depends_on = dependencies.iter().map(|(index, _)| *index).collect();
     connections.depends_on.extend(connections.inputs.iter().map(|(_, index, _)| *index));
     connections
+}
+
+/// Whether a step that does not say what it takes takes its one dependency: always when it needs an
+/// input; when it can do without, only where there is something to take and no query to say otherwise.
+fn takes_its_dependency(step: &dyn Step, spec: &InputSpec, dependency: Option<&dyn Step>) -> bool {
+    match spec {
+        InputSpec::One(_) | InputSpec::Many { least: 1.., .. } => true,
+        InputSpec::Many { .. } => {
+            step.references().is_empty() && dependency.is_none_or(|maker| maker.output().is_some())
+        }
+        InputSpec::None | InputSpec::Named(_) => false,
+    }
 }
 
 /// Checks number and names of the inputs.

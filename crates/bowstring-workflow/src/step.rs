@@ -35,7 +35,8 @@ pub trait Step: Send + Sync {
     fn run(self: Arc<Self>, inputs: Inputs, context: StepContext) -> Work;
 }
 
-/// The inputs that a step takes.
+/// The inputs that a step takes. Where a document has no `input` and no `inputs`, a step with one
+/// dependency takes that one: as `One`, and as `Many` when it refers to nothing by name.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum InputSpec {
     /// No input: a source.

@@ -78,7 +78,7 @@ pub(crate) fn workflow(
     let connections: Vec<Connections<'_>> = drafts
         .iter()
         .zip(&built)
-        .map(|(draft, step)| connect(draft, step.as_deref(), &names, sink))
+        .map(|(draft, step)| connect(draft, step.as_deref(), (&names, &built), sink))
         .collect();
     check_cycles(&drafts, &connections, sink);
     check_types(&drafts, &built, &connections, sink);

@@ -108,6 +108,43 @@ fn the_tables_of_a_query_are_inputs_when_they_are_steps() {
 }
 
 #[test]
+fn one_dependency_is_taken_where_nothing_else_is_said() {
+    check(
+        "  - {name: c, type: sql, config: {query: select}, depends_on: [a]}",
+        expect![[r#"
+        workflow
+        a: read() after []
+        b: read() after []
+        c: sql(a=a) after [a]"#]],
+    );
+    check(
+        "  - {name: c, type: sql, config: {query: select}, depends_on: [a, b]}",
+        expect![[r#"
+        workflow
+        a: read() after []
+        b: read() after []
+        c: sql() after [a, b]"#]],
+    );
+    check(
+        "  - {name: c, type: sql, config: {query: select}, input: b, depends_on: [a]}",
+        expect![[r#"
+        workflow
+        a: read() after []
+        b: read() after []
+        c: sql(b=b) after [a, b]"#]],
+    );
+    check(
+        "  - {name: c, type: write, config: {path: x}, input: a}\n  - {name: d, type: sql, config: {query: select}, depends_on: [c]}",
+        expect![[r#"
+            workflow
+            a: read() after []
+            b: read() after []
+            c: write(a=a) after [a]
+            d: sql() after [c]"#]],
+    );
+}
+
+#[test]
 fn inputs_that_are_missing_or_too_many() {
     check(
         "  - {name: c, type: filter, config: {query: x}}",
