@@ -2,7 +2,7 @@
 SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 .DELETE_ON_ERROR:
-.PHONY: help demo test check deny bench coverage docs
+.PHONY: help demo test check check-python deny bench coverage docs
 
 CARGO_TARGET_DIR ?= $(CURDIR)/target
 export CARGO_TARGET_DIR
@@ -26,14 +26,19 @@ help: ## list these targets
 test: ## build and test everything
 	cargo test --workspace --locked
 
-check: $(MACHETE) deny docs ## formatting, lints, layers, licences, dependencies, documentation
+check: $(MACHETE) deny docs check-python ## formatting, lints, layers, licences, dependencies, documentation
 	cargo fmt --all --check
 	cargo clippy --workspace --all-targets --locked -- -D warnings
 	cargo clippy --workspace --lib --bins --locked --exclude bowstring-testing -- -D warnings \
 	    -D clippy::unwrap_used -D clippy::expect_used -D clippy::panic
 	cargo xtask tidy
 	cargo xtask deps --check
-	RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --locked
+	RUSTDOCFLAGS="-D warnings" cargo doc --workspace --lib --no-deps --locked
+
+check-python: $(VENV)/ready
+	$(BIN)/ruff check --no-cache
+	$(BIN)/ruff format --check --no-cache
+	$(BIN)/mypy --strict docs examples
 
 deny: $(DENY)
 	$(DENY) --locked check bans licenses sources

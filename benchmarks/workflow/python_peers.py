@@ -25,7 +25,7 @@ def graphlib_pool(graph: Graph) -> tuple[float, int]:
     from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
     from graphlib import TopologicalSorter
 
-    sorter = TopologicalSorter({i: inputs for i, inputs in enumerate(graph)})
+    sorter = TopologicalSorter(dict(enumerate(graph)))
     results: dict[int, int] = {}
     begin = time.perf_counter()
     with ThreadPoolExecutor(THREADS) as pool:
@@ -97,8 +97,15 @@ def prefect(graph: Graph) -> tuple[float, int]:
 
 
 def dagster(graph: Graph) -> tuple[float, int]:
-    from dagster import DependencyDefinition, GraphDefinition, In, OpDefinition, Output
-    from dagster import Out, in_process_executor
+    from dagster import (
+        DependencyDefinition,
+        GraphDefinition,
+        In,
+        OpDefinition,
+        Out,
+        Output,
+        in_process_executor,
+    )
 
     def make(i: int, inputs: list[int]) -> OpDefinition:
         names = [f"i{k}" for k in range(len(inputs))]
