@@ -1,0 +1,140 @@
+//! Where is our SQL stricter than DataFusion's?
+
+use std::sync::Arc;
+
+use arrow::datatypes::DataType;
+use datafusion::common::config::ConfigOptions;
+use datafusion::common::tree_node::{TreeNode, TreeNodeRecursion};
+use datafusion::common::{DFSchema, Result};
+use datafusion::error::DataFusionError;
+use datafusion::logical_expr::utils::merge_schema;
+use datafusion::logical_expr::{Expr, ExprSchemable, LogicalPlan, Operator, expr::InSubquery};
+use datafusion::optimizer::AnalyzerRule;
+use datafusion::optimizer::analyzer::{
+    resolve_grouping_function::ResolveGroupingFunction, type_coercion::TypeCoercion,
+};
+
+use crate::QueryError;
+
+/// The rules that check and complete a plan, in order. Ours look at the types that the user wrote,
+/// so they come before coercion changes them.
+pub(crate) fn analyzer_rules() -> Vec<Arc<dyn AnalyzerRule + Send + Sync>> {
+    vec![Arc::new(ResolveGroupingFunction::new()), Arc::new(NoMixedComparison), Arc::new(TypeCoercion::new())]
+}
+
+/// Refuses to compare text with numbers, instead of turning one into the other.
+#[derive(Debug)]
+struct NoMixedComparison;
+
+impl AnalyzerRule for NoMixedComparison {
+    fn name(&self) -> &'static str {
+        "no_mixed_comparison"
+    }
+
+    fn analyze(&self, plan: LogicalPlan, _config: &ConfigOptions) -> Result<LogicalPlan> {
+        plan.apply_with_subqueries(|node| {
+            check_node(node)?;
+            Ok(TreeNodeRecursion::Continue)
+        })?;
+        Ok(plan)
+    }
+}
+
+fn check_node(node: &LogicalPlan) -> Result<()> {
+    match node {
+        LogicalPlan::Join(join) => {
+            for (left, right) in &join.on {
+                check_types(left, join.left.schema(), right, join.right.schema())?;
+            }
+        }
+        LogicalPlan::Union(union) => {
+            if let Some((first, others)) = union.inputs.split_first() {
+                others.iter().try_for_each(|other| check_union(first.schema(), other.schema()))?;
+            }
+        }
+        _ => {}
+    }
+    let schema = merge_schema(&node.inputs());
+    for expr in node.expressions() {
+        expr.apply(|expr| {
+            check_expr(expr, &schema)?;
+            Ok(TreeNodeRecursion::Continue)
+        })?;
+    }
+    Ok(())
+}
+
+fn check_union(first: &DFSchema, other: &DFSchema) -> Result<()> {
+    let mixed =
+        first.fields().iter().zip(other.fields()).find(|(a, b)| is_mixed(a.data_type(), b.data_type()));
+    match mixed {
+        None => Ok(()),
+        Some((a, b)) => Err(DataFusionError::External(Box::new(QueryError::MixedUnion {
+            column: a.name().clone(),
+            first: a.data_type().clone(),
+            other: b.data_type().clone(),
+        }))),
+    }
+}
+
+fn check_expr(expr: &Expr, schema: &DFSchema) -> Result<()> {
+    let check = |left: &Expr, right: &Expr| check_types(left, schema, right, schema);
+    match expr {
+        Expr::BinaryExpr(binary) if is_comparison(binary.op) => check(&binary.left, &binary.right),
+        Expr::Between(between) => {
+            check(&between.expr, &between.low)?;
+            check(&between.expr, &between.high)
+        }
+        Expr::InList(list) => list.list.iter().try_for_each(|value| check(&list.expr, value)),
+        Expr::InSubquery(InSubquery { expr, subquery, .. }) => {
+            match subquery.subquery.schema().columns().into_iter().next() {
+                Some(column) => check_types(expr, schema, &Expr::Column(column), subquery.subquery.schema()),
+                None => Ok(()),
+            }
+        }
+        Expr::Case(case) => match &case.expr {
+            Some(value) => case.when_then_expr.iter().try_for_each(|(when, _)| check(value, when)),
+            None => Ok(()),
+        },
+        _ => Ok(()),
+    }
+}
+
+fn is_comparison(op: Operator) -> bool {
+    use Operator::{Eq, Gt, GtEq, IsDistinctFrom, IsNotDistinctFrom, Lt, LtEq, NotEq};
+    matches!(op, Eq | NotEq | Lt | LtEq | Gt | GtEq | IsDistinctFrom | IsNotDistinctFrom)
+}
+
+fn check_types(left: &Expr, left_schema: &DFSchema, right: &Expr, right_schema: &DFSchema) -> Result<()> {
+    // A type that cannot be told is an error that coercion reports in its own words.
+    let (Ok(left_type), Ok(right_type)) = (left.get_type(left_schema), right.get_type(right_schema)) else {
+        return Ok(());
+    };
+    if !is_mixed(&left_type, &right_type) {
+        return Ok(());
+    }
+    Err(DataFusionError::External(Box::new(QueryError::MixedComparison {
+        left: left.human_display().to_string(),
+        left_type,
+        right: right.human_display().to_string(),
+        right_type,
+    })))
+}
+
+fn is_mixed(a: &DataType, b: &DataType) -> bool {
+    (is_text(a) && is_number(b)) || (is_number(a) && is_text(b))
+}
+
+fn is_text(data_type: &DataType) -> bool {
+    match data_type {
+        DataType::Dictionary(_, values) => is_text(values),
+        _ => data_type.is_string(),
+    }
+}
+
+fn is_number(data_type: &DataType) -> bool {
+    match data_type {
+        DataType::Dictionary(_, values) => is_number(values),
+        _ => data_type.is_numeric(),
+    }
+}

@@ -1,0 +1,239 @@
+//! Which threads, how much memory and which rules do queries run with?
+
+use std::cell::Cell;
+use std::num::NonZeroUsize;
+use std::path::PathBuf;
+use std::sync::{Arc, Barrier};
+
+use bowstring_core::Cancel;
+use bowstring_io::Dataset;
+use datafusion::execution::TaskContext;
+use datafusion::execution::disk_manager::{DiskManagerBuilder, DiskManagerMode};
+use datafusion::execution::memory_pool::{FairSpillPool, MemoryPool, PeakRecordingPool, UnboundedMemoryPool};
+use datafusion::execution::runtime_env::{RuntimeEnv, RuntimeEnvBuilder};
+use datafusion::execution::session_state::{SessionState, SessionStateBuilder};
+use datafusion::prelude::SessionConfig;
+use tokio::runtime::{Builder, Handle, Runtime};
+
+use crate::error::during;
+use crate::{Frame, QueryError, Result, Table};
+
+/// How a session is set up.
+#[derive(Clone, Debug)]
+pub struct SessionOptions {
+    /// Threads that queries share; 0 for as many as the machine has.
+    pub threads: usize,
+    /// Most bytes that the operators of all queries may hold at once: sorts, joins and aggregations
+    /// spill to disk beyond it. No limit when `None`. The result itself does not count.
+    pub memory: Option<u64>,
+    /// Where to spill; the system's temporary folder when `None`.
+    pub spill_dir: Option<PathBuf>,
+    /// Most rows of a batch. Default: 8192.
+    pub batch_rows: usize,
+}
+
+impl Default for SessionOptions {
+    fn default() -> Self {
+        Self { threads: 0, memory: None, spill_dir: None, batch_rows: 8192 }
+    }
+}
+
+/// A pool of threads and memory that queries share. Clones are one session.
+#[derive(Clone)]
+pub struct Session(Arc<Inner>);
+
+struct Inner {
+    runtime: Option<Runtime>,
+    handle: Handle,
+    threads: usize,
+    memory: Option<u64>,
+    state: SessionState,
+}
+
+impl Drop for Inner {
+    fn drop(&mut self) {
+        // A runtime that is dropped inside another one panics unless it is told not to wait.
+        if let Some(runtime) = self.runtime.take() {
+            runtime.shutdown_background();
+        }
+    }
+}
+
+impl std::fmt::Debug for Session {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Session")
+            .field("threads", &self.0.threads)
+            .field("memory", &self.0.memory)
+            .finish_non_exhaustive()
+    }
+}
+
+thread_local! {
+    static IS_WORKER: Cell<bool> = const { Cell::new(false) };
+}
+
+/// The token that a query's scans check.
+pub(crate) struct QueryCancel(pub(crate) Cancel);
+
+/// What a query needs to run: its task context, and the pool that records its peak.
+pub(crate) struct Task {
+    pub(crate) context: Arc<TaskContext>,
+    pub(crate) pool: Arc<PeakRecordingPool>,
+}
+
+impl Session {
+    /// Starts a session and its threads.
+    ///
+    /// # Errors
+    /// [`QueryError::Start`] when the system refuses the threads, [`QueryError::Plan`] when
+    /// `batch_rows` is 0.
+    pub fn new(options: &SessionOptions) -> Result<Self> {
+        let threads = match options.threads {
+            0 => std::thread::available_parallelism().map_or(1, NonZeroUsize::get),
+            threads => threads,
+        };
+        if options.batch_rows == 0 {
+            return Err(QueryError::plan("batch_rows must be at least 1"));
+        }
+        let runtime = start_runtime(threads)?;
+        let state = state(options, threads)?;
+        Ok(Self(Arc::new(Inner {
+            handle: runtime.handle().clone(),
+            runtime: Some(runtime),
+            threads,
+            memory: options.memory,
+            state,
+        })))
+    }
+
+    /// The session's threads, so that other asynchronous work can share them.
+    pub fn runtime(&self) -> &Handle {
+        &self.0.handle
+    }
+
+    /// How many threads queries share.
+    pub fn threads(&self) -> usize {
+        self.0.threads
+    }
+
+    /// Most bytes that queries may hold, when there is a limit.
+    pub fn memory_limit(&self) -> Option<u64> {
+        self.0.memory
+    }
+
+    /// A lazy frame over files. Nothing is read yet.
+    ///
+    /// # Errors
+    /// When the dataset's columns do not have a name each.
+    pub fn scan(&self, dataset: Arc<Dataset>) -> Result<Frame> {
+        crate::scan::scan(self, dataset)
+    }
+
+    /// A frame over rows in memory, which are not copied.
+    ///
+    /// # Errors
+    /// When the table's columns do not have a name each.
+    pub fn table(&self, table: &Table) -> Result<Frame> {
+        crate::scan::table(self, table)
+    }
+
+    pub(crate) fn state(&self) -> &SessionState {
+        &self.0.state
+    }
+
+    /// Refuses to block one of the session's own threads.
+    pub(crate) fn may_block(&self) -> Result<()> {
+        if IS_WORKER.get() { Err(QueryError::BlockingOnRuntime) } else { Ok(()) }
+    }
+
+    pub(crate) fn task(&self, cancel: &Cancel) -> Result<Task> {
+        let state = self.state();
+        let pool = Arc::new(PeakRecordingPool::new(Arc::clone(&state.runtime_env().memory_pool)));
+        let runtime = RuntimeEnvBuilder::from_runtime_env(state.runtime_env())
+            .with_memory_pool(Arc::clone(&pool) as Arc<dyn MemoryPool>)
+            .build_arc()
+            .map_err(during("starting a query"))?;
+        let config = state.config().clone().with_extension(Arc::new(QueryCancel(cancel.clone())));
+        let context = TaskContext::from(state).with_session_config(config).with_runtime(runtime);
+        Ok(Task { context: Arc::new(context), pool })
+    }
+
+    /// An execution error, with the session's limit filled in.
+    pub(crate) fn with_limit(&self, error: QueryError) -> QueryError {
+        match error {
+            QueryError::MemoryLimit { reason, .. } => {
+                QueryError::MemoryLimit { limit: self.0.memory, reason }
+            }
+            other => other,
+        }
+    }
+}
+
+fn start_runtime(threads: usize) -> Result<Runtime> {
+    // The workers are the first threads to start. Waiting for all of them tells them from the
+    // threads of `spawn_blocking`, which may wait for a query.
+    let started = Arc::new(Barrier::new(threads + 1));
+    let left = Arc::new(std::sync::atomic::AtomicUsize::new(threads));
+    let runtime = Builder::new_multi_thread()
+        .worker_threads(threads)
+        .thread_name("bowstring-query")
+        .thread_stack_size(8 << 20)
+        .enable_all()
+        .on_thread_start({
+            let (started, left) = (Arc::clone(&started), left);
+            move || {
+                use std::sync::atomic::Ordering::Relaxed;
+                if left.fetch_update(Relaxed, Relaxed, |left| left.checked_sub(1)).is_ok() {
+                    IS_WORKER.set(true);
+                    started.wait();
+                }
+            }
+        })
+        .build()
+        .map_err(|error| QueryError::Start(Arc::new(error)))?;
+    started.wait();
+    Ok(runtime)
+}
+
+fn state(options: &SessionOptions, threads: usize) -> Result<SessionState> {
+    let mut config = SessionConfig::new()
+        .with_target_partitions(threads)
+        .with_batch_size(options.batch_rows)
+        .with_information_schema(false)
+        .with_collect_statistics(true)
+        // Rows keep the order of their file: a partition is a run of it, never a hand of cards.
+        .with_round_robin_repartition(false);
+    let settings = config.options_mut();
+    settings.sql_parser.enable_ident_normalization = false;
+    settings.sql_parser.map_string_types_to_utf8view = false;
+    settings.sql_parser.parse_float_as_decimal = true;
+    settings.sql_parser.default_null_ordering = "nulls_last".to_owned();
+    if let Some(memory) = options.memory {
+        settings.optimizer.prefer_hash_join = false;
+        let share = usize::try_from(memory).unwrap_or(usize::MAX) / (16 * threads);
+        settings.execution.sort_spill_reservation_bytes =
+            share.min(settings.execution.sort_spill_reservation_bytes);
+    }
+    Ok(SessionStateBuilder::new()
+        .with_config(config)
+        .with_runtime_env(runtime_env(options)?)
+        .with_default_features()
+        .with_analyzer_rules(crate::semantics::analyzer_rules())
+        .build())
+}
+
+fn runtime_env(options: &SessionOptions) -> Result<Arc<RuntimeEnv>> {
+    let pool: Arc<dyn MemoryPool> = match options.memory {
+        Some(bytes) => Arc::new(FairSpillPool::new(usize::try_from(bytes).unwrap_or(usize::MAX))),
+        None => Arc::new(UnboundedMemoryPool::default()),
+    };
+    let mode = match &options.spill_dir {
+        Some(folder) => DiskManagerMode::Directories(vec![folder.clone()]),
+        None => DiskManagerMode::OsTmpDirectory,
+    };
+    RuntimeEnvBuilder::new()
+        .with_memory_pool(pool)
+        .with_disk_manager_builder(DiskManagerBuilder::default().with_mode(mode))
+        .build_arc()
+        .map_err(during("starting a session"))
+}
