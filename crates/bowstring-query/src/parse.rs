@@ -10,7 +10,7 @@ use datafusion::sql::sqlparser::parser::{Parser, ParserError};
 use datafusion::sql::sqlparser::tokenizer::Token;
 
 use crate::error::during;
-use crate::{Frame, QueryError, Result};
+use crate::{Frame, QueryError, Result, Session};
 
 const DIALECT: GenericDialect = GenericDialect {};
 
@@ -126,9 +126,14 @@ impl Frame {
         }
         Ok(self.plan_expr(item.expr, self.df_schema())?.sort(ascending, nulls_first))
     }
+}
 
+impl Session {
     /// A type, by SQL's name, Arrow's, or the short ones (`int64`, `float32`, `string`).
-    pub(crate) fn data_type(&self, text: &str) -> Result<arrow::datatypes::DataType> {
+    ///
+    /// # Errors
+    /// [`QueryError::UnknownType`].
+    pub fn data_type(&self, text: &str) -> Result<arrow::datatypes::DataType> {
         if let Some(data_type) = short_type(text) {
             return Ok(data_type);
         }
@@ -145,7 +150,10 @@ impl Frame {
             format: None,
         };
         let nothing = DFSchema::empty();
-        let expr = self.plan_expr(cast, &nothing).map_err(|_| unknown())?;
+        let expr = self
+            .state()
+            .create_logical_expr_from_sql_expr(ExprWithAlias { expr: cast, alias: None }, &nothing)
+            .map_err(|_| unknown())?;
         expr.get_type(&nothing).map_err(|_| unknown())
     }
 }

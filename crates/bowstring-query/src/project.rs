@@ -82,8 +82,8 @@ impl Frame {
     /// [`Data`](bowstring_core::ErrorKind::Data) error at the first value that cannot be cast;
     /// never a null in its place.
     pub fn cast(&self, columns: &[(String, String)]) -> Result<Frame> {
-        let mut casts =
-            self.by_name(columns, |name, text| Ok(cast(self.column(name)?, self.data_type(text)?)))?;
+        let mut casts = self
+            .by_name(columns, |name, text| Ok(cast(self.column(name)?, self.session().data_type(text)?)))?;
         let all = self.replace(&mut casts)?;
         self.project(all)
     }
