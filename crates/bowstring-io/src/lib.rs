@@ -15,6 +15,7 @@ mod identity;
 mod ipc_dictionary;
 mod ipc_read;
 mod ipc_write;
+mod json;
 mod markdown_write;
 mod member;
 mod options;
@@ -30,6 +31,7 @@ mod text;
 mod writer;
 
 pub use crate::{
+    csv::CsvWriteOptions,
     dataset::Dataset,
     error::{IoError, Result},
     format::Format,

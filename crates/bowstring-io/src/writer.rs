@@ -12,7 +12,7 @@ use arrow::{
 };
 
 use crate::{
-    Format, IoError, IpcWriteOptions, ParquetWriteOptions, Result,
+    CsvWriteOptions, Format, IoError, IpcWriteOptions, ParquetWriteOptions, Result,
     atomic::AtomicFile,
     encoder::{Encoder, encoder},
     sink::{Progress, Sink},
@@ -29,6 +29,8 @@ pub struct WriteOptions {
     pub parquet: ParquetWriteOptions,
     /// How Arrow IPC is written.
     pub ipc: IpcWriteOptions,
+    /// How CSV and TSV are written.
+    pub csv: CsvWriteOptions,
 }
 
 /// What happens when the file exists.
@@ -116,7 +118,7 @@ impl Writer {
         options: &WriteOptions,
     ) -> Result<Self> {
         let (sink, progress) = Sink::new(inner);
-        let encoder = encoder(format, sink, schema, options)
+        let encoder = encoder(format, sink, path, schema, options)
             .map_err(|error| failure(&progress, path).unwrap_or(error))?;
         let (path, schema) = (path.to_owned(), SchemaRef::clone(schema));
         Ok(Self { encoder: Some(encoder), progress, file, path, schema, rows: 0 })

@@ -12,12 +12,7 @@ use arrow::datatypes::SchemaRef;
 use bowstring_core::Cancel;
 
 use super::{infer, layout::SharedLayout, reader::Reader, split};
-use crate::{Batches, CsvOptions, Part, Result, Scan, Statistics, source::Source};
-
-const LEAST_PART_BYTES: u64 = 1 << 20;
-const MOST_PART_BYTES: u64 = 32 << 20;
-/// Parts for each thread, so that threads that are done early find more to do.
-const PARTS_PER_THREAD: u64 = 4;
+use crate::{Batches, CsvOptions, Part, Result, Scan, Statistics, source::Source, text::file::part_bytes};
 
 /// A CSV file whose header has been read.
 #[derive(Debug)]
@@ -33,10 +28,9 @@ impl CsvFile {
     pub(crate) fn open(path: &Path, options: &CsvOptions) -> Result<Self> {
         let layout = infer::open(path, options)?;
         let bytes = layout.text.range().end - layout.first_row;
-        let parts = PARTS_PER_THREAD * rayon::current_num_threads() as u64;
         Ok(Self {
             layout: Arc::new(layout),
-            part_bytes: (bytes / parts).clamp(LEAST_PART_BYTES, MOST_PART_BYTES),
+            part_bytes: part_bytes(bytes),
             boundaries: OnceLock::new(),
             skipped: Arc::default(),
         })

@@ -20,8 +20,7 @@ const NANOSECONDS: u32 = 1_000_000_000;
 
 /// Opens a file: reads its header, and as many rows as its types are inferred from.
 pub(crate) fn open(path: &Path, options: &CsvOptions) -> Result<Layout> {
-    let tabs = path.extension().is_some_and(|ending| ending.eq_ignore_ascii_case("tsv"));
-    let dialect = Dialect::new(options, if tabs { b'\t' } else { b',' })?;
+    let dialect = Dialect::new(options, super::delimiter(path))?;
     let text = TextFile::open(path, &options.encoding)?;
     let mut start = text.range().start;
     for _ in 0..options.skip_rows {

@@ -31,14 +31,7 @@ struct Scanned {
 /// the first row's and the end included.
 pub(crate) fn boundaries(layout: &Layout, part_bytes: u64) -> Result<Vec<u64>> {
     let range = layout.first_row..layout.text.range().end;
-    let step = usize::try_from(part_bytes.max(1)).unwrap_or(usize::MAX);
-    let nominal: Vec<u64> = range.clone().step_by(step).collect();
-    let inner = nominal.get(1..).unwrap_or_default();
-    let mut starts: Vec<u64> =
-        inner.par_iter().map(|from| layout.text.after_newline(*from)).collect::<Result<_>>()?;
-    starts.insert(0, range.start);
-    starts.push(range.end);
-    starts.dedup();
+    let starts = layout.text.line_starts(range.clone(), part_bytes)?;
     if layout.dialect.quote.is_none() || starts.len() < 3 {
         return Ok(starts);
     }

@@ -1,6 +1,6 @@
 //! How do the texts of a column become an array?
 
-use std::{borrow::Cow, str::FromStr, sync::Arc};
+use std::{borrow::Cow, collections::HashSet, str::FromStr, sync::Arc};
 
 use arrow::{
     array::{ArrayRef, ArrowPrimitiveType, BooleanBuilder, PrimitiveArray, PrimitiveBuilder, StringArray},
@@ -8,19 +8,32 @@ use arrow::{
     compute::cast,
     datatypes::{
         DataType, Date32Type, Decimal128Type, Float32Type, Float64Type, Int8Type, Int16Type, Int32Type,
-        Int64Type, TimeUnit, UInt8Type, UInt16Type, UInt32Type, UInt64Type,
+        Int64Type, Schema, TimeUnit, UInt8Type, UInt16Type, UInt32Type, UInt64Type,
     },
     error::ArrowError,
 };
 
 use super::value;
-use crate::Result;
+use crate::{IoError, Result};
 
 /// A text, or null.
 pub(crate) type Cell<'a> = Option<Cow<'a, [u8]>>;
 
 /// What is told of a text that its column cannot hold: its row, and the text.
 pub(crate) type Misfit<'a> = &'a mut dyn FnMut(usize, &[u8]);
+
+/// That no two columns to be written have one name; nobody could read them again.
+pub(crate) fn check_names(schema: &Schema, format: &'static str) -> Result<()> {
+    let mut names = HashSet::new();
+    match schema.fields().iter().find(|field| !names.insert(field.name())) {
+        None => Ok(()),
+        Some(field) => Err(IoError::InvalidOption {
+            option: "columns",
+            reason: format!("are two of the name `{}`, which {format} cannot hold", field.name()),
+            hint: Some("give one of them another name"),
+        }),
+    }
+}
 
 /// Whether text can be read as this type.
 pub(crate) fn supports(data_type: &DataType) -> bool {

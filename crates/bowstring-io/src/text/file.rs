@@ -8,12 +8,24 @@ use std::{
 };
 
 use encoding_rs::{DecoderResult, Encoding, UTF_8};
+use rayon::iter::{IntoParallelRefIterator, ParallelIterator};
 use tempfile::NamedTempFile;
 
 use crate::{IoError, Result};
 
 const BOM: &[u8] = b"\xef\xbb\xbf";
 const COPY_BYTES: usize = 1 << 20;
+const LEAST_PART_BYTES: u64 = 1 << 20;
+const MOST_PART_BYTES: u64 = 32 << 20;
+/// Parts for each thread, so that threads that are done early find more to do.
+const PARTS_PER_THREAD: u64 = 4;
+
+/// About how large the parts of a file are that is read in parallel. It depends on the number of
+/// threads, and nothing that is read depends on it.
+pub(crate) fn part_bytes(bytes: u64) -> u64 {
+    let parts = PARTS_PER_THREAD * rayon::current_num_threads() as u64;
+    (bytes / parts).clamp(LEAST_PART_BYTES, MOST_PART_BYTES)
+}
 
 /// A text file as UTF-8 bytes. Another encoding, and a pipe, is copied into a temporary file first.
 #[derive(Debug)]
@@ -89,6 +101,20 @@ impl TextFile {
                 None => at += count as u64,
             }
         }
+    }
+
+    /// The beginnings of lines that cut a range into pieces of about `bytes`; the range's own beginning
+    /// and end included.
+    pub(crate) fn line_starts(&self, range: Range<u64>, bytes: u64) -> Result<Vec<u64>> {
+        let step = usize::try_from(bytes.max(1)).unwrap_or(usize::MAX);
+        let nominal: Vec<u64> = range.clone().step_by(step).skip(1).collect();
+        let inner: Vec<u64> =
+            nominal.par_iter().map(|from| self.after_newline(*from)).collect::<Result<_>>()?;
+        let mut starts = vec![range.start];
+        starts.extend(inner);
+        starts.push(range.end);
+        starts.dedup();
+        Ok(starts)
     }
 
     fn open_bytes(&self) -> Result<File> {

@@ -5,5 +5,6 @@ mod dataset;
 mod ipc;
 mod markdown;
 mod support;
+mod text_write;
 mod texts;
 mod write;

@@ -1,0 +1,5 @@
+//! Newline-delimited JSON to Arrow and back.
+
+mod write;
+
+pub(crate) use write::JsonEncoder;
