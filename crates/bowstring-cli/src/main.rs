@@ -1,2 +1,5 @@
-//! The binary.
-fn main() {}
+//! The binary `bowstring`.
+
+fn main() -> std::process::ExitCode {
+    bowstring_cli::main(std::env::args_os()).into()
+}

@@ -35,7 +35,7 @@ pub use crate::{
     problem::{Location, Problem, Problems},
     registry::{ConfigProblem, Registry, StepType},
     report::{Failure, Millis, Report, RunFailure, State, Status, StepReport},
-    run::{Finished, Keep, OutputError, RunError, RunOptions, run, units},
+    run::{Finished, Keep, OutputError, PlanUnit, RunError, RunOptions, run, units},
     schema::json_schema,
     step::{
         FusedMetrics, Fusion, InputSpec, Inputs, Output, Progress, Role, Step, StepContext, StepError,

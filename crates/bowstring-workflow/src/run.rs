@@ -199,17 +199,23 @@ impl Finished {
     }
 }
 
-/// The units of a run in the order of declaration, each as the names of its steps: what would be
-/// fused with what.
+/// Steps that take a slot together.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PlanUnit {
+    /// Indices into [`Workflow::steps`], in an order in which each step comes after its inputs.
+    pub steps: Vec<usize>,
+    /// A scan on its own, which several plans share: it reads nothing, and each of them scans for
+    /// itself.
+    pub lazy: bool,
+}
+
+/// The units of a run in the order of declaration: what would be fused with what.
 ///
 /// # Errors
 /// As [`run`].
-pub fn units(workflow: &Workflow, options: &RunOptions<'_>) -> Result<Vec<Vec<Arc<str>>>, RunError> {
+pub fn units(workflow: &Workflow, options: &RunOptions<'_>) -> Result<Vec<PlanUnit>, RunError> {
     let plan = Plan::new(workflow, &options.keep, &options.resources)?;
-    let names = |unit: &crate::plan::Unit| {
-        unit.members.iter().map(|step| Arc::clone(&workflow.steps[*step].name)).collect()
-    };
-    Ok(plan.units.iter().map(names).collect())
+    Ok(plan.units.into_iter().map(|unit| PlanUnit { steps: unit.members, lazy: unit.lazy }).collect())
 }
 
 /// Runs a workflow to its end and returns what happened; that steps failed is no error here. Blocks

@@ -1,1 +1,31 @@
-//! The façade.
+//! Bowstring in one crate: the other crates under one roof, and every step kind.
+//!
+//! - Tables: [`io`] reads and writes files, [`query`] has lazy frames and SQL.
+//! - Workflows: [`workflow`] parses, validates and runs documents; an [`Engine`] knows the step
+//!   kinds of this crate and the machine's resources.
+//!
+//! What fails says so as an [`Error`], whose [kind](Diagnostic::kind) decides exit codes and
+//! exceptions.
+
+mod engine;
+mod error;
+mod machine;
+mod plan;
+mod relation;
+pub mod steps;
+
+pub use bowstring_core::{
+    Cancel, Cancelled, Diagnostic, ErrorKind, nearest, quoted_list, render,
+    units::{self, ByteSize},
+};
+pub use bowstring_io as io;
+pub use bowstring_query as query;
+pub use bowstring_workflow as workflow;
+
+pub use crate::{
+    engine::{Engine, EngineOptions},
+    error::{Error, Result},
+    machine::resources,
+    plan::{PlannedStep, PlannedUnit},
+    relation::{FILE, Relation, TABLE},
+};

@@ -1,0 +1,95 @@
+//! How does one get from a document to its report? An engine is made once and runs any number of
+//! workflows.
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use bowstring_query::{Session, SessionOptions};
+use bowstring_workflow::{
+    Document, Finished, Limits, Params, Problems, Registry, RunOptions, StepType, Workflow, run,
+};
+
+use crate::{Result, machine, steps};
+
+/// What an engine may use.
+#[derive(Clone, Debug, Default)]
+pub struct EngineOptions {
+    /// Threads for queries and for steps that await; 0, the default, for the machine's cores.
+    pub threads: usize,
+    /// Most bytes that queries may hold before they spill to disk; no limit when `None`.
+    pub memory: Option<u64>,
+}
+
+/// A query session, the step types, and the machine's resources.
+#[derive(Clone)]
+pub struct Engine {
+    session: Session,
+    registry: Registry,
+    resources: BTreeMap<String, u64>,
+}
+
+impl Engine {
+    /// An engine with every step type of this crate.
+    ///
+    /// # Errors
+    /// When the operating system refuses the threads or the spill folder.
+    pub fn new(options: &EngineOptions) -> Result<Self> {
+        let session =
+            SessionOptions { threads: options.threads, memory: options.memory, ..SessionOptions::default() };
+        let session = Session::new(&session)?;
+        let mut resources = machine::resources();
+        if options.threads > 0 {
+            resources.insert("cpu".into(), options.threads as u64);
+        }
+        if let Some(memory) = options.memory {
+            resources.insert("memory".into(), memory);
+        }
+        Ok(Self { registry: steps::registry(&session), session, resources })
+    }
+
+    /// Adds a step type; one of the same name is replaced.
+    pub fn register(&mut self, step_type: Arc<dyn StepType>) {
+        self.registry.register(step_type);
+    }
+
+    /// Where frames come from and queries run.
+    pub fn session(&self) -> &Session {
+        &self.session
+    }
+
+    /// The step types.
+    pub fn registry(&self) -> &Registry {
+        &self.registry
+    }
+
+    /// The totals of the resources that steps may ask for.
+    pub fn resources(&self) -> &BTreeMap<String, u64> {
+        &self.resources
+    }
+
+    /// Checks a document and builds its steps.
+    ///
+    /// # Errors
+    /// All problems of the document at once.
+    pub fn validate(&self, document: &Document, params: &Params) -> Result<Workflow, Problems> {
+        document.validate(&self.registry, params, &Limits { resources: self.resources.clone() })
+    }
+
+    /// Runs a workflow to its end; failures of steps are in the report. The engine's resources stand
+    /// in for those of `options`, when these name none; so do its threads for `max_parallel` 0.
+    ///
+    /// # Errors
+    /// When the run cannot begin; then nothing was started.
+    pub fn run(&self, workflow: &Workflow, options: RunOptions<'_>) -> Result<Finished> {
+        Ok(run(workflow, self.options(options), self.session.runtime())?)
+    }
+
+    pub(crate) fn options<'a>(&self, mut options: RunOptions<'a>) -> RunOptions<'a> {
+        if options.resources.is_empty() {
+            options.resources = self.resources.clone();
+        }
+        if options.max_parallel == 0 {
+            options.max_parallel = self.session.threads();
+        }
+        options
+    }
+}

@@ -1,0 +1,147 @@
+//! Which steps run as one plan, and what does the report say of them?
+
+use bowstring::workflow::{Keep, RunOptions};
+use expect_test::{Expect, expect};
+
+use crate::support::Bench;
+
+const CHAIN: &str = r#"
+  - {name: data, type: read, config: {path: "${dir}/people.parquet"}}
+  - {name: adults, type: filter, input: data, config: {query: "age > 10"}}
+  - {name: named, type: select, input: adults, config: {columns: [name, age]}}
+  - {name: summed, type: aggregate, input: named, config: {by: [name], aggs: {years: "sum(age)"}}}
+"#;
+
+/// The units of a plan, each with its physical plan.
+fn check(steps: &str, keep: Keep, expected: &Expect) {
+    let bench = Bench::new();
+    let (document, params) = bench.document(steps);
+    let workflow = bench.engine.validate(&document, &params).unwrap();
+    let options = RunOptions { keep, ..RunOptions::default() };
+    let mut text = String::new();
+    for unit in bench.engine.plan(&workflow, options).unwrap() {
+        let names: Vec<&str> = unit.steps.iter().map(|step| &*step.name).collect();
+        text.push_str(&format!("{}\n", names.join(" > ")));
+        for line in unit.physical_plan.iter().flat_map(|plan| plan.lines()) {
+            text.push_str(&format!("    {line}\n"));
+        }
+    }
+    expected.assert_eq(&bench.masked(&text));
+}
+
+#[test]
+fn a_chain_is_one_plan_with_filter_and_projection_at_the_scan() {
+    check(
+        CHAIN,
+        Keep::Leaves,
+        &expect![[r#"
+        data > adults > named > summed
+            ProjectionExec: expr=[name@0 as name, sum(age)@1 as years]
+              AggregateExec: mode=FinalPartitioned, gby=[name@0 as name], aggr=[sum(age)]
+                RepartitionExec: partitioning=Hash([name@0], 2), input_partitions=1
+                  AggregateExec: mode=Partial, gby=[name@0 as name], aggr=[sum(age)]
+                    DatasetExec: files=1, partitions=1, projection=[name, age], predicate=age > 10
+    "#]],
+    );
+}
+
+#[test]
+fn a_kept_step_ends_its_chain() {
+    check(
+        CHAIN,
+        Keep::Steps(vec!["adults".into(), "summed".into()]),
+        &expect![[r#"
+        data > adults
+            CooperativeExec
+              DatasetExec: files=1, partitions=1, projection=[name, age, score], predicate=age > 10
+        named > summed
+            ProjectionExec: expr=[name@0 as name, sum(age)@1 as years]
+              AggregateExec: mode=SinglePartitioned, gby=[name@0 as name], aggr=[sum(age)]
+                DataSourceExec: partitions=1, partition_sizes=[0]
+    "#]],
+    );
+}
+
+#[test]
+fn a_bare_scan_is_scanned_by_each_consumer_and_other_steps_by_none() {
+    check(
+        r#"
+  - {name: data, type: read, config: {path: "${dir}/people.parquet"}}
+  - {name: old, type: filter, input: data, config: {query: "age > 30"}}
+  - {name: young, type: filter, input: data, config: {query: "age <= 30"}}
+  - {name: names, type: select, input: old, config: {columns: [name]}}
+  - {name: ages, type: select, input: old, config: {columns: [age]}}
+  - {name: out, type: write, input: young, config: {path: "${dir}/young.parquet"}}
+  - {name: nap, type: sleep, config: {duration: 1ms}}"#,
+        Keep::Leaves,
+        &expect![[r#"
+            data
+            old
+                CooperativeExec
+                  DatasetExec: files=1, partitions=1, projection=[name, age, score], predicate=age > 30
+            names
+                DataSourceExec: partitions=1, partition_sizes=[0]
+            ages
+                DataSourceExec: partitions=1, partition_sizes=[0]
+            young > out
+                CooperativeExec
+                  DatasetExec: files=1, partitions=1, projection=[name, age, score], predicate=age <= 30
+            nap
+        "#]],
+    );
+}
+
+#[test]
+fn a_step_with_its_own_fields_is_a_boundary() {
+    check(
+        r#"
+  - {name: data, type: read, config: {path: "${dir}/people.parquet"}}
+  - {name: adults, type: filter, input: data, timeout: 10s, config: {query: "age > 10"}}
+  - {name: named, type: select, input: adults, config: {columns: [name]}}"#,
+        Keep::Leaves,
+        &expect![[r#"
+            data > adults
+                CooperativeExec
+                  DatasetExec: files=1, partitions=1, projection=[name, age, score], predicate=age > 10
+            named
+                DataSourceExec: partitions=1, partition_sizes=[0]
+        "#]],
+    );
+}
+
+#[test]
+fn fused_steps_report_what_their_operators_measured_and_nothing_else() {
+    let report = Bench::new().run(CHAIN).report;
+    let mut text = String::new();
+    for (name, step) in &report.steps {
+        let timed = if step.run_ms.is_some() { "timed" } else { "not timed" };
+        text.push_str(&format!("{name}: {:?} rows, {timed}, {:?}\n", step.rows, step.fused_into));
+    }
+    expect![[r#"
+        data: None rows, not timed, Some("summed")
+        adults: None rows, not timed, Some("summed")
+        named: None rows, not timed, Some("summed")
+        summed: Some(2) rows, timed, None
+    "#]]
+    .assert_eq(&text);
+    assert_eq!((report.steps_executed, report.peak_parallelism), (4, 1));
+}
+
+#[test]
+fn a_plan_reads_no_row_and_writes_no_file() {
+    let bench = Bench::new();
+    let steps = r#"
+  - {name: data, type: read, config: {path: "${dir}/people.parquet"}}
+  - {name: numbers, type: cast, input: data, config: {columns: {name: int64}}}
+  - {name: out, type: write, input: numbers, config: {path: "${dir}/out.parquet"}}"#;
+    let (document, params) = bench.document(steps);
+    let workflow = bench.engine.validate(&document, &params).unwrap();
+    bench.engine.plan(&workflow, RunOptions::default()).unwrap();
+    assert!(!bench.path("out.parquet").exists());
+    let wrong = steps.replace("{name: int64}", "{nom: int64}");
+    let (document, params) = bench.document(&wrong);
+    let workflow = bench.engine.validate(&document, &params).unwrap();
+    let error = bench.engine.plan(&workflow, RunOptions::default()).unwrap_err();
+    expect![[r#"Some("numbers"): there is no column `nom`"#]]
+        .assert_eq(&format!("{:?}: {error}", error.step));
+}
