@@ -85,6 +85,10 @@ impl Dataset {
         self.format
     }
 
+    pub(crate) fn members(&self) -> &[Member] {
+        &self.members
+    }
+
     /// The files, in the order in which their rows come.
     pub fn files(&self) -> impl Iterator<Item = &Path> {
         self.members.iter().map(|member| member.source.path())

@@ -1,6 +1,7 @@
 //! Files to Arrow and back. Open a [`Dataset`] (one file, a list, a pattern or a folder), say what you
 //! want of it in a [`Scan`], and read its [parts](Part) in parallel, each as an iterator of batches.
-//! A [`Writer`] makes a file that appears as a whole or not at all.
+//! [`parquet_metadata`] tells what the footers of Parquet files say. A [`Writer`] makes a file that
+//! appears as a whole or not at all.
 
 mod atomic;
 mod csv;
@@ -19,9 +20,13 @@ mod json;
 mod markdown_write;
 mod member;
 mod options;
+mod parquet_footer;
+mod parquet_metadata;
 mod parquet_read;
+mod parquet_stats;
 mod parquet_write;
 mod predicate;
+mod prune;
 mod scan;
 mod sink;
 mod source;
@@ -37,6 +42,7 @@ pub use crate::{
     format::Format,
     ipc_write::{IpcCompression, IpcContainer, IpcWriteOptions},
     options::{BadRows, CsvOptions, JsonOptions, ReadOptions},
+    parquet_metadata::{LeafStatistics, ParquetMetadata, RowGroupInfo, parquet_metadata},
     parquet_write::{ParquetCompression, ParquetStatistics, ParquetWriteOptions},
     predicate::{CompareOp, Predicate},
     scan::{Batches, ColumnStatistics, Part, Scan, Statistics},

@@ -26,7 +26,7 @@ pub(crate) struct Member {
 }
 
 #[derive(Clone, Debug)]
-enum Column {
+pub(crate) enum Column {
     /// The file's column of this index.
     File(usize),
     /// The same value in every row: an array of one row.
@@ -78,7 +78,7 @@ fn file_columns(path: &Path, schema: &Schema, fields: &mut [Field]) -> Result<Ve
             return Err(mismatch(format!("column `{}` is missing", field.name())));
         };
         let own = schema.field(at);
-        if !field.data_type().equals_datatype(own.data_type()) {
+        if !is_same(field.data_type(), own.data_type()) {
             return Err(mismatch(format!(
                 "column `{}` is {}, not {}",
                 field.name(),
@@ -92,7 +92,24 @@ fn file_columns(path: &Path, schema: &Schema, fields: &mut [Field]) -> Result<Ve
     Ok(columns)
 }
 
+/// What is known of a column with one value in so many rows.
+pub(crate) fn constant(value: &ArrayRef, rows: Option<u64>) -> ColumnStatistics {
+    let bound = (!value.is_null(0)).then(|| Arc::clone(value));
+    ColumnStatistics {
+        exact: bound.is_some() && rows.is_some_and(|rows| rows > 0),
+        min: bound.clone(),
+        max: bound,
+        null_count: if value.is_null(0) { rows } else { Some(0) },
+        distinct_count: None,
+    }
+}
+
 impl Member {
+    /// Where each column of the dataset comes from.
+    pub(crate) fn columns(&self) -> &[Column] {
+        &self.columns
+    }
+
     /// The scan of the file that a scan of the dataset asks for; `None` when the partition rules out
     /// every row.
     pub(crate) fn translate(&self, scan: &Scan) -> Result<Option<Scan>> {
@@ -125,16 +142,7 @@ impl Member {
         let rows = own.num_rows;
         let columns = self.columns.iter().map(|column| match column {
             Column::File(index) => own.columns.get_mut(*index).map(std::mem::take).unwrap_or_default(),
-            Column::Constant(value) => {
-                let bound = (!value.is_null(0)).then(|| Arc::clone(value));
-                ColumnStatistics {
-                    min: bound.clone(),
-                    max: bound,
-                    exact: rows.is_some_and(|rows| rows > 0),
-                    null_count: if value.is_null(0) { rows } else { Some(0) },
-                    distinct_count: None,
-                }
-            }
+            Column::Constant(value) => constant(value, rows),
         });
         let columns = columns.collect();
         Statistics { columns, ..own }
@@ -165,6 +173,31 @@ impl Member {
         }
         let options = RecordBatchOptions::new().with_row_count(Some(rows));
         Ok(RecordBatch::try_new_with_options(Arc::clone(schema), columns, &options)?)
+    }
+}
+
+/// Whether two types are the same but for metadata and the names of list items.
+fn is_same(left: &DataType, right: &DataType) -> bool {
+    let item = |left: &Field, right: &Field| {
+        left.is_nullable() == right.is_nullable() && is_same(left.data_type(), right.data_type())
+    };
+    match (left, right) {
+        (DataType::Struct(left), DataType::Struct(right)) => {
+            let each = || left.iter().zip(right);
+            left.len() == right.len()
+                && each().all(|(left, right)| left.name() == right.name() && item(left, right))
+        }
+        (DataType::List(left), DataType::List(right))
+        | (DataType::LargeList(left), DataType::LargeList(right))
+        | (DataType::ListView(left), DataType::ListView(right))
+        | (DataType::LargeListView(left), DataType::LargeListView(right)) => item(left, right),
+        (DataType::FixedSizeList(left, width), DataType::FixedSizeList(right, other)) => {
+            width == other && item(left, right)
+        }
+        (DataType::Map(left, sorted), DataType::Map(right, other)) => {
+            sorted == other && is_same(left.data_type(), right.data_type())
+        }
+        (left, right) => left == right,
     }
 }
 

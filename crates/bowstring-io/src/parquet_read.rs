@@ -1,18 +1,44 @@
 //! How are the row groups of a Parquet file read?
+//!
+//! Row groups that the predicate rules out by their statistics are left away when a scan is split, and
+//! so are pages, by the page index, when a part is read. When the output has columns that the predicate
+//! does not read, these are decoded only for the rows that match.
 
 use std::{
     fs::File,
     path::{Path, PathBuf},
+    sync::{Arc, OnceLock},
 };
 
-use arrow::datatypes::SchemaRef;
+use arrow::{
+    array::{ArrayRef, RecordBatch},
+    datatypes::SchemaRef,
+    error::ArrowError,
+};
 use bowstring_core::Cancel;
-use parquet::arrow::{
-    ProjectionMask,
-    arrow_reader::{ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReaderBuilder},
+use parquet::{
+    arrow::{
+        ProjectionMask,
+        arrow_reader::{
+            ArrowPredicateFn, ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReaderBuilder,
+            RowFilter, RowSelection,
+        },
+    },
+    file::metadata::{PageIndexPolicy, ParquetMetaData, ParquetMetaDataReader, RowGroupMetaData},
 };
 
-use crate::{Batches, IoError, Part, Result, Scan, Statistics, identity::Identity, source::Source};
+use crate::{
+    Batches, ColumnStatistics, IoError, Part, Predicate, Result, Scan, Statistics,
+    identity::Identity,
+    parquet_footer,
+    parquet_stats::{self, Leaf},
+    prune::may_match,
+    source::Source,
+    statistics,
+};
+
+/// Row groups are read together until a part has this many bytes.
+const PART_BYTES: u64 = 2 << 20;
 
 /// A Parquet file whose footer has been read.
 #[derive(Debug)]
@@ -20,16 +46,173 @@ pub(crate) struct ParquetFile {
     path: PathBuf,
     identity: Identity,
     metadata: ArrowReaderMetadata,
+    leaves: Vec<Leaf>,
+    statistics: OnceLock<Statistics>,
+    /// The metadata with the page index, once a predicate has asked for it.
+    indexed: OnceLock<Option<ArrowReaderMetadata>>,
 }
 
 impl ParquetFile {
     pub(crate) fn open(path: &Path) -> Result<Self> {
         let file = File::open(path).map_err(|error| IoError::system("open", path, error))?;
         let identity = Identity::of(&file, path)?;
-        let metadata = ArrowReaderMetadata::load(&file, ArrowReaderOptions::new())
+        let metadata = Arc::new(parquet_footer::read(&file, identity.length(), path)?);
+        let metadata = ArrowReaderMetadata::try_new(metadata, ArrowReaderOptions::new())
             .map_err(|error| IoError::parquet(path, error))?;
-        Ok(Self { path: path.to_owned(), identity, metadata })
+        let leaves =
+            parquet_stats::leaves(metadata.metadata(), metadata.schema()).map_err(|(parquet, arrow)| {
+                let reason = format!("its schema has {parquet} columns, but {arrow} in its Arrow schema");
+                IoError::malformed(path, "parquet", reason)
+            })?;
+        Ok(Self {
+            path: path.to_owned(),
+            identity,
+            metadata,
+            leaves,
+            statistics: OnceLock::new(),
+            indexed: OnceLock::new(),
+        })
     }
+
+    /// The footer.
+    pub(crate) fn metadata(&self) -> &Arc<ParquetMetaData> {
+        self.metadata.metadata()
+    }
+
+    pub(crate) fn leaves(&self) -> &[Leaf] {
+        &self.leaves
+    }
+
+    /// The size of the file in bytes.
+    pub(crate) fn length(&self) -> u64 {
+        self.identity.length()
+    }
+
+    fn open_again(&self) -> Result<File> {
+        let file = File::open(&self.path).map_err(|error| IoError::system("open", &self.path, error))?;
+        self.identity.check(&file, &self.path)?;
+        Ok(file)
+    }
+
+    /// The leaf that is a column of the table, if its values are not nested.
+    fn leaf(&self, column: usize) -> Option<&Leaf> {
+        self.leaves.iter().find(|leaf| leaf.is_root && leaf.root == column)
+    }
+
+    fn compute_statistics(&self) -> Statistics {
+        let groups: Vec<&RowGroupMetaData> = self.metadata().row_groups().iter().collect();
+        let width = self.schema().fields().len();
+        let mut parts: Vec<Statistics> = groups
+            .iter()
+            .map(|group| Statistics {
+                num_rows: u64::try_from(group.num_rows()).ok(),
+                total_bytes: 0,
+                columns: vec![ColumnStatistics::default(); width],
+            })
+            .collect();
+        for leaf in self.leaves.iter().filter(|leaf| leaf.is_root) {
+            let known = parquet_stats::of_row_groups(self.metadata(), leaf, &groups);
+            for (part, known) in parts.iter_mut().zip(known) {
+                if let Some(column) = part.columns.get_mut(leaf.root) {
+                    *column = known;
+                }
+            }
+        }
+        Statistics { total_bytes: self.length(), ..statistics::merge(parts, width) }
+    }
+
+    /// The row groups that the predicate does not rule out.
+    fn groups(&self, predicate: Option<&Predicate>) -> Vec<usize> {
+        let groups: Vec<&RowGroupMetaData> = self.metadata().row_groups().iter().collect();
+        let Some(predicate) = predicate.map(Predicate::without_not) else {
+            return (0..groups.len()).collect();
+        };
+        let known: Vec<(usize, Vec<ColumnStatistics>)> = predicate
+            .columns()
+            .into_iter()
+            .filter_map(|column| Some((column, self.leaf(column)?)))
+            .map(|(column, leaf)| (column, parquet_stats::of_row_groups(self.metadata(), leaf, &groups)))
+            .collect();
+        let may = |at: usize, group: &RowGroupMetaData| {
+            may_match(&predicate, u64::try_from(group.num_rows()).ok(), &|column| {
+                known.iter().find(|(index, _)| *index == column).and_then(|(_, known)| known.get(at).cloned())
+            })
+        };
+        let kept = groups.iter().enumerate().filter(|(at, group)| may(*at, group));
+        kept.map(|(at, _)| at).collect()
+    }
+
+    /// Compressed bytes of some columns of a row group.
+    fn weight(&self, group: &RowGroupMetaData, columns: &[usize]) -> u64 {
+        let descriptor = group.schema_descr();
+        let chunks = group.columns().iter().enumerate();
+        let read =
+            chunks.filter(|(leaf, _)| columns.binary_search(&descriptor.get_column_root_idx(*leaf)).is_ok());
+        read.map(|(_, chunk)| chunk.compressed_size().max(0) as u64).sum()
+    }
+
+    /// The metadata with the page index, when the file has one.
+    fn with_page_index(&self, file: &File) -> Option<&ArrowReaderMetadata> {
+        let load = || {
+            let chunks = self.metadata().row_groups().iter().flat_map(RowGroupMetaData::columns);
+            let mut chunks = chunks.take(self.leaves.len());
+            chunks.any(|chunk| chunk.column_index_offset().is_some()).then_some(())?;
+            let mut reader = ParquetMetaDataReader::new_with_metadata(self.metadata().as_ref().clone())
+                .with_page_index_policy(PageIndexPolicy::Optional);
+            // A page index that cannot be read is one that is not there: it only says what to skip.
+            reader.read_page_indexes(file).ok()?;
+            let metadata = Arc::new(reader.finish().ok()?);
+            ArrowReaderMetadata::try_new(metadata, ArrowReaderOptions::new()).ok()
+        };
+        self.indexed.get_or_init(load).as_ref()
+    }
+
+    /// The rows of some row groups that are in pages which the predicate does not rule out.
+    fn selection(
+        &self,
+        metadata: &ArrowReaderMetadata,
+        groups: &[usize],
+        predicate: &Predicate,
+    ) -> Option<RowSelection> {
+        let predicate = predicate.without_not();
+        let conjuncts = match &predicate {
+            Predicate::And(parts) => parts.as_slice(),
+            one => std::slice::from_ref(one),
+        };
+        let mut selection: Option<RowSelection> = None;
+        for conjunct in conjuncts {
+            let columns = conjunct.columns();
+            let [column] = columns.as_slice() else { continue };
+            let Some(leaf) = self.leaf(*column) else { continue };
+            let Some(own) = pages_that_may_match(metadata.metadata(), leaf, groups, conjunct) else {
+                continue;
+            };
+            selection = Some(match selection {
+                Some(others) => others.intersection(&own),
+                None => own,
+            });
+        }
+        selection
+    }
+}
+
+fn pages_that_may_match(
+    metadata: &ParquetMetaData,
+    leaf: &Leaf,
+    groups: &[usize],
+    predicate: &Predicate,
+) -> Option<RowSelection> {
+    let (mut kept, mut before) = (Vec::new(), 0);
+    for group in groups {
+        let pages = parquet_stats::of_pages(metadata, leaf, *group)?;
+        for (rows, known) in &pages {
+            if may_match(predicate, Some(rows.len() as u64), &|_| Some(known.clone())) {
+                kept.push(before + rows.start..before + rows.end);
+            }
+        }
+        before += pages.last()?.0.end;
+    }
+    Some(RowSelection::from_consecutive_ranges(kept.into_iter(), before))
 }
 
 impl Source for ParquetFile {
@@ -42,40 +225,107 @@ impl Source for ParquetFile {
     }
 
     fn statistics(&self) -> Statistics {
-        let groups = self.metadata.metadata().row_groups();
-        Statistics {
-            num_rows: Some(groups.iter().map(|group| group.num_rows().max(0) as u64).sum()),
-            total_bytes: self.identity.length(),
-            ..Statistics::default()
-        }
+        self.statistics.get_or_init(|| self.compute_statistics()).clone()
     }
 
-    fn parts(&self, file: usize, _scan: &Scan) -> Result<Vec<Part>> {
-        let groups = self.metadata.metadata().row_groups().iter();
-        Ok(groups
-            .zip(0u64..)
-            .map(|(group, index)| Part {
-                file,
-                range: Some(index..index + 1),
-                weight: group.compressed_size().max(0) as u64,
-            })
-            .collect())
+    fn parts(&self, file: usize, scan: &Scan) -> Result<Vec<Part>> {
+        let columns = scan.needed(self.schema().fields().len()).read;
+        let mut parts: Vec<Part> = Vec::new();
+        for index in self.groups(scan.predicate.as_ref()) {
+            let Some(group) = self.metadata().row_groups().get(index) else { continue };
+            let (weight, index) = (self.weight(group, &columns), index as u64);
+            match parts.last_mut() {
+                Some(Part { range: Some(range), weight: total, .. })
+                    if range.end == index && *total + weight <= PART_BYTES =>
+                {
+                    range.end += 1;
+                    *total += weight;
+                }
+                _ => parts.push(Part { file, range: Some(index..index + 1), weight }),
+            }
+        }
+        Ok(parts)
     }
 
     fn read(&self, part: &Part, scan: &Scan, cancel: &Cancel) -> Result<Batches> {
-        let file = File::open(&self.path).map_err(|error| IoError::system("open", &self.path, error))?;
-        self.identity.check(&file, &self.path)?;
-        let mut builder = ParquetRecordBatchReaderBuilder::new_with_metadata(file, self.metadata.clone())
-            .with_batch_size(scan.batch_rows);
-        if let Some(range) = &part.range {
-            builder = builder.with_row_groups((range.start as usize..range.end as usize).collect());
+        let file = self.open_again()?;
+        let range = part.range.clone().unwrap_or(0..self.metadata().num_row_groups() as u64);
+        let groups: Vec<usize> = (range.start as usize..range.end as usize).collect();
+        if groups.last().is_some_and(|last| *last >= self.metadata().num_row_groups()) {
+            return Err(IoError::option(
+                "row_groups",
+                format!("{range:?} are not in `{}`", self.path.display()),
+            ));
+        }
+        let indexed = scan.predicate.as_ref().and_then(|_| self.with_page_index(&file));
+        let selection = indexed.zip(scan.predicate.as_ref());
+        let selection =
+            selection.and_then(|(metadata, predicate)| self.selection(metadata, &groups, predicate));
+        let metadata = indexed.filter(|_| selection.is_some()).unwrap_or(&self.metadata).clone();
+        let mut builder = ParquetRecordBatchReaderBuilder::new_with_metadata(file, metadata)
+            .with_batch_size(scan.batch_rows)
+            .with_row_groups(groups);
+        if let Some(selection) = selection {
+            builder = builder.with_row_selection(selection);
+        }
+        let mut scan = scan.clone();
+        if let Some(filter) = self.row_filter(&builder, &mut scan) {
+            builder = builder.with_row_filter(filter);
+            if let Some(limit) = scan.limit {
+                builder = builder.with_limit(limit);
+            }
         }
         let needed = scan.needed(self.schema().fields().len());
         let mask = ProjectionMask::roots(builder.parquet_schema(), needed.read.iter().copied());
         let path = self.path.clone();
         let reader = builder.with_projection(mask).build().map_err(|error| IoError::parquet(&path, error))?;
-        let batches =
-            reader.map(move |batch| batch.map_err(|error| IoError::malformed(&path, "parquet", error)));
-        Ok(needed.finish(batches, scan, cancel))
+        let batches = reader
+            .map(move |batch| batch.map_err(|error| IoError::malformed(&path, "parquet", reason(error))));
+        Ok(needed.finish(batches, &scan, cancel))
+    }
+
+    fn as_parquet(&self) -> Option<&ParquetFile> {
+        Some(self)
+    }
+}
+
+impl ParquetFile {
+    /// Moves the scan's predicate into decoding, when that saves some: when the output has columns
+    /// that the predicate does not read.
+    fn row_filter(
+        &self,
+        builder: &ParquetRecordBatchReaderBuilder<File>,
+        scan: &mut Scan,
+    ) -> Option<RowFilter> {
+        let columns = scan.predicate.as_ref()?.columns();
+        let others = match &scan.projection {
+            Some(projection) => projection.iter().any(|column| columns.binary_search(column).is_err()),
+            None => columns.len() < self.schema().fields().len(),
+        };
+        if !others {
+            return None;
+        }
+        let predicate = scan.predicate.take()?;
+        let mask = ProjectionMask::roots(builder.parquet_schema(), columns.iter().copied());
+        let evaluate = move |batch: RecordBatch| {
+            let column_at = |column| -> Result<ArrayRef> {
+                let at = columns.binary_search(&column).ok().and_then(|at| batch.columns().get(at));
+                at.cloned()
+                    .ok_or_else(|| ArrowError::SchemaError(format!("column {column} was not read")).into())
+            };
+            predicate.evaluate(batch.num_rows(), &column_at).map_err(|error| match error {
+                IoError::Arrow(error) => error,
+                error => ArrowError::ExternalError(Box::new(error)),
+            })
+        };
+        Some(RowFilter::new(vec![Box::new(ArrowPredicateFn::new(mask, evaluate))]))
+    }
+}
+
+/// The Parquet reader's words, without the wrapping.
+fn reason(error: ArrowError) -> String {
+    match error {
+        ArrowError::ParquetError(text) => text,
+        error => error.to_string(),
     }
 }

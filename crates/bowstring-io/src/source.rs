@@ -27,6 +27,10 @@ pub(crate) trait Source: Debug + Send + Sync {
     fn skipped_rows(&self) -> u64 {
         0
     }
+    /// The file as Parquet, if it is.
+    fn as_parquet(&self) -> Option<&ParquetFile> {
+        None
+    }
 }
 
 /// Opens a file as `format` says.

@@ -4,6 +4,8 @@ mod csv;
 mod dataset;
 mod ipc;
 mod markdown;
+mod metadata;
+mod parquet_scan;
 mod support;
 mod text_write;
 mod texts;
