@@ -35,7 +35,7 @@ pub struct CsvOptions {
     pub skip_rows: usize,
     /// Unquoted values that mean null, the empty one besides.
     pub null_values: Vec<String>,
-    /// The columns and their types; inferred when `None`.
+    /// The types of the columns that it names; those of the others are inferred.
     pub schema: Option<SchemaRef>,
     /// Rows from which types are inferred; 10 000 by default.
     pub infer_rows: usize,
@@ -77,14 +77,18 @@ pub enum BadRows {
 /// How newline-delimited JSON is read.
 #[derive(Clone, Debug)]
 pub struct JsonOptions {
-    /// The columns and their types; inferred when `None`.
+    /// Columns and their types; other columns, and theirs, are inferred. A column of text holds values of
+    /// other kinds as they stand in the file.
     pub schema: Option<SchemaRef>,
-    /// Rows from which the schema is inferred; 10 000 by default.
+    /// Rows from which columns are inferred; 10 000 by default. A key that is in none of them, and not in
+    /// `schema`, is an error.
     pub infer_rows: usize,
+    /// The encoding by its WHATWG name; `utf-8` by default.
+    pub encoding: String,
 }
 
 impl Default for JsonOptions {
     fn default() -> Self {
-        Self { schema: None, infer_rows: 10_000 }
+        Self { schema: None, infer_rows: 10_000, encoding: "utf-8".into() }
     }
 }

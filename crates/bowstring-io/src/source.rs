@@ -7,7 +7,7 @@ use bowstring_core::Cancel;
 
 use crate::{
     Batches, Format, IoError, Part, ReadOptions, Result, Scan, Statistics, csv::CsvFile, ipc_read::IpcFile,
-    parquet_read::ParquetFile,
+    json::JsonFile, parquet_read::ParquetFile,
 };
 
 /// A file that has been opened: its schema is known, its rows are not read yet. Columns in scans and
@@ -43,6 +43,6 @@ pub(crate) fn open(path: &Path, format: Format, options: &ReadOptions) -> Result
             format!("`{}` is Markdown, which is written, not read", path.display()),
         )),
         Format::Csv => Ok(Arc::new(CsvFile::open(path, &options.csv)?)),
-        Format::Json => Err(IoError::UnknownFormat { path: path.to_owned() }),
+        Format::Json => Ok(Arc::new(JsonFile::open(path, &options.json)?)),
     }
 }

@@ -11,7 +11,7 @@ use std::{
 
 use arrow::{
     array::{Array, ArrayRef, BooleanArray, RecordBatch, RecordBatchOptions},
-    datatypes::{DataType, SchemaRef},
+    datatypes::SchemaRef,
 };
 use bowstring_core::Cancel;
 
@@ -109,7 +109,8 @@ impl Reader {
         let layout = &self.layout;
         let field = layout.schema.field(column);
         let inferred = layout.inferred.get(column).copied().unwrap_or_default();
-        let cells = self.rows.column(column, is_text(field.data_type()), &layout.nulls, &layout.dialect);
+        let cells =
+            self.rows.column(column, column::is_text(field.data_type()), &layout.nulls, &layout.dialect);
         let known = problems.len();
         let mut misfit = |row, text: &[u8]| {
             problems.push((row, Some(column), RowProblem::value(text, field.data_type(), inferred)));
@@ -151,13 +152,5 @@ impl Iterator for Reader {
             }
         }
         batch
-    }
-}
-
-fn is_text(data_type: &DataType) -> bool {
-    match data_type {
-        DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View => true,
-        DataType::Dictionary(_, values) => is_text(values),
-        _ => false,
     }
 }

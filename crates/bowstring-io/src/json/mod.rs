@@ -1,5 +1,11 @@
 //! Newline-delimited JSON to Arrow and back.
 
+mod file;
+mod infer;
+mod layout;
+mod parse;
+mod reader;
+mod tree;
 mod write;
 
-pub(crate) use write::JsonEncoder;
+pub(crate) use {file::JsonFile, write::JsonEncoder};

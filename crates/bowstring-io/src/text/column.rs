@@ -35,6 +35,15 @@ pub(crate) fn check_names(schema: &Schema, format: &'static str) -> Result<()> {
     }
 }
 
+/// Whether a column of this type holds text as it is.
+pub(crate) fn is_text(data_type: &DataType) -> bool {
+    match data_type {
+        DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View => true,
+        DataType::Dictionary(_, values) => is_text(values),
+        _ => false,
+    }
+}
+
 /// Whether text can be read as this type.
 pub(crate) fn supports(data_type: &DataType) -> bool {
     decode(data_type, false, 0, std::iter::empty(), &mut |_, _| {}).is_ok()

@@ -52,8 +52,6 @@ pub enum RowProblem {
         key: String,
         /// Whether the schema was inferred.
         inferred: bool,
-        /// The most similar key that is known.
-        nearest: Option<String>,
     },
     /// A key that comes twice in an object.
     #[error("key `{key}` comes twice in one object")]
@@ -107,18 +105,17 @@ impl RowProblem {
             }
             RowProblem::Value { inferred: false, .. } => "give the column another type in `schema`",
             RowProblem::Missing => "make the column nullable in `schema`",
-            RowProblem::UnknownKey { nearest: Some(nearest), .. } => {
-                return Some(format!("did you mean `{nearest}`?"));
-            }
             RowProblem::UnknownKey { inferred: true, .. } => {
-                "infer the schema from more rows with `infer_rows`, or give it in `schema`"
+                "infer the columns from more rows with `infer_rows`, or add the key to `schema`"
             }
             RowProblem::UnknownKey { inferred: false, .. } => "add the key to `schema`",
             RowProblem::NotAnObject { found: "an array" } => {
                 "write one object a line; an array of objects is not NDJSON"
             }
             RowProblem::NotAnObject { .. } => "write one object a line",
-            RowProblem::MixedTypes { .. } => "write the values of a column as one type",
+            RowProblem::MixedTypes { .. } => {
+                "give the column's type in `schema`; as text it holds any value as it stands"
+            }
             RowProblem::Syntax { truncated: true, .. } => {
                 "write one whole object a line; the file may be cut short"
             }
@@ -159,7 +156,14 @@ pub(crate) fn type_name(data_type: &DataType) -> String {
 pub(crate) fn shorten(value: &[u8]) -> String {
     const SHOWN: usize = 40;
     let text = String::from_utf8_lossy(value.get(..4 * SHOWN).unwrap_or(value));
-    let mut shown: String = text.chars().take(SHOWN).flat_map(char::escape_debug).collect();
+    let mut shown = String::new();
+    for character in text.chars().take(SHOWN) {
+        if character.is_control() {
+            shown.extend(character.escape_default());
+        } else {
+            shown.push(character);
+        }
+    }
     if text.chars().count() > SHOWN || value.len() > 4 * SHOWN {
         shown.push('…');
     }

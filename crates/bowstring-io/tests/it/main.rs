@@ -3,6 +3,7 @@
 mod csv;
 mod dataset;
 mod ipc;
+mod json;
 mod markdown;
 mod metadata;
 mod parquet_scan;
