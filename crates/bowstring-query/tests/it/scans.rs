@@ -30,7 +30,7 @@ fn columns_and_conditions_reach_the_files() {
     expect![[r#"
         FilterExec: character_length(word@1) = 4, projection=[n@0]
           CooperativeExec
-            DatasetExec: files=2, partitions=4, projection=[n, word], predicate=word != w300 AND n >= 250 AND n < 1250
+            DatasetExec: files=2, partitions=2, projection=[n, word], predicate=word != w300 AND n >= 250 AND n < 1250
     "#]].assert_eq(&few.explain(false, &Cancel::new()).expect("a plan"));
     expect![[r#"
         +------+--------+
