@@ -15,6 +15,7 @@ use crate::{
     guard::{guarded, guarded_batches},
     hive,
     member::{self, Member},
+    nested::{self, Wanted},
     source::{self, Source},
     statistics,
     stdin::Spooled,
@@ -83,6 +84,25 @@ impl Dataset {
     /// The format of its files.
     pub fn format(&self) -> Format {
         self.format
+    }
+
+    /// The dataset with no more of each column than the names say, and the columns that they mean, in
+    /// their order.
+    pub(crate) fn narrowed(&self, names: &[String]) -> Result<(Self, Vec<usize>)> {
+        let columns = nested::resolve(&self.schema, names)?;
+        let projection = columns.iter().map(|(column, _)| *column).collect();
+        if columns.iter().all(|(_, wanted)| *wanted == Wanted::Whole) {
+            return Ok((self.clone(), projection));
+        }
+        let mut wanted = vec![Wanted::Whole; self.schema.fields().len()];
+        for (column, own) in columns {
+            if let Some(place) = wanted.get_mut(column) {
+                *place = own;
+            }
+        }
+        let members = self.members.iter().map(|member| member.narrowed(&wanted)).collect();
+        let schema = nested::schema(&self.schema, &wanted);
+        Ok((Self { members, schema, format: self.format, spooled: self.spooled.clone() }, projection))
     }
 
     pub(crate) fn members(&self) -> &[Member] {

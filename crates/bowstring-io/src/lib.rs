@@ -1,5 +1,6 @@
 //! Files to Arrow and back. Open a [`Dataset`] (one file, a list, a pattern or a folder), say what you
-//! want of it in a [`Scan`], and read its [parts](Part) in parallel, each as an iterator of batches.
+//! want of it in a [`Scan`], and read its [parts](Part) in parallel, each as an iterator of batches;
+//! [`read_table`] does so with all of them at once.
 //! [`parquet_metadata`] tells what the footers of Parquet files say. A [`Writer`] makes a file that
 //! appears as a whole or not at all.
 
@@ -7,6 +8,7 @@ mod atomic;
 mod csv;
 mod dataset;
 mod discover;
+mod eager;
 mod encoder;
 mod error;
 mod format;
@@ -19,6 +21,7 @@ mod ipc_write;
 mod json;
 mod markdown_write;
 mod member;
+mod nested;
 mod options;
 mod parquet_footer;
 mod parquet_metadata;
@@ -38,6 +41,7 @@ mod writer;
 pub use crate::{
     csv::CsvWriteOptions,
     dataset::Dataset,
+    eager::{EagerOptions, read_table},
     error::{IoError, Result},
     format::Format,
     ipc_write::{IpcCompression, IpcContainer, IpcWriteOptions},

@@ -13,7 +13,10 @@ use arrow::{
 };
 
 use crate::{
-    ColumnStatistics, IoError, Predicate, Result, Scan, Statistics, hive::Partitions, predicate::Folded,
+    ColumnStatistics, IoError, Predicate, Result, Scan, Statistics,
+    hive::Partitions,
+    nested::{Narrowed, Wanted},
+    predicate::Folded,
     source::Source,
 };
 
@@ -105,6 +108,21 @@ pub(crate) fn constant(value: &ArrayRef, rows: Option<u64>) -> ColumnStatistics 
 }
 
 impl Member {
+    /// The member with less of each of the dataset's columns.
+    pub(crate) fn narrowed(&self, wanted: &[Wanted]) -> Self {
+        let mut own = vec![Wanted::Whole; self.source.schema().fields().len()];
+        for (column, wanted) in self.columns.iter().zip(wanted) {
+            if let Column::File(index) = column
+                && let Some(place) = own.get_mut(*index)
+            {
+                *place = wanted.clone();
+            }
+        }
+        let source = self.source.narrowed(&own);
+        let source = source.unwrap_or_else(|| Arc::new(Narrowed::new(Arc::clone(&self.source), own)));
+        Self { source, columns: self.columns.clone() }
+    }
+
     /// Where each column of the dataset comes from.
     pub(crate) fn columns(&self) -> &[Column] {
         &self.columns

@@ -30,6 +30,7 @@ use parquet::{
 use crate::{
     Batches, ColumnStatistics, IoError, Part, Predicate, Result, Scan, Statistics,
     identity::Identity,
+    nested::{self, Wanted},
     parquet_footer,
     parquet_stats::{self, Leaf},
     prune::may_match,
@@ -41,12 +42,16 @@ use crate::{
 const PART_BYTES: u64 = 2 << 20;
 
 /// A Parquet file whose footer has been read.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct ParquetFile {
     path: PathBuf,
     identity: Identity,
     metadata: ArrowReaderMetadata,
     leaves: Vec<Leaf>,
+    /// The columns, with what is wanted of them.
+    schema: SchemaRef,
+    /// For each leaf whether it is wanted.
+    wanted: Vec<bool>,
     statistics: OnceLock<Statistics>,
     /// The metadata with the page index, once a predicate has asked for it.
     indexed: OnceLock<Option<ArrowReaderMetadata>>,
@@ -67,7 +72,9 @@ impl ParquetFile {
         Ok(Self {
             path: path.to_owned(),
             identity,
+            schema: SchemaRef::clone(metadata.schema()),
             metadata,
+            wanted: vec![true; leaves.len()],
             leaves,
             statistics: OnceLock::new(),
             indexed: OnceLock::new(),
@@ -144,11 +151,15 @@ impl ParquetFile {
 
     /// Compressed bytes of some columns of a row group.
     fn weight(&self, group: &RowGroupMetaData, columns: &[usize]) -> u64 {
-        let descriptor = group.schema_descr();
-        let chunks = group.columns().iter().enumerate();
-        let read =
-            chunks.filter(|(leaf, _)| columns.binary_search(&descriptor.get_column_root_idx(*leaf)).is_ok());
-        read.map(|(_, chunk)| chunk.compressed_size().max(0) as u64).sum()
+        let chunks = self.read_leaves(columns).filter_map(|leaf| group.columns().get(leaf));
+        chunks.map(|chunk| chunk.compressed_size().max(0) as u64).sum()
+    }
+
+    /// The leaves that are read for some columns, which are sorted.
+    fn read_leaves(&self, columns: &[usize]) -> impl Iterator<Item = usize> {
+        let leaves = self.leaves.iter().zip(&self.wanted);
+        let read = leaves.filter(|(leaf, wanted)| **wanted && columns.binary_search(&leaf.root).is_ok());
+        read.map(|(leaf, _)| leaf.index)
     }
 
     /// The metadata with the page index, when the file has one.
@@ -221,7 +232,7 @@ impl Source for ParquetFile {
     }
 
     fn schema(&self) -> &SchemaRef {
-        self.metadata.schema()
+        &self.schema
     }
 
     fn statistics(&self) -> Statistics {
@@ -276,12 +287,21 @@ impl Source for ParquetFile {
             }
         }
         let needed = scan.needed(self.schema().fields().len());
-        let mask = ProjectionMask::roots(builder.parquet_schema(), needed.read.iter().copied());
+        let mask = ProjectionMask::leaves(builder.parquet_schema(), self.read_leaves(&needed.read));
         let path = self.path.clone();
         let reader = builder.with_projection(mask).build().map_err(|error| IoError::parquet(&path, error))?;
         let batches = reader
             .map(move |batch| batch.map_err(|error| IoError::malformed(&path, "parquet", reason(error))));
         Ok(needed.finish(batches, &scan, cancel))
+    }
+
+    fn narrowed(&self, wanted: &[Wanted]) -> Option<Arc<dyn Source>> {
+        let mut leaves = Vec::with_capacity(self.leaves.len());
+        for (wanted, field) in wanted.iter().zip(self.metadata.schema().fields()) {
+            wanted.leaves(field.data_type(), &mut leaves);
+        }
+        let schema = nested::schema(self.metadata.schema(), wanted);
+        Some(Arc::new(Self { schema, wanted: leaves, ..self.clone() }))
     }
 
     fn as_parquet(&self) -> Option<&ParquetFile> {
@@ -306,7 +326,7 @@ impl ParquetFile {
             return None;
         }
         let predicate = scan.predicate.take()?;
-        let mask = ProjectionMask::roots(builder.parquet_schema(), columns.iter().copied());
+        let mask = ProjectionMask::leaves(builder.parquet_schema(), self.read_leaves(&columns));
         let evaluate = move |batch: RecordBatch| {
             let column_at = |column| -> Result<ArrayRef> {
                 let at = columns.binary_search(&column).ok().and_then(|at| batch.columns().get(at));

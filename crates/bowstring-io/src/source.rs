@@ -7,7 +7,7 @@ use bowstring_core::Cancel;
 
 use crate::{
     Batches, Format, IoError, Part, ReadOptions, Result, Scan, Statistics, csv::CsvFile, ipc_read::IpcFile,
-    json::JsonFile, parquet_read::ParquetFile,
+    json::JsonFile, nested::Wanted, parquet_read::ParquetFile,
 };
 
 /// A file that has been opened: its schema is known, its rows are not read yet. Columns in scans and
@@ -26,6 +26,11 @@ pub(crate) trait Source: Debug + Send + Sync {
     /// How many rows scans have left out because they could not be read, as was asked for.
     fn skipped_rows(&self) -> u64 {
         0
+    }
+    /// The file with less of each column, if its reader can leave the rest unread; `wanted` has one for
+    /// each column.
+    fn narrowed(&self, _wanted: &[Wanted]) -> Option<Arc<dyn Source>> {
+        None
     }
     /// The file as Parquet, if it is.
     fn as_parquet(&self) -> Option<&ParquetFile> {

@@ -2,6 +2,7 @@
 
 mod csv;
 mod dataset;
+mod eager;
 mod ipc;
 mod json;
 mod markdown;
