@@ -77,3 +77,86 @@ impl Source for CsvFile {
         self.skipped.load(Ordering::Relaxed)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use arrow::{
+        array::{Array, AsArray, RecordBatch},
+        compute::concat_batches,
+    };
+    use proptest::{collection::vec, prelude::*, sample::select};
+    use std::io::Write;
+
+    /// The rows of a text, read in parts of about `part_bytes`; the message when they cannot be.
+    fn read(text: &str, part_bytes: u64, batch_rows: usize) -> Result<RecordBatch, String> {
+        let mut file = tempfile::NamedTempFile::new().unwrap();
+        file.write_all(text.as_bytes()).unwrap();
+        let options = CsvOptions { infer_rows: 0, has_header: false, ..CsvOptions::default() };
+        let message = |error: crate::IoError| {
+            bowstring_core::render(&error).replace(&*file.path().to_string_lossy(), "FILE")
+        };
+        let mut source = CsvFile::open(file.path(), &options).map_err(message)?;
+        source.part_bytes = part_bytes;
+        let scan = Scan { batch_rows, ..Scan::default() };
+        let mut batches = Vec::new();
+        for part in source.parts(0, &scan).map_err(message)? {
+            for batch in source.read(&part, &scan, &Cancel::new()).map_err(message)? {
+                batches.push(batch.map_err(message)?);
+            }
+        }
+        Ok(concat_batches(source.schema(), &batches).unwrap())
+    }
+
+    /// The rows as a widely used reader gives them, an empty text for null.
+    fn reference(text: &str) -> Vec<Vec<String>> {
+        let reader = csv::ReaderBuilder::new().has_headers(false).from_reader(text.as_bytes());
+        let records = reader.into_records().map(|record| record.unwrap().iter().map(str::to_owned).collect());
+        records.collect()
+    }
+
+    fn rows(batch: &RecordBatch) -> Vec<Vec<String>> {
+        let cell = |row: usize, column: usize| {
+            let array = batch.column(column).as_string::<i32>();
+            if array.is_null(row) { String::new() } else { array.value(row).to_owned() }
+        };
+        let row = |row: usize| (0..batch.num_columns()).map(|column| cell(row, column)).collect();
+        (0..batch.num_rows()).map(row).collect()
+    }
+
+    /// A value as one of the ways in which it can be written.
+    fn field() -> impl Strategy<Value = String> {
+        let quoted = vec(select(vec!["a", ",", "\n", "\r\n", "\"\"", "é", " "]), 0..6);
+        prop_oneof![
+            "[a-z é']{1,5}",
+            "[a-z][\"a-z]{0,4}",
+            quoted.prop_map(|pieces| format!("\"{}\"", pieces.concat())),
+        ]
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(500))]
+        #[test]
+        fn parts_of_any_size_give_the_rows_that_another_reader_gives(
+            table in vec((vec(field(), 3), select(vec!["\n", "\r\n", "\n\n"])), 1..12),
+            part_bytes in 1u64..60,
+            batch_rows in 1usize..5,
+        ) {
+            let text: String = table.iter().map(|(fields, end)| fields.join(",") + end).collect();
+            let read = read(&text, part_bytes, batch_rows);
+            prop_assert_eq!(read.map(|batch| rows(&batch)), Ok(reference(&text)));
+        }
+
+        #[test]
+        fn parts_of_any_size_give_what_the_whole_gives(
+            text in "([a,\"\n]|\r\n){0,40}", part_bytes in 1u64..20, batch_rows in 1usize..5,
+        ) {
+            let (whole, parts) = (read(&text, 1 << 20, 8192), read(&text, part_bytes, batch_rows));
+            match (whole, parts) {
+                // An open quote is found before the rows are read, and then comes before other faults.
+                (Err(_), Err(parts)) if parts.contains("never closed") => {}
+                (whole, parts) => prop_assert_eq!(whole, parts, "{:?}", text),
+            }
+        }
+    }
+}
