@@ -4,9 +4,10 @@ use std::sync::Arc;
 
 use arrow::datatypes::DataType;
 use datafusion::common::config::ConfigOptions;
-use datafusion::common::tree_node::{TreeNode, TreeNodeRecursion};
+use datafusion::common::tree_node::{Transformed, TreeNode, TreeNodeRecursion};
 use datafusion::common::{DFSchema, Result};
 use datafusion::error::DataFusionError;
+use datafusion::logical_expr::expr_rewriter::NamePreserver;
 use datafusion::logical_expr::utils::merge_schema;
 use datafusion::logical_expr::{Expr, ExprSchemable, LogicalPlan, Operator, expr::InSubquery};
 use datafusion::optimizer::AnalyzerRule;
@@ -19,7 +20,12 @@ use crate::QueryError;
 /// The rules that check and complete a plan, in order. Ours look at the types that the user wrote,
 /// so they come before coercion changes them.
 pub(crate) fn analyzer_rules() -> Vec<Arc<dyn AnalyzerRule + Send + Sync>> {
-    vec![Arc::new(ResolveGroupingFunction::new()), Arc::new(NoMixedComparison), Arc::new(TypeCoercion::new())]
+    vec![
+        Arc::new(ResolveGroupingFunction::new()),
+        Arc::new(NoMixedComparison),
+        Arc::new(TypeCoercion::new()),
+        Arc::new(FoldLiteralCasts),
+    ]
 }
 
 /// Refuses to compare text with numbers, instead of turning one into the other.
@@ -37,6 +43,40 @@ impl AnalyzerRule for NoMixedComparison {
             Ok(TreeNodeRecursion::Continue)
         })?;
         Ok(plan)
+    }
+}
+
+/// Turns the literals that coercion has put a cast around into literals of that type. Types that
+/// depend on a literal argument, as that of `round(price, 2)`, are then the same before the
+/// optimiser as after it.
+#[derive(Debug)]
+struct FoldLiteralCasts;
+
+impl AnalyzerRule for FoldLiteralCasts {
+    fn name(&self) -> &'static str {
+        "fold_literal_casts"
+    }
+
+    fn analyze(&self, plan: LogicalPlan, _config: &ConfigOptions) -> Result<LogicalPlan> {
+        let folded = plan.transform_up_with_subqueries(|node| {
+            let names = NamePreserver::new(&node);
+            node.map_expressions(|expr| {
+                let name = names.save(&expr);
+                Ok(expr.transform_up(fold)?.update_data(|expr| name.restore(expr)))
+            })?
+            .map_data(LogicalPlan::recompute_schema)
+        })?;
+        Ok(folded.data)
+    }
+}
+
+fn fold(expr: Expr) -> Result<Transformed<Expr>> {
+    let Expr::Cast(cast) = &expr else { return Ok(Transformed::no(expr)) };
+    let Expr::Literal(value, metadata) = cast.expr.as_ref() else { return Ok(Transformed::no(expr)) };
+    // A literal that cannot be cast is an error of the run, in which it may not be reached.
+    match value.cast_to(cast.field.data_type()) {
+        Ok(value) => Ok(Transformed::yes(Expr::Literal(value, metadata.clone()))),
+        Err(_) => Ok(Transformed::no(expr)),
     }
 }
 

@@ -170,28 +170,24 @@ impl Session {
 }
 
 fn start_runtime(threads: usize) -> Result<Runtime> {
-    // The workers are the first threads to start. Waiting for all of them tells them from the
-    // threads of `spawn_blocking`, which may wait for a query.
-    let started = Arc::new(Barrier::new(threads + 1));
-    let left = Arc::new(std::sync::atomic::AtomicUsize::new(threads));
     let runtime = Builder::new_multi_thread()
         .worker_threads(threads)
         .thread_name("bowstring-query")
         .thread_stack_size(8 << 20)
         .enable_all()
-        .on_thread_start({
-            let (started, left) = (Arc::clone(&started), left);
-            move || {
-                use std::sync::atomic::Ordering::Relaxed;
-                if left.fetch_update(Relaxed, Relaxed, |left| left.checked_sub(1)).is_ok() {
-                    IS_WORKER.set(true);
-                    started.wait();
-                }
-            }
-        })
         .build()
         .map_err(|error| QueryError::Start(Arc::new(error)))?;
-    started.wait();
+    // A task that waits for all others keeps its worker, so each worker gets one. That tells them from
+    // the threads of `spawn_blocking`, which may wait for a query.
+    let everyone = Arc::new(Barrier::new(threads + 1));
+    for _ in 0..threads {
+        let everyone = Arc::clone(&everyone);
+        runtime.spawn(async move {
+            IS_WORKER.set(true);
+            everyone.wait();
+        });
+    }
+    everyone.wait();
     Ok(runtime)
 }
 

@@ -146,3 +146,21 @@ fn tables_of_a_query_are_found() {
     assert_eq!(tables("select * from a join a as b on true"), Ok(vec!["a".into()]));
     assert!(tables("drop table a").is_err());
 }
+
+#[test]
+fn the_types_of_a_frame_are_those_of_its_rows() {
+    let session = session();
+    let people = frame(&session, &people());
+    for query in [
+        "select round(100.0 * age / 7, 1) from people",
+        "select round(score, 1), coalesce(age, 0.5), case when age > 10 then 1 else 2.5 end from people",
+        "select sum(age * 1.10), avg(age), max(substr(name, 1, 2)), date '2024-01-31' + interval '1' month from people",
+    ] {
+        let frame = session.sql(query, &[("people".to_owned(), people.clone())]).expect(query);
+        let rows = frame.collect(&bowstring_core::Cancel::new()).expect(query).table;
+        let types = |schema: &arrow::datatypes::Schema| -> Vec<_> {
+            schema.fields().iter().map(|field| field.data_type().clone()).collect()
+        };
+        assert_eq!(types(&frame.schema()), types(rows.schema()), "{query}");
+    }
+}
