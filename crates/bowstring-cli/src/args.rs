@@ -3,6 +3,7 @@
 
 use std::path::PathBuf;
 
+use bowstring::{ByteSize, Diagnostic, io::Format};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 /// One Arrow-native engine for tables and workflows.
@@ -19,6 +20,14 @@ pub(crate) struct Cli {
     /// What to do.
     #[command(subcommand)]
     pub(crate) command: Command,
+
+    /// Threads to compute with, the engine's and the query engine's together [default: all cores]
+    #[arg(long, global = true, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024), help_heading = "Everywhere")]
+    pub(crate) threads: Option<u16>,
+
+    /// Memory that queries may use before they spill to disk, as `512MiB` [default: no limit]
+    #[arg(long, global = true, value_name = "SIZE", value_parser = size, help_heading = "Everywhere")]
+    pub(crate) memory: Option<ByteSize>,
 }
 
 const EXIT_CODES: &str = "\
@@ -36,10 +45,22 @@ Exit codes:
 /// A command.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
+    /// Run a workflow; its report goes to stdout
+    Run(RunArgs),
+    /// Show what would run, and the plan of each chain of fused steps, without running it
+    Plan(PlanArgs),
+    /// Check a workflow document, and list all its problems
+    Validate(ValidateArgs),
+    /// Draw a workflow as a Mermaid or Graphviz graph
+    GraphView(GraphViewArgs),
+    /// Run a SQL query; tables are paths in quotes, as in `SELECT * FROM 'data.parquet'`
+    Sql(SqlArgs),
     /// Show the columns of a file, their types and whether they may be null
     Schema(SchemaArgs),
     /// Show the first rows of a file
     Head(HeadArgs),
+    /// Copy a table into another format, which the names' endings tell
+    Convert(ConvertArgs),
     /// Write the completions of a shell to stdout
     Completions {
         /// The shell.
@@ -51,6 +72,99 @@ pub(crate) enum Command {
     /// Write the reference page (Markdown) to stdout
     #[command(hide = true)]
     Reference,
+}
+
+/// Where a document is, and its parameters.
+#[derive(Args, Debug)]
+pub(crate) struct DocumentArgs {
+    /// The workflow document, YAML or JSON; `-` for stdin
+    pub(crate) file: PathBuf,
+
+    /// Set a parameter; wins over --params and over the document's default
+    #[arg(long = "param", value_name = "NAME=VALUE")]
+    pub(crate) param: Vec<String>,
+
+    /// Read parameters from a YAML or JSON file: a mapping of name to value
+    #[arg(long, value_name = "FILE")]
+    pub(crate) params: Option<PathBuf>,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct RunArgs {
+    #[command(flatten)]
+    pub(crate) document: DocumentArgs,
+
+    /// Import a Python module first, for the step types that it registers; only the command of the
+    /// Python package can
+    #[arg(long = "import", value_name = "MODULE")]
+    pub(crate) import: Vec<String>,
+
+    /// Steps that may run at the same time [default: the number of threads]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=65_536))]
+    pub(crate) max_parallel: Option<u32>,
+
+    /// Write events to this file, one JSON object a line
+    #[arg(long, value_name = "FILE")]
+    pub(crate) events: Option<PathBuf>,
+
+    /// How the report is written
+    #[arg(long, value_enum, default_value_t = ReportFormat::Table)]
+    pub(crate) format: ReportFormat,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct PlanArgs {
+    #[command(flatten)]
+    pub(crate) document: DocumentArgs,
+
+    /// Import a Python module first, for the step types that it registers; only the command of the
+    /// Python package can
+    #[arg(long = "import", value_name = "MODULE")]
+    pub(crate) import: Vec<String>,
+
+    /// How the plan is written
+    #[arg(long, value_enum, default_value_t = ReportFormat::Table)]
+    pub(crate) format: ReportFormat,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct ValidateArgs {
+    #[command(flatten)]
+    pub(crate) document: Option<DocumentArgs>,
+
+    /// Import a Python module first, for the step types that it registers; only the command of the
+    /// Python package can
+    #[arg(long = "import", value_name = "MODULE")]
+    pub(crate) import: Vec<String>,
+
+    /// Write the JSON Schema of workflow documents to stdout, for editors
+    #[arg(long, conflicts_with_all = ["file", "param", "params"], required_unless_present = "file")]
+    pub(crate) json_schema: bool,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct GraphViewArgs {
+    #[command(flatten)]
+    pub(crate) document: DocumentArgs,
+
+    /// Import a Python module first, for the step types that it registers; only the command of the
+    /// Python package can
+    #[arg(long = "import", value_name = "MODULE")]
+    pub(crate) import: Vec<String>,
+
+    /// The language of the graph
+    #[arg(long, value_enum, default_value_t = GraphFormat::Mermaid)]
+    pub(crate) format: GraphFormat,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct SqlArgs {
+    /// The query; `-` reads it from stdin
+    pub(crate) query: String,
+
+    /// How the rows are written
+    #[arg(long, value_enum, default_value_t = TableFormat::Table)]
+    pub(crate) format: TableFormat,
 }
 
 #[derive(Args, Debug)]
@@ -77,6 +191,23 @@ pub(crate) struct HeadArgs {
     pub(crate) format: TableFormat,
 }
 
+#[derive(Args, Debug)]
+pub(crate) struct ConvertArgs {
+    /// A file, a glob or a folder; `-` for stdin
+    pub(crate) source: PathBuf,
+
+    /// The file to write; an existing one is replaced once the new one is complete. `-` for stdout
+    pub(crate) target: PathBuf,
+
+    /// The format to read, where the source's name does not tell
+    #[arg(long, value_enum)]
+    pub(crate) from: Option<SourceFormat>,
+
+    /// The format to write, where the target's name does not tell
+    #[arg(long, value_enum)]
+    pub(crate) to: Option<TargetFormat>,
+}
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum TableFormat {
     /// Aligned columns, for people
@@ -87,6 +218,78 @@ pub(crate) enum TableFormat {
     Csv,
     /// A stream of Arrow IPC
     Arrow,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum ReportFormat {
+    /// Aligned columns, for people
+    Table,
+    /// One JSON object
+    Json,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum GraphFormat {
+    /// Mermaid, which Markdown viewers draw
+    Mermaid,
+    /// The language of Graphviz
+    Dot,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum SourceFormat {
+    /// Apache Parquet
+    Parquet,
+    /// Comma-separated values
+    Csv,
+    /// One JSON object a line
+    Json,
+    /// Arrow IPC, a file or a stream
+    Ipc,
+}
+
+impl From<SourceFormat> for Format {
+    fn from(format: SourceFormat) -> Self {
+        match format {
+            SourceFormat::Parquet => Format::Parquet,
+            SourceFormat::Csv => Format::Csv,
+            SourceFormat::Json => Format::Json,
+            SourceFormat::Ipc => Format::Ipc,
+        }
+    }
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum TargetFormat {
+    /// Apache Parquet
+    Parquet,
+    /// Comma-separated values
+    Csv,
+    /// One JSON object a line
+    Json,
+    /// Arrow IPC: a file, or a stream on stdout
+    Ipc,
+    /// A Markdown table, for people
+    Markdown,
+}
+
+impl From<TargetFormat> for Format {
+    fn from(format: TargetFormat) -> Self {
+        match format {
+            TargetFormat::Parquet => Format::Parquet,
+            TargetFormat::Csv => Format::Csv,
+            TargetFormat::Json => Format::Json,
+            TargetFormat::Ipc => Format::Ipc,
+            TargetFormat::Markdown => Format::Markdown,
+        }
+    }
+}
+
+fn size(text: &str) -> Result<ByteSize, String> {
+    text.parse::<ByteSize>().map_err(|error| match error.hint() {
+        Some(hint) => format!("{error}; {hint}"),
+        None => error.to_string(),
+    })
 }
 
 #[cfg(test)]

@@ -1,8 +1,12 @@
 //! What can go wrong on the command line, and with which exit code does that end?
 
-use std::path::{Path, PathBuf};
+use std::{
+    io,
+    path::{Path, PathBuf},
+};
 
-use bowstring::{Diagnostic, ErrorKind};
+use bowstring::workflow::{Failure, StepError};
+use bowstring::{Diagnostic, Error, ErrorKind, io::IoError};
 
 /// The result of a command.
 pub(crate) type Result<T, E = CliError> = std::result::Result<T, E>;
@@ -13,7 +17,7 @@ pub(crate) type Result<T, E = CliError> = std::result::Result<T, E>;
 pub enum CliError {
     /// The engine's word.
     #[error(transparent)]
-    Engine(#[from] bowstring::Error),
+    Engine(Error),
     /// A file that the command itself reads or writes.
     #[error("cannot {action} `{}`: {source}", path.display())]
     File {
@@ -22,12 +26,12 @@ pub enum CliError {
         /// The file.
         path: PathBuf,
         /// The operating system's word.
-        source: std::io::Error,
+        source: io::Error,
     },
     /// Stdout cannot be written.
     #[error("cannot write to stdout: {0}")]
-    Stdout(#[from] std::io::Error),
-    /// Something on the command line that clap cannot see.
+    Stdout(io::Error),
+    /// Something on the command line that its definitions cannot see.
     #[error("{message}")]
     Usage {
         /// What is wrong.
@@ -35,36 +39,52 @@ pub enum CliError {
         /// How to mend it.
         hint: Option<String>,
     },
-    /// Rows cannot be written in the chosen format.
-    #[error("cannot write the rows as {format}: {reason}")]
-    Format {
-        /// The format.
-        format: &'static str,
+    /// Rows that cannot be shown as text.
+    #[error("cannot show the rows: {0}")]
+    Unprintable(String),
+    /// A document that is no text.
+    #[error("`{}` is not UTF-8", path.display())]
+    NotText {
+        /// The document.
+        path: PathBuf,
+    },
+    /// A step that failed, or whose plan is wrong.
+    #[error("step `{step}`: {}", error.message)]
+    Step {
+        /// The step.
+        step: String,
         /// Why.
-        reason: String,
+        error: Failure,
     },
-    /// The run ended with this failure, which the report already tells.
-    #[error("{message}")]
-    Run {
-        /// The kind of the first failure in time.
-        kind: ErrorKind,
-        /// What it was.
+    /// A run that was stopped.
+    #[error("the run was stopped before it was done")]
+    Stopped,
+    /// What `import` brought about.
+    #[error("cannot import `{module}`: {message}")]
+    Import {
+        /// The module.
+        module: String,
+        /// What its code raised.
         message: String,
-        /// The step and the place.
-        place: Option<String>,
-        /// How to mend it.
-        hint: Option<String>,
-    },
-    /// Problems of a document, one after the other.
-    #[error("{}", problems.first().map_or("", |problem| problem.as_str()))]
-    Problems {
-        /// Each rendered.
-        problems: Vec<String>,
     },
 }
 
+/// The result of a write to stdout, by this name in messages of [`bowstring::io`].
+pub(crate) const STDOUT: &str = "stdout";
+
+impl<E: Into<Error>> From<E> for CliError {
+    fn from(error: E) -> Self {
+        match error.into() {
+            Error::Io(IoError::System { path, source, .. }) if path == Path::new(STDOUT) => {
+                CliError::Stdout(source)
+            }
+            error => CliError::Engine(error),
+        }
+    }
+}
+
 impl CliError {
-    pub(crate) fn file(action: &'static str, path: &Path, source: std::io::Error) -> Self {
+    pub(crate) fn file(action: &'static str, path: &Path, source: io::Error) -> Self {
         CliError::File { action, path: path.to_owned(), source }
     }
 
@@ -72,9 +92,19 @@ impl CliError {
         CliError::Usage { message: message.into(), hint: Some(hint.into()) }
     }
 
+    /// An error of a step's plan; of the whole plan when it does not say which step.
+    pub(crate) fn of_step(error: StepError) -> Self {
+        let step = error.step.clone().unwrap_or_else(|| "?".into());
+        let message = match error.place {
+            Some(place) => format!("{}\n  at {place}", error.message),
+            None => error.message,
+        };
+        CliError::Step { step, error: Failure { kind: error.kind, message, hint: error.hint } }
+    }
+
     /// Whether it only means that the reader of stdout has gone, which is no failure.
     pub(crate) fn is_closed_pipe(&self) -> bool {
-        matches!(self, CliError::Stdout(error) if error.kind() == std::io::ErrorKind::BrokenPipe)
+        matches!(self, CliError::Stdout(error) if error.kind() == io::ErrorKind::BrokenPipe)
     }
 }
 
@@ -84,16 +114,17 @@ impl Diagnostic for CliError {
             CliError::Engine(error) => error.kind(),
             CliError::File { source, .. } | CliError::Stdout(source) => ErrorKind::of_io(source),
             CliError::Usage { .. } => ErrorKind::Usage,
-            CliError::Format { .. } => ErrorKind::Data,
-            CliError::Run { kind, .. } => *kind,
-            CliError::Problems { .. } => ErrorKind::InvalidWorkflow,
+            CliError::Unprintable(_) => ErrorKind::Data,
+            CliError::NotText { .. } => ErrorKind::InvalidWorkflow,
+            CliError::Step { error, .. } => error.kind,
+            CliError::Stopped => ErrorKind::Cancelled,
+            CliError::Import { .. } => ErrorKind::Failed,
         }
     }
 
     fn place(&self) -> Option<String> {
         match self {
             CliError::Engine(error) => error.place(),
-            CliError::Run { place, .. } => place.clone(),
             _ => None,
         }
     }
@@ -101,7 +132,9 @@ impl Diagnostic for CliError {
     fn hint(&self) -> Option<String> {
         match self {
             CliError::Engine(error) => error.hint(),
-            CliError::Usage { hint, .. } | CliError::Run { hint, .. } => hint.clone(),
+            CliError::Usage { hint, .. } => hint.clone(),
+            CliError::Step { error, .. } => error.hint.clone(),
+            CliError::NotText { .. } => Some("save the document as UTF-8".into()),
             _ => None,
         }
     }

@@ -2,31 +2,44 @@
 //! Data goes to stdout, everything else to stderr.
 
 mod args;
+mod convert;
 mod error;
+mod events;
 mod grid;
+mod host;
+mod progress;
 mod reference;
+mod report;
 mod rows;
 mod signals;
+mod sql;
 mod tables;
+mod workflows;
 
 use std::{
     ffi::OsString,
-    io::{BufWriter, IsTerminal, Write},
+    io::{self, BufWriter, IsTerminal, Write},
 };
 
-use bowstring::{Diagnostic, ErrorKind};
+use bowstring::{Cancel, Diagnostic, Engine, EngineOptions, ErrorKind};
 use clap::{CommandFactory, Parser};
+use tracing_subscriber::{EnvFilter, filter::LevelFilter};
 
 use crate::{
     args::{Cli, Command},
-    error::{CliError, Result},
+    error::Result,
     signals::Signals,
+};
+
+pub use crate::{
+    error::CliError,
+    host::{Host, Native},
 };
 
 /// Runs the command that `args` (the program's name first) stand for, and returns the exit code.
 /// SIGINT and SIGTERM are handled from here on: the first asks the work to stop, the second ends
 /// the process at once.
-pub fn main<I, T>(args: I) -> u8
+pub fn main<I, T>(args: I, host: &dyn Host) -> u8
 where
     I: IntoIterator<Item = T>,
     T: Into<OsString> + Clone,
@@ -39,19 +52,12 @@ where
             return if error.use_stderr() { ErrorKind::Usage.exit_code() } else { 0 };
         }
     };
+    log_to_stderr();
     let signals = Signals::listen();
-    let mut out = BufWriter::new(std::io::stdout().lock());
-    let result =
-        dispatch(cli.command, &mut out, &signals).and_then(|()| out.flush().map_err(CliError::Stdout));
-    match result {
+    match dispatch(cli, host, &signals.cancel) {
         Ok(()) => 0,
-        Err(error) if error.is_closed_pipe() => {
-            // What is left in the buffer has no reader.
-            let _unread = out.into_parts();
-            0
-        }
+        Err(error) if error.is_closed_pipe() => 0,
         Err(error) => {
-            let _flushed = out.flush();
             complain(&error);
             match error.kind() {
                 ErrorKind::Cancelled => signals.exit_code().unwrap_or(ErrorKind::Cancelled.exit_code()),
@@ -61,24 +67,82 @@ where
     }
 }
 
-fn dispatch(command: Command, out: &mut dyn Write, signals: &Signals) -> Result<()> {
-    match command {
-        Command::Schema(args) => tables::schema(&args, out),
-        Command::Head(args) => tables::head(&args, out, signals.cancel()),
-        Command::Completions { shell } => {
-            clap_complete::generate(shell, &mut Cli::command(), "bowstring", out);
-            Ok(())
+/// What every command has at hand.
+struct Context<'a> {
+    options: EngineOptions,
+    host: &'a dyn Host,
+    cancel: &'a Cancel,
+}
+
+impl Context<'_> {
+    /// An engine that has the step types of these modules too.
+    fn engine(&self, modules: &[String]) -> Result<Engine> {
+        let mut engine = Engine::new(&self.options)?;
+        if !modules.is_empty() {
+            self.host.import(modules, &mut engine)?;
         }
-        Command::Man => Ok(reference::man(out)?),
-        Command::Reference => Ok(reference::markdown(out)?),
+        Ok(engine)
     }
+}
+
+fn dispatch(cli: Cli, host: &dyn Host, cancel: &Cancel) -> Result<()> {
+    let context = Context {
+        options: EngineOptions {
+            threads: cli.threads.map_or(0, usize::from),
+            memory: cli.memory.map(bowstring::ByteSize::bytes),
+        },
+        host,
+        cancel,
+    };
+    match cli.command {
+        Command::Run(args) => workflows::run(&args, &context),
+        Command::Plan(args) => workflows::plan(&args, &context),
+        Command::Validate(args) => workflows::validate(&args, &context),
+        Command::GraphView(args) => workflows::graph_view(&args, &context),
+        Command::Sql(args) => sql::sql(&args, &context),
+        Command::Schema(args) => tables::schema(&args),
+        Command::Head(args) => tables::head(&args, cancel),
+        Command::Convert(args) => convert::convert(&args, &context),
+        Command::Completions { shell } => {
+            let mut script = Vec::new();
+            clap_complete::generate(shell, &mut Cli::command(), "bowstring", &mut script);
+            to_stdout(|out| out.write_all(&script))
+        }
+        Command::Man => to_stdout(reference::man),
+        Command::Reference => to_stdout(reference::markdown),
+    }
+}
+
+/// Writes to stdout, to its end.
+fn to_stdout(write: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> Result<()> {
+    let mut out = BufWriter::new(io::stdout().lock());
+    write(&mut out).and_then(|()| out.flush()).map_err(CliError::Stdout)
+}
+
+/// What happens inside goes to stderr: warnings, or what `BOWSTRING_LOG` asks for, as in `debug` or
+/// `bowstring_io=trace`.
+fn log_to_stderr() {
+    let filter = EnvFilter::builder()
+        .with_default_directive(LevelFilter::WARN.into())
+        .with_env_var("BOWSTRING_LOG")
+        .from_env_lossy();
+    let subscriber = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(io::stderr)
+        .with_ansi(colours())
+        .without_time()
+        .finish();
+    // In a process that logs already, that goes on.
+    let _already = tracing::subscriber::set_global_default(subscriber);
+}
+
+fn colours() -> bool {
+    io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())
 }
 
 /// Writes a message to stderr.
 fn complain(error: &dyn Diagnostic) {
-    let mut stderr = std::io::stderr().lock();
-    let colour = stderr.is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
-    let label = if colour { "\u{1b}[1;31merror\u{1b}[0m" } else { "error" };
+    let label = if colours() { "\u{1b}[1;31merror\u{1b}[0m" } else { "error" };
     // Nobody is left to tell when stderr is closed.
-    let _unread = writeln!(stderr, "{label}: {}", bowstring::render(error));
+    let _unread = writeln!(io::stderr().lock(), "{label}: {}", bowstring::render(error));
 }

@@ -1,5 +1,5 @@
 //! The binary `bowstring`.
 
 fn main() -> std::process::ExitCode {
-    bowstring_cli::main(std::env::args_os()).into()
+    bowstring_cli::main(std::env::args_os(), &bowstring_cli::Native).into()
 }

@@ -1,61 +1,58 @@
 //! How do rows reach stdout?
 
-use std::io::Write;
+use std::{
+    io::{BufWriter, Stdout, Write, stdout},
+    path::Path,
+};
 
 use arrow::{
     array::RecordBatch,
-    csv,
     datatypes::{DataType, SchemaRef},
     error::ArrowError,
-    ipc::writer::StreamWriter,
-    json::{LineDelimitedWriter, WriterBuilder as JsonBuilder},
     util::display::{ArrayFormatter, FormatOptions},
 };
+use bowstring::io::{Format, IpcContainer, WriteOptions, Writer};
 
 use crate::{
     args::TableFormat,
-    error::{CliError, Result},
+    error::{CliError, Result, STDOUT},
     grid::{Column, Grid, printable},
 };
 
 /// Rows whose width decides that of the columns; those after them are written as they come.
 const MEASURED_ROWS: usize = 1_000;
 
-/// Writes batches of one schema, one after the other, so that any number of rows can pass.
-pub(crate) enum RowWriter<'a> {
-    Table(TableWriter<'a>),
-    Json(LineDelimitedWriter<&'a mut dyn Write>),
-    Csv(csv::Writer<&'a mut dyn Write>),
-    Arrow(StreamWriter<&'a mut dyn Write>),
+/// Writes batches of one schema to stdout, one after the other, so that any number of rows can pass.
+pub(crate) enum RowWriter {
+    Table(TableWriter<BufWriter<Stdout>>),
+    File(Box<Writer>),
 }
 
-impl<'a> RowWriter<'a> {
+impl RowWriter {
     /// Begins the output; formats with a header write it here, so that a table without rows has
     /// its columns too.
-    pub(crate) fn new(out: &'a mut dyn Write, schema: &SchemaRef, format: TableFormat) -> Result<Self> {
-        Ok(match format {
-            TableFormat::Table => RowWriter::Table(TableWriter::new(out, schema)),
-            TableFormat::Json => RowWriter::Json(JsonBuilder::new().with_explicit_nulls(true).build(out)),
-            TableFormat::Csv => {
-                let mut writer = csv::WriterBuilder::new().with_header(true).build(out);
-                writer
-                    .write(&RecordBatch::new_empty(schema.clone()))
-                    .map_err(|error| failed("csv", error))?;
-                RowWriter::Csv(writer)
-            }
-            TableFormat::Arrow => {
-                RowWriter::Arrow(StreamWriter::try_new(out, schema).map_err(|error| failed("arrow", error))?)
-            }
-        })
+    pub(crate) fn new(schema: &SchemaRef, format: TableFormat) -> Result<Self> {
+        match format {
+            TableFormat::Table => Ok(RowWriter::Table(TableWriter::new(BufWriter::new(stdout()), schema))),
+            TableFormat::Json => Self::encoded(schema, Format::Json),
+            TableFormat::Csv => Self::encoded(schema, Format::Csv),
+            TableFormat::Arrow => Self::encoded(schema, Format::Ipc),
+        }
+    }
+
+    /// Writes in the format of a file; Arrow IPC is a stream.
+    pub(crate) fn encoded(schema: &SchemaRef, format: Format) -> Result<Self> {
+        let mut options = WriteOptions { format: Some(format), ..WriteOptions::default() };
+        options.ipc.container = IpcContainer::Stream;
+        let writer = Writer::to(Box::new(stdout()), Path::new(STDOUT), schema, &options)?;
+        Ok(RowWriter::File(Box::new(writer)))
     }
 
     /// Writes the rows of a batch.
     pub(crate) fn write(&mut self, batch: &RecordBatch) -> Result<()> {
         match self {
             RowWriter::Table(writer) => writer.write(batch),
-            RowWriter::Json(writer) => writer.write(batch).map_err(|error| failed("json", error)),
-            RowWriter::Csv(writer) => writer.write(batch).map_err(|error| failed("csv", error)),
-            RowWriter::Arrow(writer) => writer.write(batch).map_err(|error| failed("arrow", error)),
+            RowWriter::File(writer) => Ok(writer.write(batch)?),
         }
     }
 
@@ -63,23 +60,24 @@ impl<'a> RowWriter<'a> {
     pub(crate) fn finish(self) -> Result<()> {
         match self {
             RowWriter::Table(writer) => writer.finish(),
-            RowWriter::Json(mut writer) => writer.finish().map_err(|error| failed("json", error)),
-            RowWriter::Csv(writer) => Ok(writer.into_inner().flush()?),
-            RowWriter::Arrow(mut writer) => writer.finish().map_err(|error| failed("arrow", error)),
+            RowWriter::File(writer) => {
+                writer.finish()?;
+                Ok(())
+            }
         }
     }
 }
 
 /// Aligned columns; the first rows are held back until the widths are known.
-pub(crate) struct TableWriter<'a> {
-    out: &'a mut dyn Write,
+pub(crate) struct TableWriter<W> {
+    out: W,
     grid: Grid,
     held: Vec<Vec<String>>,
     begun: bool,
 }
 
-impl<'a> TableWriter<'a> {
-    fn new(out: &'a mut dyn Write, schema: &SchemaRef) -> Self {
+impl<W: Write> TableWriter<W> {
+    fn new(out: W, schema: &SchemaRef) -> Self {
         let columns = schema
             .fields()
             .iter()
@@ -92,9 +90,9 @@ impl<'a> TableWriter<'a> {
     }
 
     fn write(&mut self, batch: &RecordBatch) -> Result<()> {
-        let rows = cells(batch).map_err(|error| failed("table", error))?;
+        let rows = cells(batch).map_err(|error| CliError::Unprintable(error.to_string()))?;
         if self.begun {
-            return Ok(self.grid.rows(self.out, &rows)?);
+            return self.grid.rows(&mut self.out, &rows).map_err(CliError::Stdout);
         }
         self.held.extend(rows);
         if self.held.len() >= MEASURED_ROWS { self.begin() } else { Ok(()) }
@@ -103,19 +101,23 @@ impl<'a> TableWriter<'a> {
     fn begin(&mut self) -> Result<()> {
         self.begun = true;
         self.grid.fit(&self.held);
-        self.grid.header(self.out)?;
-        self.grid.rows(self.out, &self.held)?;
-        self.held = Vec::new();
-        Ok(())
+        let rows = std::mem::take(&mut self.held);
+        self.grid
+            .header(&mut self.out)
+            .and_then(|()| self.grid.rows(&mut self.out, &rows))
+            .map_err(CliError::Stdout)
     }
 
     fn finish(mut self) -> Result<()> {
-        if self.begun { Ok(()) } else { self.begin() }
+        if !self.begun {
+            self.begin()?;
+        }
+        self.out.flush().map_err(CliError::Stdout)
     }
 }
 
 /// The rows of a batch as text.
-pub(crate) fn cells(batch: &RecordBatch) -> Result<Vec<Vec<String>>, ArrowError> {
+fn cells(batch: &RecordBatch) -> Result<Vec<Vec<String>>, ArrowError> {
     let options = FormatOptions::new().with_null("null").with_display_error(false);
     let columns = batch
         .columns()
@@ -131,13 +133,37 @@ fn is_number(kind: &DataType) -> bool {
     kind.is_numeric() || matches!(kind, DataType::Dictionary(_, value) if value.is_numeric())
 }
 
-/// Tells a reader of stdout who left from rows that cannot be written.
-fn failed(format: &'static str, error: ArrowError) -> CliError {
-    match error {
-        ArrowError::IoError(_, source) => CliError::Stdout(source),
-        ArrowError::CsvError(reason) if reason.contains("Broken pipe") => {
-            CliError::Stdout(std::io::ErrorKind::BrokenPipe.into())
-        }
-        other => CliError::Format { format, reason: other.to_string() },
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use arrow::array::{ArrayRef, Int64Array, StringArray};
+    use expect_test::expect;
+
+    use super::*;
+
+    #[test]
+    fn rows_after_the_measured_ones_are_written_as_they_come() {
+        let batch = |text: &str, rows: usize| {
+            let name: ArrayRef = Arc::new(StringArray::from(vec![Some(text); rows]));
+            let count: ArrayRef = Arc::new(Int64Array::from(vec![None; rows]));
+            RecordBatch::try_from_iter_with_nullable([("name", name, true), ("n", count, true)]).unwrap()
+        };
+        let first = batch("a", MEASURED_ROWS);
+        let mut out = Vec::new();
+        let mut writer = TableWriter::new(&mut out, &first.schema());
+        writer.write(&first).unwrap();
+        assert!(writer.held.is_empty() && writer.begun);
+        writer.write(&batch("longer than the column", 1)).unwrap();
+        writer.finish().unwrap();
+        let text = String::from_utf8(out).unwrap();
+        let ends: Vec<&str> = text.lines().take(3).chain(text.lines().skip(MEASURED_ROWS + 1)).collect();
+        expect![[r#"
+            name     n
+            ────  ────
+            a     null
+            a     null
+            longer than the column  null"#]]
+        .assert_eq(&ends.join("\n"));
     }
 }

@@ -12,7 +12,8 @@ use signal_hook::consts::{SIGINT, SIGTERM};
 /// The signals of the process.
 pub(crate) struct Signals {
     first: Arc<AtomicI32>,
-    cancel: Cancel,
+    /// Cancelled by the first signal.
+    pub(crate) cancel: Cancel,
 }
 
 impl Signals {
@@ -22,11 +23,6 @@ impl Signals {
         let signals = Self { first: Arc::default(), cancel: Cancel::new() };
         platform::spawn(Arc::clone(&signals.first), signals.cancel.clone());
         signals
-    }
-
-    /// Cancelled by the first signal.
-    pub(crate) fn cancel(&self) -> &Cancel {
-        &self.cancel
     }
 
     /// The exit code of the signal that arrived first, when one did.

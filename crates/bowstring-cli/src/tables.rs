@@ -1,13 +1,13 @@
 //! What is in a file?
 
-use std::{io::Write, sync::Arc};
+use std::{path::Path, sync::Arc};
 
 use arrow::{
     array::{ArrayRef, BooleanArray, RecordBatch, StringArray},
     datatypes::{DataType, Field, Schema},
 };
 use bowstring::{
-    Cancel, Error,
+    Cancel,
     io::{Dataset, ReadOptions, Scan},
 };
 
@@ -18,7 +18,7 @@ use crate::{
 };
 
 /// Writes a row for each column of a file.
-pub(crate) fn schema(args: &SchemaArgs, out: &mut dyn Write) -> Result<()> {
+pub(crate) fn schema(args: &SchemaArgs) -> Result<()> {
     let dataset = open(&args.path)?;
     let fields = dataset.schema().fields();
     let names = StringArray::from_iter_values(fields.iter().map(|field| field.name()));
@@ -31,24 +31,24 @@ pub(crate) fn schema(args: &SchemaArgs, out: &mut dyn Write) -> Result<()> {
     ]));
     let columns: Vec<ArrayRef> = vec![Arc::new(names), Arc::new(types), Arc::new(nullable)];
     let batch = RecordBatch::try_new(Arc::clone(&schema), columns)
-        .map_err(|error| CliError::Format { format: "table", reason: error.to_string() })?;
-    let mut writer = RowWriter::new(out, &schema, args.format)?;
+        .map_err(|error| CliError::Unprintable(error.to_string()))?;
+    let mut writer = RowWriter::new(&schema, args.format)?;
     writer.write(&batch)?;
     writer.finish()
 }
 
 /// Writes the first rows of a file.
-pub(crate) fn head(args: &HeadArgs, out: &mut dyn Write, cancel: &Cancel) -> Result<()> {
+pub(crate) fn head(args: &HeadArgs, cancel: &Cancel) -> Result<()> {
     let dataset = open(&args.path)?;
-    let mut writer = RowWriter::new(out, dataset.schema(), args.format)?;
+    let mut writer = RowWriter::new(dataset.schema(), args.format)?;
     let mut left = args.rows;
     let scan = Scan { limit: Some(left), batch_rows: left.clamp(1, 8192), ..Scan::default() };
-    for part in dataset.split(&scan).map_err(Error::from)? {
+    for part in dataset.split(&scan)? {
         if left == 0 {
             break;
         }
-        for batch in dataset.read(&part, &scan, cancel).map_err(Error::from)? {
-            let batch = batch.map_err(Error::from)?;
+        for batch in dataset.read(&part, &scan, cancel)? {
+            let batch = batch?;
             let batch = batch.slice(0, batch.num_rows().min(left));
             left -= batch.num_rows();
             writer.write(&batch)?;
@@ -60,6 +60,6 @@ pub(crate) fn head(args: &HeadArgs, out: &mut dyn Write, cancel: &Cancel) -> Res
     writer.finish()
 }
 
-fn open(path: &std::path::Path) -> Result<Dataset> {
-    Ok(Dataset::open(&[path.to_owned()], &ReadOptions::default()).map_err(Error::from)?)
+fn open(path: &Path) -> Result<Dataset> {
+    Ok(Dataset::open(&[path.to_owned()], &ReadOptions::default())?)
 }

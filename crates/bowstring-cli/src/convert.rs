@@ -1,0 +1,39 @@
+//! `convert`: the same table in another format.
+
+use std::{path::Path, sync::Arc};
+
+use bowstring::io::{Dataset, Format, ReadOptions, WriteOptions, Writer};
+
+use crate::{
+    Context,
+    args::ConvertArgs,
+    error::{CliError, Result},
+    rows::RowWriter,
+};
+
+/// Copies a table. A file appears as a whole or not at all.
+pub(crate) fn convert(args: &ConvertArgs, context: &Context<'_>) -> Result<()> {
+    let options = ReadOptions { format: args.from.map(Format::from), ..ReadOptions::default() };
+    let engine = context.engine(&[])?;
+    let dataset = Dataset::open(std::slice::from_ref(&args.source), &options)?;
+    let mut rows = engine.session().scan(Arc::new(dataset))?.stream(context.cancel)?;
+    let format = args.to.map(Format::from);
+    if args.target == Path::new("-") {
+        let Some(format) = format else {
+            return Err(CliError::usage("stdout has no name that tells a format", "say it with `--to`"));
+        };
+        let mut writer = RowWriter::encoded(&rows.schema(), format)?;
+        for batch in &mut rows {
+            writer.write(&batch?)?;
+        }
+        return writer.finish();
+    }
+    let options = WriteOptions { format, ..WriteOptions::default() };
+    let mut writer = Writer::create(&args.target, &rows.schema(), &options)?;
+    for batch in &mut rows {
+        writer.write(&batch?)?;
+    }
+    context.cancel.check()?;
+    writer.finish()?;
+    Ok(())
+}
