@@ -234,6 +234,7 @@ impl IoError {
                 Ok(source) => Self::malformed(path, "parquet", source),
                 Err(source) => Self::malformed(path, "parquet", source),
             },
+            ParquetError::General(text) => Self::malformed(path, "parquet", text),
             error => Self::malformed(path, "parquet", error),
         }
     }

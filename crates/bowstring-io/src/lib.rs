@@ -25,6 +25,7 @@ mod nested;
 mod options;
 mod parquet_footer;
 mod parquet_metadata;
+mod parquet_pages;
 mod parquet_read;
 mod parquet_stats;
 mod parquet_write;
@@ -36,6 +37,7 @@ mod source;
 mod statistics;
 mod stdin;
 mod text;
+mod thrift;
 mod writer;
 
 pub use crate::{

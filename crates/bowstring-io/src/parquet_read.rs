@@ -7,7 +7,7 @@
 use std::{
     fs::File,
     path::{Path, PathBuf},
-    sync::{Arc, OnceLock},
+    sync::{Arc, OnceLock, PoisonError},
 };
 
 use arrow::{
@@ -32,6 +32,7 @@ use crate::{
     identity::Identity,
     nested::{self, Wanted},
     parquet_footer,
+    parquet_pages::{Failure, Pages},
     parquet_stats::{self, Leaf},
     prune::may_match,
     source::Source,
@@ -273,7 +274,11 @@ impl Source for ParquetFile {
         let selection =
             selection.and_then(|(metadata, predicate)| self.selection(metadata, &groups, predicate));
         let metadata = indexed.filter(|_| selection.is_some()).unwrap_or(&self.metadata).clone();
-        let mut builder = ParquetRecordBatchReaderBuilder::new_with_metadata(file, metadata)
+        let columns = scan.needed(self.schema().fields().len()).read;
+        let leaves: Vec<usize> = self.read_leaves(&columns).collect();
+        let pages = Pages::new(file, self.length(), metadata.metadata(), &groups, &leaves);
+        let failure = pages.failure();
+        let mut builder = ParquetRecordBatchReaderBuilder::new_with_metadata(pages, metadata)
             .with_batch_size(scan.batch_rows)
             .with_row_groups(groups);
         if let Some(selection) = selection {
@@ -290,8 +295,7 @@ impl Source for ParquetFile {
         let mask = ProjectionMask::leaves(builder.parquet_schema(), self.read_leaves(&needed.read));
         let path = self.path.clone();
         let reader = builder.with_projection(mask).build().map_err(|error| IoError::parquet(&path, error))?;
-        let batches = reader
-            .map(move |batch| batch.map_err(|error| IoError::malformed(&path, "parquet", reason(error))));
+        let batches = reader.map(move |batch| batch.map_err(|error| failed(&path, &failure, &error)));
         Ok(needed.finish(batches, &scan, cancel))
     }
 
@@ -314,7 +318,7 @@ impl ParquetFile {
     /// that the predicate does not read.
     fn row_filter(
         &self,
-        builder: &ParquetRecordBatchReaderBuilder<File>,
+        builder: &ParquetRecordBatchReaderBuilder<Pages>,
         scan: &mut Scan,
     ) -> Option<RowFilter> {
         let columns = scan.predicate.as_ref()?.columns();
@@ -342,10 +346,17 @@ impl ParquetFile {
     }
 }
 
-/// The Parquet reader's words, without the wrapping.
-fn reason(error: ArrowError) -> String {
-    match error {
-        ArrowError::ParquetError(text) => text,
-        error => error.to_string(),
+/// An error of the decoder: the operating system's, where that is the cause, or a malformed file.
+fn failed(path: &Path, failure: &Failure, error: &ArrowError) -> IoError {
+    let source = failure.lock().unwrap_or_else(PoisonError::into_inner).take();
+    match (source, error) {
+        (Some(source), _) if source.kind() != std::io::ErrorKind::UnexpectedEof => {
+            IoError::system("read", path, source)
+        }
+        (Some(source), _) => IoError::malformed(path, "parquet", source),
+        (None, ArrowError::ParquetError(text)) => {
+            IoError::malformed(path, "parquet", text.strip_prefix("Parquet error: ").unwrap_or(text))
+        }
+        (None, error) => IoError::malformed(path, "parquet", error),
     }
 }

@@ -7,6 +7,7 @@ mod ipc;
 mod json;
 mod markdown;
 mod metadata;
+mod parquet_corrupt;
 mod parquet_scan;
 mod support;
 mod text_round_trip;
