@@ -124,22 +124,19 @@ impl Rows {
     fn check_bytes(&mut self) {
         let bytes = self.window.bytes().get(..self.at).unwrap_or_default();
         let mut found: Vec<Problem> = Vec::new();
-        found.extend(memchr::memchr_iter(0, bytes).filter_map(|at| {
-            let row = self.row_of(at)?;
-            Some((row, self.field_of(row, at).map(|(column, _)| column), RowProblem::NulByte))
-        }));
-        found.extend(memchr::memchr_iter(b'\r', bytes).filter_map(|at| {
-            if bytes.get(at + 1).is_none_or(|byte| *byte == b'\n') {
+        found.extend(memchr::memchr2_iter(0, b'\r', bytes).filter_map(|at| {
+            let nul = bytes.get(at) == Some(&0);
+            if !nul && bytes.get(at + 1).is_none_or(|byte| *byte == b'\n') {
                 return None;
             }
             let row = self.row_of(at)?;
             match self.field_of(row, at) {
+                field if nul => Some((row, field.map(|(column, _)| column), RowProblem::NulByte)),
                 Some((_, field)) if field.quoted => None,
-                Some((column, _)) => Some((row, Some(column), RowProblem::BareReturn)),
-                None => Some((row, None, RowProblem::BareReturn)),
+                field => Some((row, field.map(|(column, _)| column), RowProblem::BareReturn)),
             }
         }));
-        if std::str::from_utf8(bytes).is_err() {
+        if !bytes.is_ascii() && std::str::from_utf8(bytes).is_err() {
             for (row, (start, end)) in self.spans.iter().enumerate() {
                 let Some(text) = bytes.get(*start as usize..*end as usize) else { continue };
                 if let Err(error) = std::str::from_utf8(text) {

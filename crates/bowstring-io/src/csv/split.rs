@@ -18,6 +18,9 @@ use super::{
 };
 use crate::{IoError, Result, RowProblem};
 
+/// Bytes of a piece: few enough to stay in a core's cache.
+const PIECE_BYTES: u64 = 1 << 20;
+
 /// How a piece ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Scanned {
@@ -31,24 +34,37 @@ struct Scanned {
 /// the first row's and the end included.
 pub(crate) fn boundaries(layout: &Layout, part_bytes: u64) -> Result<Vec<u64>> {
     let range = layout.first_row..layout.text.range().end;
-    let starts = layout.text.line_starts(range.clone(), part_bytes)?;
-    if layout.dialect.quote.is_none() || starts.len() < 3 {
-        return Ok(starts);
+    if layout.dialect.quote.is_none() || range.end - range.start <= part_bytes {
+        return layout.text.line_starts(range, part_bytes);
     }
+    let starts = layout.text.line_starts(range.clone(), part_bytes.min(PIECE_BYTES))?;
     let pieces: Vec<Range<u64>> =
         starts.iter().zip(starts.iter().skip(1)).map(|(from, to)| *from..*to).collect();
     let guessed: Vec<Scanned> = pieces
         .par_iter()
-        .map(|piece| Ok(scan(&layout.dialect, &read(layout, piece)?, false)))
+        .map_init(Vec::new, |bytes, piece| {
+            read(layout, piece, bytes)?;
+            Ok(scan(&layout.dialect, bytes, false))
+        })
         .collect::<Result<_>>()?;
-    let mut boundaries = Vec::with_capacity(starts.len());
+    let (mut boundaries, mut bytes) = (vec![range.start], Vec::new());
+    // Where the next part would begin if records ended anywhere.
+    let mut due = range.start + part_bytes;
     let mut open_at = None;
     for (piece, guessed) in pieces.iter().zip(guessed) {
         let scanned = match open_at {
             None => guessed,
-            Some(_) => scan(&layout.dialect, &read(layout, piece)?, true),
+            Some(_) => {
+                read(layout, piece, &mut bytes)?;
+                scan(&layout.dialect, &bytes, true)
+            }
         };
-        boundaries.extend(scanned.first_record.map(|at| piece.start + at as u64));
+        if let Some(start) = scanned.first_record.map(|at| piece.start + at as u64)
+            && start >= due
+        {
+            boundaries.push(start);
+            due += (start - due).next_multiple_of(part_bytes).max(part_bytes);
+        }
         open_at = match (scanned.open, scanned.first_record, open_at) {
             // The record in whose quotes the piece begins goes on to its end.
             (Some(_), None, earlier @ Some(_)) => earlier,
@@ -64,11 +80,11 @@ pub(crate) fn boundaries(layout: &Layout, part_bytes: u64) -> Result<Vec<u64>> {
     Ok(boundaries)
 }
 
-fn read(layout: &Layout, piece: &Range<u64>) -> Result<Vec<u8>> {
-    let mut bytes = Vec::new();
-    let read = layout.text.reader(piece.clone())?.read_to_end(&mut bytes);
+fn read(layout: &Layout, piece: &Range<u64>, bytes: &mut Vec<u8>) -> Result<()> {
+    bytes.clear();
+    let read = layout.text.reader(piece.clone())?.read_to_end(bytes);
     read.map_err(|error| IoError::system("read", layout.text.path(), error))?;
-    Ok(bytes)
+    Ok(())
 }
 
 /// Scans a piece that begins with a record, or `inside` quotes, for its first record and for the state

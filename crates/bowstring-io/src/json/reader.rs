@@ -104,7 +104,9 @@ impl Reader {
             }
             self.rows.push(line.start);
         }
-        if let Err(wrong) = std::str::from_utf8(self.lines.bytes()) {
+        if !self.lines.bytes().is_ascii()
+            && let Err(wrong) = std::str::from_utf8(self.lines.bytes())
+        {
             let before = self.rows.partition_point(|begin| *begin <= wrong.valid_up_to());
             // Bytes in a row that was read are that row's, and others those of the line that failed.
             let row = before.saturating_sub(1);

@@ -3,8 +3,8 @@
 use std::{borrow::Cow, collections::HashSet, str::FromStr, sync::Arc};
 
 use arrow::{
-    array::{ArrayRef, ArrowPrimitiveType, BooleanBuilder, PrimitiveArray, PrimitiveBuilder, StringArray},
-    buffer::{Buffer, NullBuffer, OffsetBuffer, ScalarBuffer},
+    array::{ArrayRef, ArrowPrimitiveType, BooleanBuilder, NullBufferBuilder, PrimitiveArray, StringArray},
+    buffer::{Buffer, OffsetBuffer, ScalarBuffer},
     compute::cast,
     datatypes::{
         DataType, Date32Type, Decimal128Type, Float32Type, Float64Type, Int8Type, Int16Type, Int32Type,
@@ -126,14 +126,20 @@ fn build<'a, T: ArrowPrimitiveType>(
     read: impl Fn(&[u8]) -> Option<T::Native>,
     misfit: Misfit<'_>,
 ) -> PrimitiveArray<T> {
-    let mut builder = PrimitiveBuilder::<T>::with_capacity(rows);
+    let (mut values, mut nulls) = (Vec::with_capacity(rows), NullBufferBuilder::new(rows));
     for (row, cell) in cells.enumerate() {
-        match cell {
-            Some(text) => builder.append_option(fit(row, &text, &read, misfit)),
-            None => builder.append_null(),
+        match cell.and_then(|text| fit(row, &text, &read, misfit)) {
+            Some(value) => {
+                values.push(value);
+                nulls.append_non_null();
+            }
+            None => {
+                values.push(T::default_value());
+                nulls.append_null();
+            }
         }
     }
-    builder.finish()
+    PrimitiveArray::new(values.into(), nulls.finish())
 }
 
 fn primitive<'a, T: ArrowPrimitiveType>(
@@ -148,17 +154,21 @@ fn primitive<'a, T: ArrowPrimitiveType>(
 /// Texts as they are. They come from a window of at most 2 GiB, so their places fit in 32 bits.
 fn strings<'a>(rows: usize, cells: impl Iterator<Item = Cell<'a>>) -> Result<StringArray> {
     let mut offsets = Vec::with_capacity(rows + 1);
-    let mut valid = Vec::with_capacity(rows);
+    let mut nulls = NullBufferBuilder::new(rows);
     let mut bytes = Vec::new();
     offsets.push(0);
     for cell in cells {
-        valid.push(cell.is_some());
-        bytes.extend_from_slice(cell.as_deref().unwrap_or_default());
+        match cell {
+            Some(text) => {
+                bytes.extend_from_slice(&text);
+                nulls.append_non_null();
+            }
+            None => nulls.append_null(),
+        }
         offsets.push(i32::try_from(bytes.len()).map_err(|_| ArrowError::OffsetOverflowError(bytes.len()))?);
     }
-    let nulls = Some(NullBuffer::from(valid)).filter(|nulls| nulls.null_count() > 0);
     let offsets = OffsetBuffer::new(ScalarBuffer::from(offsets));
-    Ok(StringArray::try_new(offsets, Buffer::from_vec(bytes), nulls)?)
+    Ok(StringArray::try_new(offsets, Buffer::from_vec(bytes), nulls.finish())?)
 }
 
 const fn per_second(unit: TimeUnit) -> u32 {
@@ -176,6 +186,9 @@ fn parse<T: FromStr>(text: &[u8]) -> Option<T> {
 
 /// A float; a finite text that is too large for one does not fit.
 fn finite(text: &[u8]) -> Option<f64> {
+    if let Some(number) = value::short_decimal(text) {
+        return Some(number);
+    }
     let number: f64 = parse(text)?;
     (number.is_finite() || names_no_number(text)).then_some(number)
 }

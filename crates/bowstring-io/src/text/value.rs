@@ -29,7 +29,44 @@ pub(crate) fn int64(text: &[u8]) -> Option<i64> {
 
 /// A decimal number, `NaN`, or an infinity. A whole number must be one that a `f64` holds exactly, and
 /// a finite number must not become infinite.
+#[inline]
 pub(crate) fn float64(text: &[u8]) -> Option<f64> {
+    short_decimal(text).or_else(|| long_float(text))
+}
+
+/// Digits with a point among them, up to 15: such a mantissa and its power of ten are exact, so that one
+/// division rounds right (Clinger, "How to read floating point numbers accurately", 1990).
+#[inline]
+pub(crate) fn short_decimal(text: &[u8]) -> Option<f64> {
+    let unsigned = text.strip_prefix(b"-").unwrap_or(text);
+    if matches!(unsigned, [b'0', b'0'..=b'9', ..]) || unsigned.len() > 16 {
+        return None;
+    }
+    let (mut mantissa, mut digits, mut decimals, mut point) = (0u64, 0, 0, false);
+    for byte in unsigned {
+        let digit = byte.wrapping_sub(b'0');
+        if digit <= 9 {
+            mantissa = mantissa * 10 + u64::from(digit);
+            digits += 1;
+            decimals += usize::from(point);
+        } else if *byte == b'.' && !point {
+            point = true;
+        } else {
+            return None;
+        }
+    }
+    if digits == 0 || digits > 15 {
+        return None;
+    }
+    let number = mantissa as f64 / POWERS_OF_TEN.get(decimals)?;
+    Some(if unsigned.len() == text.len() { number } else { -number })
+}
+
+/// Those that are exact and that 15 decimals need.
+const POWERS_OF_TEN: [f64; 16] =
+    [1e0, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9, 1e10, 1e11, 1e12, 1e13, 1e14, 1e15];
+
+fn long_float(text: &[u8]) -> Option<f64> {
     let unsigned = text.strip_prefix(b"-").unwrap_or(text);
     match unsigned {
         b"NaN" | b"nan" => return (unsigned.len() == text.len()).then_some(f64::NAN),
@@ -132,30 +169,51 @@ fn two(tens: u8, ones: u8, most: i64) -> Option<i64> {
     (tens <= 9 && ones <= 9 && number <= most).then_some(number)
 }
 
-/// Days since 1970-01-01 in the proleptic Gregorian calendar (Hinnant, "chrono-compatible low-level
-/// date algorithms").
+/// Days since 1970-01-01 in the proleptic Gregorian calendar. The ten bytes are looked at together.
+#[inline]
 fn days(text: &[u8]) -> Option<i64> {
-    let [y1, y2, y3, y4, b'-', m1, m2, b'-', d1, d2] = text else { return None };
-    let year = two(*y1, *y2, 99)? * 100 + two(*y3, *y4, 99)?;
-    let (month, day) = (two(*m1, *m2, 12)?, two(*d1, *d2, 31)?);
-    let leap = year % 4 == 0 && (year % 100 != 0 || year % 400 == 0);
-    let longest = match month {
-        2 if leap => 29,
-        2 => 28,
-        4 | 6 | 9 | 11 => 30,
-        1..=12 => 31,
-        _ => return None,
-    };
-    if !(1..=longest).contains(&day) {
+    let (year_month, day) = text.split_first_chunk::<8>()?;
+    // Lanes of a digit hold 0 to 9 now, and those of a dash 0.
+    let lanes = u64::from_le_bytes(*year_month) ^ u64::from_le_bytes(*b"0000-00-");
+    let [d1, d2] = day else { return None };
+    // What is added leaves the highest bit of a lane clear only when the lane is in its range.
+    let ranges = u64::from_le_bytes([0x76, 0x76, 0x76, 0x76, 0x7f, 0x76, 0x76, 0x7f]);
+    if (lanes.wrapping_add(ranges) | lanes) & 0x8080_8080_8080_8080 != 0 {
         return None;
     }
-    let year = if month <= 2 { year - 1 } else { year };
-    let era = year.div_euclid(400);
-    let year_of_era = year.rem_euclid(400);
-    let day_of_year = (153 * ((month + 9) % 12) + 2) / 5 + day - 1;
-    let day_of_era = year_of_era * 365 + year_of_era / 4 - year_of_era / 100 + day_of_year;
-    Some(era * 146_097 + day_of_era - 719_468)
+    let [y1, y2, y3, y4, _, m1, m2, _] = lanes.to_le_bytes().map(u32::from);
+    let (year, month) = (y1 * 1000 + y2 * 100 + y3 * 10 + y4, m1 * 10 + m2);
+    let (tens, ones) = (d1.wrapping_sub(b'0'), d2.wrapping_sub(b'0'));
+    let day = u32::from(tens) * 10 + u32::from(ones);
+    let leap = year % 4 == 0 && (year % 100 != 0 || year % 400 == 0);
+    let (before, length) = *MONTHS.get(month as usize)?;
+    let leap_day = u32::from(leap && month == 2);
+    if tens > 9 || ones > 9 || day == 0 || day > length + leap_day {
+        return None;
+    }
+    // The years before this one, 400 more so that none is negative; 400 years have 146 097 days.
+    let years = year + 399;
+    let whole = years * 365 + years / 4 - years / 100 + years / 400;
+    let in_year = before + u32::from(leap && month > 2) + day - 1;
+    Some(i64::from(whole + in_year) - 146_097 - 719_162)
 }
+
+/// The days of a common year before each month, and those of the month; from January at 1.
+const MONTHS: [(u32, u32); 13] = [
+    (0, 0),
+    (0, 31),
+    (31, 28),
+    (59, 31),
+    (90, 30),
+    (120, 31),
+    (151, 30),
+    (181, 31),
+    (212, 31),
+    (243, 30),
+    (273, 31),
+    (304, 30),
+    (334, 31),
+];
 
 #[cfg(test)]
 mod tests {
@@ -222,6 +280,14 @@ mod tests {
             ("2024-01-00", None),
             ("2024-1-1", None),
             ("2024-01-01 ", None),
+            ("2023-02-29", None),
+            ("2024-04-31", None),
+            ("0000-01-01", Some(-719_528)),
+            ("9999-12-31", Some(2_932_896)),
+            ("2024/01/01", None),
+            ("2024-0:-01", None),
+            ("2024-01-0:", None),
+            ("2\u{b2}24-01-1", None),
         ] {
             assert_eq!(date32(text.as_bytes()), expected, "{text}");
         }
@@ -269,7 +335,16 @@ mod tests {
         }
 
         #[test]
-        fn every_day_is_read_back(day in -719_000i32..2_900_000) {
+        fn every_short_decimal_is_read_as_the_standard_library_does(text in "-?[0-9]{0,9}\\.?[0-9]{0,8}") {
+            let read = short_decimal(text.as_bytes());
+            if let Some(read) = read {
+                prop_assert_eq!(Ok(read.to_bits()), text.parse::<f64>().map(f64::to_bits), "{}", text);
+            }
+            prop_assert_eq!(read.is_some(), read.is_some() && long_float(text.as_bytes()).is_some(), "{}", text);
+        }
+
+        #[test]
+        fn every_day_is_read_back(day in -719_162i32..2_932_897) {
             let text = arrow::temporal_conversions::date32_to_datetime(day).map(|at| at.date().to_string());
             prop_assert_eq!(date32(text.unwrap_or_default().as_bytes()), Some(day));
         }
