@@ -8,7 +8,7 @@ use std::task::{Context, Poll};
 use arrow::array::RecordBatch;
 use arrow::datatypes::{Schema, SchemaRef};
 use bowstring_core::Cancel;
-use bowstring_io::{Batches, Dataset, IoError, Part, Scan};
+use bowstring_io::{Batches, Dataset, IoError, Part, Predicate, Scan};
 use datafusion::common::Statistics;
 use datafusion::common::tree_node::TreeNodeRecursion;
 use datafusion::error::{DataFusionError, Result};
@@ -72,6 +72,11 @@ impl DatasetExec {
             properties: Arc::new(properties),
             metrics: ExecutionPlanMetricsSet::new(),
         })
+    }
+
+    /// The rows that it keeps.
+    pub(crate) fn predicate(&self) -> Option<&Predicate> {
+        self.scan.predicate.as_ref()
     }
 }
 

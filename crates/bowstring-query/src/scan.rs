@@ -5,16 +5,18 @@ use std::sync::Arc;
 use arrow::array::RecordBatch;
 use arrow::datatypes::SchemaRef;
 use async_trait::async_trait;
-use bowstring_io::{Dataset, Scan};
+use bowstring_io::{Dataset, Predicate, Scan};
 use datafusion::catalog::{Session as PlanningSession, TableProvider};
 use datafusion::common::Statistics;
 use datafusion::datasource::{MemTable, provider_as_source};
 use datafusion::error::{DataFusionError, Result as DfResult};
 use datafusion::logical_expr::{Expr, LogicalPlanBuilder, TableProviderFilterPushDown, TableType};
 use datafusion::physical_plan::ExecutionPlan;
+use datafusion::physical_plan::coop::CooperativeExec;
 
 use crate::dataset_exec::DatasetExec;
 use crate::error::during;
+use crate::wait::wait;
 use crate::{Frame, Result, Session, Table};
 
 /// A lazy frame over a dataset.
@@ -22,6 +24,17 @@ pub(crate) fn scan(session: &Session, dataset: Arc<Dataset>) -> Result<Frame> {
     let statistics = Arc::new(crate::statistics::statistics(&dataset));
     let provider = DatasetTable { dataset, statistics };
     frame(session, Arc::new(provider))
+}
+
+/// A condition over a dataset as its readers check it; `None` when they cannot check all of it.
+pub(crate) fn predicate(session: &Session, dataset: Arc<Dataset>, text: &str) -> Result<Option<Predicate>> {
+    let filtered = scan(session, dataset)?.filter(text)?;
+    let mut plan = wait(filtered.physical_plan())?;
+    // It lets other tasks have a turn, and leaves the rows as they are.
+    while let Some(around) = plan.downcast_ref::<CooperativeExec>() {
+        plan = Arc::clone(around.input());
+    }
+    Ok(plan.downcast_ref::<DatasetExec>().and_then(|scan| scan.predicate().cloned()))
 }
 
 /// A frame over rows in memory, cut into runs of about equal length, one for each thread.

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::sync::{Arc, Barrier};
 
 use bowstring_core::Cancel;
-use bowstring_io::Dataset;
+use bowstring_io::{Dataset, Predicate};
 use datafusion::execution::TaskContext;
 use datafusion::execution::disk_manager::{DiskManagerBuilder, DiskManagerMode};
 use datafusion::execution::memory_pool::{FairSpillPool, MemoryPool, PeakRecordingPool, UnboundedMemoryPool};
@@ -135,6 +135,16 @@ impl Session {
     /// When the table's columns do not have a name each.
     pub fn table(&self, table: &Table) -> Result<Frame> {
         crate::scan::table(self, table)
+    }
+
+    /// A condition over files, as [`Frame::filter`] takes it, in the form in which the readers check it;
+    /// `None` when they cannot check all of it.
+    ///
+    /// # Errors
+    /// As [`Frame::filter`]; [`QueryError::BlockingOnRuntime`] on one of the session's own threads.
+    pub fn predicate(&self, dataset: Arc<Dataset>, condition: &str) -> Result<Option<Predicate>> {
+        self.may_block()?;
+        crate::scan::predicate(self, dataset, condition)
     }
 
     pub(crate) fn state(&self) -> &SessionState {

@@ -132,3 +132,20 @@ fn measures_are_those_of_the_run() {
     assert_eq!(stream.by_ref().map(|batch| batch.expect("a batch").num_rows()).sum::<usize>(), 2000);
     assert!(stream.metrics().is_some_and(|metrics| metrics.peak_memory.is_some()));
 }
+
+#[test]
+fn a_condition_becomes_the_readers_own_where_they_can_check_it() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let files = dataset(&numbers(&folder));
+    let check = |condition: &str, known: bool| {
+        let predicate = session().predicate(files.clone(), condition).expect("a condition");
+        assert_eq!(predicate.is_some(), known, "{condition}: {predicate:?}");
+    };
+    check("n >= 250 and word <> 'w300'", true);
+    check("n > 1000000", true);
+    check("n is null", true);
+    check("length(word) = 4", false);
+    check("n > 250 and length(word) = 4", false);
+    let unknown = session().predicate(files.clone(), "m > 1").expect_err("no such column");
+    assert_eq!(unknown.to_string(), "there is no column `m`");
+}

@@ -1,0 +1,246 @@
+from collections.abc import Awaitable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias, final
+
+from arro3.core import ChunkedArray, RecordBatch, Schema
+
+from bowstring._tables import AnyTable, Path, Paths
+
+if TYPE_CHECKING:
+    import pandas as pd
+    import polars as pl
+    import pyarrow as pa
+
+__version__: str
+
+JoinKind: TypeAlias = Literal["inner", "left", "right", "full", "semi", "anti", "cross"]
+
+@final
+class Table:
+    """Rows in memory, as Arrow record batches of one schema. Immutable; sharing it copies nothing.
+
+    Args:
+        data: A table of any library with the Arrow PyCapsule interface; taken without a copy.
+
+    Raises:
+        TypeError: When `data` has no Arrow interface.
+    """
+
+    def __new__(cls, data: AnyTable, /) -> Table: ...
+    @property
+    def num_rows(self) -> int:
+        """The number of rows."""
+
+    @property
+    def num_columns(self) -> int:
+        """The number of columns."""
+
+    @property
+    def column_names(self) -> list[str]:
+        """The names of the columns, in order."""
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of the rows; of a shared buffer, only the part that belongs to them."""
+
+    @property
+    def schema(self) -> Schema:
+        """Names, types, nullability and metadata of the columns."""
+
+    @property
+    def batches(self) -> list[RecordBatch]:
+        """The rows in the pieces in which they are held, in order; not copied."""
+
+    def column(self, name: str, /) -> ChunkedArray:
+        """One column; not copied.
+
+        Raises:
+            UsageError: When there is none of this name; the nearest one is named.
+        """
+
+    def to_pyarrow(self) -> pa.Table:
+        """As a pyarrow table; not copied. Needs pyarrow."""
+
+    def to_polars(self) -> pl.DataFrame:
+        """As a polars frame; polars copies what it holds in another form. Needs polars."""
+
+    def to_pandas(self) -> pd.DataFrame:
+        """As a pandas frame, by pyarrow's conversion. Needs pandas and pyarrow."""
+
+    def __getitem__(self, name: str, /) -> ChunkedArray: ...
+    def __len__(self) -> int: ...
+    def __arrow_c_schema__(self) -> object: ...
+    def __arrow_c_stream__(self, requested_schema: object | None = None) -> object: ...
+    def _repr_html_(self) -> str: ...
+
+@final
+class Frame:
+    """A query that has not run: where rows come from, and what is to be done with them.
+
+    Every method gives a new frame, and checks names and types at once; nothing is read before the
+    frame is run. Where a method takes an expression, the exact name of a column is that column, and
+    any other text is SQL, in which a name with unusual characters stands in double quotes.
+
+    Args:
+        data: A table of any library with the Arrow PyCapsule interface; taken without a copy.
+
+    Raises:
+        TypeError: When `data` has no Arrow interface.
+    """
+
+    def __new__(cls, data: AnyTable, /) -> Frame: ...
+    @property
+    def schema(self) -> Schema:
+        """Names and types of the columns that the rows will have."""
+
+    @property
+    def column_names(self) -> list[str]:
+        """The names of the columns, in order."""
+
+    def select(self, *columns: str) -> Frame:
+        """Keep these expressions, in this order: `select("id", "price * 2 AS double_price")`.
+
+        Raises:
+            UsageError: When an expression is malformed or names a column that does not exist.
+        """
+
+    def with_columns(self, **exprs: str) -> Frame:
+        """Add columns by name, or replace those that exist: `with_columns(total="price * n")`.
+
+        Raises:
+            UsageError: When an expression is malformed or names a column that does not exist.
+        """
+
+    def rename(self, mapping: Mapping[str, str], /) -> Frame:
+        """Give columns other names, from old to new.
+
+        Raises:
+            UsageError: When a column does not exist, or two would have one name.
+        """
+
+    def drop(self, *columns: str) -> Frame:
+        """Leave columns out.
+
+        Raises:
+            UsageError: When a column does not exist.
+        """
+
+    def cast(self, mapping: Mapping[str, str], /) -> Frame:
+        """Change types: `cast({"id": "int64", "price": "decimal(12, 2)"})`.
+
+        A value that does not fit its new type is a `DataError` when the frame runs.
+
+        Raises:
+            UsageError: When a column or a type does not exist.
+        """
+
+    def fill_null(self, mapping: Mapping[str, Any], /) -> Frame:
+        """Put a value where a column has none.
+
+        Raises:
+            UsageError: When a column does not exist, or a value does not fit its type.
+        """
+
+    def filter(self, expr: str, /) -> Frame:
+        """Keep the rows for which a condition is true; not those for which it is null.
+
+        Raises:
+            UsageError: When the condition is malformed, is not boolean, or compares text with a number.
+        """
+
+    def join(
+        self,
+        other: AnyTable,
+        on: str | Sequence[str] | Mapping[str, str] | None = None,
+        how: JoinKind = "inner",
+    ) -> Frame:
+        """Bring the columns of another table to the rows whose keys are equal.
+
+        Args:
+            other: The right side.
+            on: The name of the key, several, or a mapping of names on the left to names on the right.
+                Left out for a cross join alone.
+            how: Which rows there are: `inner`, `left`, `right`, `full`, `semi` or `anti` (rows of the left
+                with or without a partner), `cross` (every pair).
+
+        Raises:
+            UsageError: When a key does not exist, or the keys' types do not go together.
+        """
+
+    def aggregate(self, by: Sequence[str], /, **exprs: str) -> Frame:
+        """Make one row of each group: `aggregate(["section"], packages="count(*)")`.
+
+        Args:
+            by: What to group by; one row in all when empty.
+            exprs: Aggregates by the name of their column.
+
+        Raises:
+            UsageError: When an expression is malformed, or is no aggregate.
+        """
+
+    def sort(self, *by: str) -> Frame:
+        """Put rows in order: `sort("section", "size desc")`. Nulls come last unless `nulls first` is said.
+
+        Raises:
+            UsageError: When an expression is malformed or names a column that does not exist.
+        """
+
+    def distinct(self, *columns: str) -> Frame:
+        """Keep one of the rows that are equal, in these columns or in all.
+
+        Raises:
+            UsageError: When a column does not exist.
+        """
+
+    def union(self, other: AnyTable, /) -> Frame:
+        """Add the rows of another table with the same columns, which are matched by name.
+
+        Raises:
+            UsageError: When the columns do not agree.
+        """
+
+    def limit(self, n: int, /) -> Frame:
+        """Keep the first rows."""
+
+    def explain(self, analyze: bool = False) -> str:
+        """Show the physical plan, one operator a line.
+
+        Args:
+            analyze: Run the query, throw its rows away, and show each operator's measures.
+        """
+
+    def collect(self) -> Table:
+        """Run the query.
+
+        Rows keep the order of their file or table, or that of a sort; after a join or an aggregation
+        their order is open.
+
+        Raises:
+            DataError: When data is malformed or cannot be computed with.
+            StorageError: When a file cannot be read.
+            LimitError: When the query needs more memory than it may have.
+        """
+
+    def collect_async(self) -> Awaitable[Table]:
+        """As [`collect`][bowstring.Frame.collect], to be awaited; cancelling the task stops the query."""
+
+    def to_pyarrow(self) -> pa.Table:
+        """Run the query, and give the rows to pyarrow."""
+
+    def to_polars(self) -> pl.DataFrame:
+        """Run the query, and give the rows to polars."""
+
+    def to_pandas(self) -> pd.DataFrame:
+        """Run the query, and give the rows to pandas."""
+
+    def __arrow_c_schema__(self) -> object: ...
+    def __arrow_c_stream__(self, requested_schema: object | None = None) -> object: ...
+    def _repr_html_(self) -> str: ...
+
+def read(format: str, path: Paths, options: Mapping[str, object]) -> Table: ...
+def read_async(format: str, path: Paths, options: Mapping[str, object]) -> Awaitable[Table]: ...
+def scan(format: str, path: Paths, options: Mapping[str, object]) -> Frame: ...
+def sql(query: str, tables: Mapping[str, AnyTable]) -> Frame: ...
+def write(format: str, table: AnyTable, path: Path, options: Mapping[str, object]) -> None: ...
+def write_async(
+    format: str, table: AnyTable, path: Path, options: Mapping[str, object]
+) -> Awaitable[None]: ...

@@ -1,0 +1,130 @@
+//! Which Python exception stands for which failure?
+
+use bowstring::{Diagnostic, ErrorKind, io::IoError, query::QueryError, render};
+use pyo3::{intern, prelude::*};
+
+/// The result of what the package does.
+pub(crate) type Result<T, E = Fault> = std::result::Result<T, E>;
+
+/// What went wrong, until it is raised.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub(crate) enum Fault {
+    /// A Python exception on its way through Rust; it is raised again as it was.
+    #[error(transparent)]
+    Python(#[from] PyErr),
+    /// Anything that the façade says.
+    #[error(transparent)]
+    Engine(#[from] bowstring::Error),
+    /// Reading or writing files.
+    #[error(transparent)]
+    Io(#[from] IoError),
+    /// A frame or a query.
+    #[error(transparent)]
+    Query(#[from] QueryError),
+    /// A name that is none of those that there are.
+    #[error("{option}: `{given}` is none of {}", bowstring::quoted_list(known.iter().copied()))]
+    UnknownWord { option: &'static str, given: String, known: Vec<&'static str> },
+    /// A name of no column.
+    #[error("there is no column `{name}`")]
+    UnknownColumn { name: String, known: Vec<String> },
+    /// Two options of a reader that do not go together.
+    #[error("`filter` goes with `row_groups` only when it compares columns with values")]
+    FilterOfRowGroups,
+    /// Another library's stream ended in an error.
+    #[error("the Arrow stream broke off: {reason}")]
+    ForeignStream { reason: String },
+    /// A value that has no text.
+    #[error("a value cannot be shown: {reason}")]
+    Unshown { reason: String },
+    /// A call in a child of a process that had used the package before it forked.
+    #[error(
+        "this process was forked from one that had used bowstring already, and does not have its threads"
+    )]
+    Forked,
+    /// The work ended in a panic, which is a bug of ours.
+    #[error("internal error: the work panicked")]
+    Panicked,
+}
+
+impl Diagnostic for Fault {
+    fn kind(&self) -> ErrorKind {
+        match self {
+            Fault::Python(_) => ErrorKind::Failed,
+            Fault::Engine(error) => error.kind(),
+            Fault::Io(error) => error.kind(),
+            Fault::Query(error) => error.kind(),
+            Fault::UnknownWord { .. }
+            | Fault::UnknownColumn { .. }
+            | Fault::FilterOfRowGroups
+            | Fault::Forked => ErrorKind::Usage,
+            Fault::ForeignStream { .. } | Fault::Unshown { .. } => ErrorKind::Data,
+            Fault::Panicked => ErrorKind::Internal,
+        }
+    }
+
+    fn place(&self) -> Option<String> {
+        match self {
+            Fault::Engine(error) => error.place(),
+            Fault::Io(error) => error.place(),
+            Fault::Query(error) => error.place(),
+            _ => None,
+        }
+    }
+
+    fn hint(&self) -> Option<String> {
+        match self {
+            Fault::Engine(error) => error.hint(),
+            Fault::Io(error) => error.hint(),
+            Fault::Query(error) => error.hint(),
+            Fault::UnknownWord { given, known, .. } => {
+                bowstring::nearest(given, known.iter().copied()).map(|near| format!("did you mean `{near}`?"))
+            }
+            Fault::UnknownColumn { name, known } => {
+                let known = || known.iter().map(String::as_str);
+                Some(match bowstring::nearest(name, known()) {
+                    Some(near) => format!("did you mean `{near}`?"),
+                    None => format!("the columns are {}", bowstring::quoted_list(known())),
+                })
+            }
+            Fault::Forked => Some(
+                "start processes with `multiprocessing.get_context(\"spawn\")` or `\"forkserver\"`".into(),
+            ),
+            Fault::Panicked => Some("please report this, with what the process wrote to stderr".into()),
+            _ => None,
+        }
+    }
+}
+
+/// The class in `bowstring._errors` for each kind.
+fn class_name(kind: ErrorKind) -> &'static str {
+    match kind {
+        ErrorKind::InvalidWorkflow => "InvalidWorkflowError",
+        ErrorKind::Usage => "UsageError",
+        ErrorKind::Data => "DataError",
+        ErrorKind::NotFound => "NotFoundError",
+        ErrorKind::Storage => "StorageError",
+        ErrorKind::Limit => "LimitError",
+        ErrorKind::Timeout => "StepTimeoutError",
+        ErrorKind::Failed => "WorkflowError",
+        ErrorKind::Cancelled => "CancelledError",
+        _ => "BowstringError",
+    }
+}
+
+impl From<Fault> for PyErr {
+    fn from(fault: Fault) -> Self {
+        match fault {
+            Fault::Python(error) => error,
+            fault => Python::attach(|py| exception(py, &fault).map_or_else(|error| error, PyErr::from_value)),
+        }
+    }
+}
+
+fn exception<'py>(py: Python<'py>, error: &dyn Diagnostic) -> PyResult<Bound<'py, PyAny>> {
+    let class = py.import(intern!(py, "bowstring._errors"))?.getattr(class_name(error.kind()))?;
+    let exception = class.call1((render(error),))?;
+    exception.setattr(intern!(py, "kind"), error.kind().name())?;
+    exception.setattr(intern!(py, "hint"), error.hint())?;
+    Ok(exception)
+}

@@ -1,0 +1,225 @@
+//! What is `bowstring.Frame`?
+
+use bowstring::query::{Frame, JoinKind};
+use pyo3::{
+    exceptions::PyTypeError,
+    intern,
+    prelude::*,
+    types::{PyCapsule, PyDict},
+};
+use pyo3_arrow::export::Arro3Schema;
+use serde_json::Value as Json;
+
+use crate::{
+    arguments::{json, type_name},
+    arrow_in, arrow_out, display,
+    error::{Fault, Result},
+    table::PyTable,
+    work::{engine, work, work_async},
+};
+
+/// A query that has not run.
+#[pyclass(module = "bowstring", name = "Frame", frozen)]
+pub(crate) struct PyFrame {
+    pub(crate) frame: Frame,
+}
+
+impl From<Frame> for PyFrame {
+    fn from(frame: Frame) -> Self {
+        Self { frame }
+    }
+}
+
+/// Text by column, in the order in which it was given.
+type ByColumn = Vec<(String, String)>;
+
+fn by_column(mapping: &Bound<'_, PyAny>) -> PyResult<ByColumn> {
+    let pairs = mapping.call_method0(intern!(mapping.py(), "items"))?;
+    pairs.try_iter()?.map(|pair| pair?.extract()).collect()
+}
+
+/// A list of texts; one text alone is refused, because it would be taken for a list of letters.
+fn texts(name: &str, object: &Bound<'_, PyAny>) -> PyResult<Vec<String>> {
+    object.extract().map_err(|_| {
+        PyTypeError::new_err(format!("{name}: expected a list of str, got {}", type_name(object)))
+    })
+}
+
+/// The pairs of keys: a name, a list of names, or a mapping of left names to right names.
+fn keys(on: Option<&Bound<'_, PyAny>>) -> PyResult<ByColumn> {
+    let Some(on) = on else { return Ok(Vec::new()) };
+    if let Ok(name) = on.extract::<String>() {
+        return Ok(vec![(name.clone(), name)]);
+    }
+    if on.hasattr(intern!(on.py(), "items"))? {
+        return by_column(on);
+    }
+    Ok(texts("on", on)?.into_iter().map(|name| (name.clone(), name)).collect())
+}
+
+#[pymethods]
+impl PyFrame {
+    #[new]
+    #[pyo3(signature = (data, /))]
+    fn new(data: &Bound<'_, PyAny>) -> Result<Self> {
+        Ok(arrow_in::frame(data)?.into())
+    }
+
+    #[getter]
+    fn schema(&self) -> Arro3Schema {
+        self.frame.schema().into()
+    }
+
+    #[getter]
+    fn column_names(&self) -> Vec<String> {
+        self.frame.schema().fields().iter().map(|field| field.name().clone()).collect()
+    }
+
+    #[pyo3(signature = (*columns))]
+    fn select(&self, columns: Vec<String>) -> Result<Self> {
+        Ok(self.frame.select(&columns)?.into())
+    }
+
+    #[pyo3(signature = (**exprs))]
+    fn with_columns(&self, exprs: Option<&Bound<'_, PyDict>>) -> Result<Self> {
+        Ok(self.frame.with_columns(&given(exprs)?)?.into())
+    }
+
+    #[pyo3(signature = (mapping, /))]
+    fn rename(&self, mapping: &Bound<'_, PyAny>) -> Result<Self> {
+        Ok(self.frame.rename(&by_column(mapping)?)?.into())
+    }
+
+    #[pyo3(signature = (*columns))]
+    fn drop(&self, columns: Vec<String>) -> Result<Self> {
+        Ok(self.frame.drop(&columns)?.into())
+    }
+
+    #[pyo3(signature = (mapping, /))]
+    fn cast(&self, mapping: &Bound<'_, PyAny>) -> Result<Self> {
+        Ok(self.frame.cast(&by_column(mapping)?)?.into())
+    }
+
+    #[pyo3(signature = (mapping, /))]
+    fn fill_null(&self, mapping: &Bound<'_, PyAny>) -> Result<Self> {
+        let values = match json(mapping)? {
+            Json::Object(values) => values.into_iter().collect::<Vec<_>>(),
+            _ => return Err(PyTypeError::new_err("fill_null: expected a mapping").into()),
+        };
+        Ok(self.frame.fill_null(&values)?.into())
+    }
+
+    #[pyo3(signature = (expr, /))]
+    fn filter(&self, expr: &str) -> Result<Self> {
+        Ok(self.frame.filter(expr)?.into())
+    }
+
+    #[pyo3(signature = (other, on=None, how="inner"))]
+    fn join(&self, other: &Bound<'_, PyAny>, on: Option<&Bound<'_, PyAny>>, how: &str) -> Result<Self> {
+        let known = || JoinKind::NAMES.into_iter();
+        let Some((_, how)) = known().find(|(name, _)| *name == how) else {
+            let known = known().map(|(name, _)| name).collect();
+            return Err(Fault::UnknownWord { option: "how", given: how.to_owned(), known });
+        };
+        let keys = keys(on)?;
+        Ok(self.frame.join(&arrow_in::frame(other)?, &keys, how)?.into())
+    }
+
+    #[pyo3(signature = (by, /, **exprs))]
+    fn aggregate(&self, by: &Bound<'_, PyAny>, exprs: Option<&Bound<'_, PyDict>>) -> Result<Self> {
+        let by = texts("by", by)?;
+        Ok(self.frame.aggregate(&by, &given(exprs)?)?.into())
+    }
+
+    #[pyo3(signature = (*by))]
+    fn sort(&self, by: Vec<String>) -> Result<Self> {
+        Ok(self.frame.sort(&by)?.into())
+    }
+
+    #[pyo3(signature = (*columns))]
+    fn distinct(&self, columns: Vec<String>) -> Result<Self> {
+        Ok(self.frame.distinct(&columns)?.into())
+    }
+
+    #[pyo3(signature = (other, /))]
+    fn union(&self, other: &Bound<'_, PyAny>) -> Result<Self> {
+        Ok(self.frame.union(&arrow_in::frame(other)?)?.into())
+    }
+
+    #[pyo3(signature = (n, /))]
+    fn limit(&self, n: usize) -> Result<Self> {
+        Ok(self.frame.limit(n)?.into())
+    }
+
+    #[pyo3(signature = (analyze=false))]
+    fn explain(&self, py: Python<'_>, analyze: bool) -> Result<String> {
+        let frame = self.frame.clone();
+        work(py, move |cancel| Ok(frame.explain(analyze, cancel)?))
+    }
+
+    fn collect(&self, py: Python<'_>) -> Result<PyTable> {
+        let frame = self.frame.clone();
+        work(py, move |cancel| Ok(frame.collect(cancel)?.table)).map(PyTable::from)
+    }
+
+    fn collect_async<'py>(&self, py: Python<'py>) -> Result<Bound<'py, PyAny>> {
+        let frame = self.frame.clone();
+        work_async(py, move |cancel| Ok(frame.collect(cancel)?.table), PyTable::from)
+    }
+
+    fn __arrow_c_schema__<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyCapsule>> {
+        arrow_out::schema_capsule(py, &self.frame.schema())
+    }
+
+    #[pyo3(signature = (requested_schema=None))]
+    fn __arrow_c_stream__<'py>(
+        &self,
+        py: Python<'py>,
+        requested_schema: Option<Bound<'py, PyCapsule>>,
+    ) -> PyResult<Bound<'py, PyCapsule>> {
+        let running = arrow_out::Running::start(&self.frame)?;
+        arrow_out::stream_capsule(py, &self.frame.schema(), running, requested_schema)
+    }
+
+    fn to_pyarrow<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+        Bound::new(py, self.collect(py)?)?.call_method0(intern!(py, "to_pyarrow"))
+    }
+
+    fn to_polars<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+        Bound::new(py, self.collect(py)?)?.call_method0(intern!(py, "to_polars"))
+    }
+
+    fn to_pandas<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+        Bound::new(py, self.collect(py)?)?.call_method0(intern!(py, "to_pandas"))
+    }
+
+    fn __repr__(&self) -> String {
+        display::schema_text("Frame", &self.frame.schema())
+    }
+
+    fn _repr_html_(&self) -> String {
+        display::schema_html("Frame", &self.frame.schema())
+    }
+}
+
+fn given(exprs: Option<&Bound<'_, PyDict>>) -> PyResult<ByColumn> {
+    let pairs = exprs.into_iter().flat_map(|exprs| exprs.iter());
+    let pair = |(name, expr): (Bound<'_, PyAny>, Bound<'_, PyAny>)| {
+        let expr = expr.extract().map_err(|_| {
+            PyTypeError::new_err(format!("{name}: expected SQL as str, got {}", type_name(&expr)))
+        })?;
+        Ok((name.extract()?, expr))
+    };
+    pairs.map(pair).collect()
+}
+
+/// A lazy frame of a query over named tables.
+#[pyfunction]
+#[pyo3(signature = (query, tables))]
+pub(crate) fn sql(query: &str, tables: &Bound<'_, PyDict>) -> Result<PyFrame> {
+    let mut frames = Vec::with_capacity(tables.len());
+    for (name, table) in tables.iter() {
+        frames.push((name.extract()?, arrow_in::frame(&table)?));
+    }
+    Ok(engine()?.session().sql(query, &frames)?.into())
+}

@@ -1,0 +1,34 @@
+//! The native half of the Python package: it converts arguments, lets go of the interpreter, calls
+//! the façade and converts what comes back. Signatures, defaults and docstrings stand in the
+//! package's Python files.
+
+mod arguments;
+mod arrow_in;
+mod arrow_out;
+mod display;
+mod error;
+mod frame;
+mod read;
+mod table;
+mod work;
+mod write;
+
+use pyo3::prelude::*;
+
+#[pymodule]
+mod _bowstring {
+    #[pymodule_export]
+    use crate::{
+        frame::{PyFrame, sql},
+        read::{read, read_async, scan},
+        table::PyTable,
+        write::{write, write_async},
+    };
+
+    use super::{Bound, PyModule, PyModuleMethods, PyResult};
+
+    #[pymodule_init]
+    fn init(module: &Bound<'_, PyModule>) -> PyResult<()> {
+        module.add("__version__", env!("CARGO_PKG_VERSION"))
+    }
+}

@@ -1,0 +1,163 @@
+//! How is a file read, at once or lazily?
+
+use std::{path::PathBuf, sync::Arc};
+
+use arrow::datatypes::{Field, Schema, SchemaRef};
+use bowstring::{
+    Cancel,
+    io::{BadRows, Dataset, EagerOptions, Format, ReadOptions},
+    query::{Frame, Session, Table},
+};
+use pyo3::{intern, prelude::*, types::PyDict};
+
+use crate::{
+    arguments::{Options, paths},
+    arrow_in,
+    error::{Fault, Result},
+    frame::PyFrame,
+    table::PyTable,
+    work::{engine, work, work_async},
+};
+
+/// What is read.
+struct Reading {
+    paths: Vec<PathBuf>,
+    options: ReadOptions,
+    columns: Option<Vec<String>>,
+    row_groups: Option<Vec<usize>>,
+    filter: Option<String>,
+    limit: Option<usize>,
+}
+
+impl Reading {
+    fn of(format: &str, path: &Bound<'_, PyAny>, options: &Bound<'_, PyDict>) -> Result<Self> {
+        let given = Options(options);
+        let format = format_named(format)?;
+        let mut options = ReadOptions { format: Some(format), ..ReadOptions::default() };
+        let csv = &mut options.csv;
+        csv.delimiter = given.byte("delimiter")?;
+        if given.is_given("quote")? {
+            csv.quote = given.byte("quote")?;
+        }
+        csv.escape = given.byte("escape")?;
+        csv.comment = given.byte("comment")?;
+        csv.has_header = given.get("has_header")?.unwrap_or(csv.has_header);
+        csv.names = given.get("names")?;
+        csv.skip_rows = given.get("skip_rows")?.unwrap_or(csv.skip_rows);
+        csv.null_values = given.get("null_values")?.unwrap_or_default();
+        csv.infer_rows = given.get("infer_rows")?.unwrap_or(csv.infer_rows);
+        csv.encoding = given.get("encoding")?.unwrap_or_else(|| csv.encoding.clone());
+        let words = [("error", BadRows::Error), ("skip", BadRows::Skip)];
+        csv.on_bad_rows = given.word("on_bad_rows", &words)?.unwrap_or_default();
+        options.json.infer_rows = csv.infer_rows;
+        if let Some(schema) = given.any("schema")? {
+            let schema = schema_of(&schema, engine()?.session())?;
+            csv.schema = Some(SchemaRef::clone(&schema));
+            options.json.schema = Some(schema);
+        }
+        Ok(Self {
+            paths: paths(path)?,
+            options,
+            columns: given.get("columns")?,
+            row_groups: given.get("row_groups")?,
+            filter: given.get("filter")?,
+            limit: given.get("limit")?,
+        })
+    }
+
+    /// The plan; of the files, no more than the metadata is read.
+    fn frame(&self) -> Result<Frame> {
+        self.frame_over(Arc::new(Dataset::open(&self.paths, &self.options)?))
+    }
+
+    fn frame_over(&self, dataset: Arc<Dataset>) -> Result<Frame> {
+        let mut frame = engine()?.session().scan(dataset)?;
+        if let Some(filter) = &self.filter {
+            frame = frame.filter(filter)?;
+        }
+        if let Some(columns) = &self.columns {
+            let quoted = |name: &String| format!("\"{}\"", name.replace('"', "\"\""));
+            frame = frame.select(&columns.iter().map(quoted).collect::<Vec<_>>())?;
+        }
+        match self.limit {
+            Some(limit) => Ok(frame.limit(limit)?),
+            None => Ok(frame),
+        }
+    }
+
+    /// The rows.
+    fn table(self, cancel: &Cancel) -> Result<Table> {
+        let dataset = Arc::new(Dataset::open(&self.paths, &self.options)?);
+        let filter = match &self.filter {
+            None => None,
+            Some(filter) => match engine()?.session().predicate(Arc::clone(&dataset), filter)? {
+                Some(predicate) => Some(predicate),
+                None if self.row_groups.is_some() => return Err(Fault::FilterOfRowGroups),
+                None => return Ok(self.frame_over(dataset)?.collect(cancel)?.table),
+            },
+        };
+        let Self { columns, row_groups, limit, .. } = self;
+        let wanted = EagerOptions { columns, row_groups, filter, limit, threads: None };
+        let (schema, batches) = dataset.read_all(&wanted, cancel)?;
+        Ok(Table::new(schema, batches)?)
+    }
+}
+
+pub(crate) fn format_named(name: &str) -> Result<Format> {
+    let known = [Format::Parquet, Format::Csv, Format::Json, Format::Ipc, Format::Markdown];
+    known.into_iter().find(|format| format.name() == name).ok_or_else(|| Fault::UnknownWord {
+        option: "format",
+        given: name.to_owned(),
+        known: known.map(Format::name).into(),
+    })
+}
+
+/// An Arrow schema, or a mapping of names to names of types.
+fn schema_of(object: &Bound<'_, PyAny>, session: &Session) -> Result<SchemaRef> {
+    let py = object.py();
+    if object.hasattr(intern!(py, "__arrow_c_schema__"))? {
+        return Ok(arrow_in::schema(object)?);
+    }
+    let mut fields = Vec::new();
+    for pair in object.call_method0(intern!(py, "items"))?.try_iter()? {
+        let (name, kind): (String, String) = pair?.extract()?;
+        fields.push(Field::new(name, session.data_type(&kind)?, true));
+    }
+    Ok(Arc::new(Schema::new(fields)))
+}
+
+/// All rows of the files, as `bowstring.read_*` says.
+#[pyfunction]
+pub(crate) fn read(
+    py: Python<'_>,
+    format: &str,
+    path: &Bound<'_, PyAny>,
+    options: &Bound<'_, PyDict>,
+) -> Result<PyTable> {
+    let reading = Reading::of(format, path, options)?;
+    work(py, move |cancel| reading.table(cancel)).map(PyTable::from)
+}
+
+/// As [`read`], to be awaited.
+#[pyfunction]
+pub(crate) fn read_async<'py>(
+    py: Python<'py>,
+    format: &str,
+    path: &Bound<'py, PyAny>,
+    options: &Bound<'py, PyDict>,
+) -> Result<Bound<'py, PyAny>> {
+    let reading = Reading::of(format, path, options)?;
+    work_async(py, move |cancel| reading.table(cancel), PyTable::from)
+}
+
+/// A plan over the files.
+#[pyfunction]
+pub(crate) fn scan(
+    py: Python<'_>,
+    format: &str,
+    path: &Bound<'_, PyAny>,
+    options: &Bound<'_, PyDict>,
+) -> Result<PyFrame> {
+    let reading = Reading::of(format, path, options)?;
+    work(py, move |_| reading.frame()).map(PyFrame::from)
+}

@@ -1,0 +1,134 @@
+//! What is `bowstring.Table`?
+
+use std::sync::Arc;
+
+use arrow::array::ArrayRef;
+use bowstring::query::Table;
+use pyo3::{intern, prelude::*, types::PyCapsule};
+use pyo3_arrow::{
+    PyChunkedArray,
+    export::{Arro3ChunkedArray, Arro3RecordBatch, Arro3Schema},
+};
+
+use crate::{
+    arrow_in, arrow_out, display,
+    error::{Fault, Result},
+};
+
+/// Rows in memory.
+#[pyclass(module = "bowstring", name = "Table", frozen)]
+pub(crate) struct PyTable {
+    pub(crate) table: Table,
+}
+
+impl From<Table> for PyTable {
+    fn from(table: Table) -> Self {
+        Self { table }
+    }
+}
+
+impl PyTable {
+    fn names(&self) -> impl Iterator<Item = &str> {
+        self.table.schema().fields().iter().map(|field| field.name().as_str())
+    }
+}
+
+#[pymethods]
+impl PyTable {
+    #[new]
+    #[pyo3(signature = (data, /))]
+    fn new(data: &Bound<'_, PyAny>) -> Result<Self> {
+        Ok(arrow_in::table(data)?.into())
+    }
+
+    #[getter]
+    fn num_rows(&self) -> usize {
+        self.table.num_rows()
+    }
+
+    #[getter]
+    fn num_columns(&self) -> usize {
+        self.table.schema().fields().len()
+    }
+
+    #[getter]
+    fn column_names(&self) -> Vec<&str> {
+        self.names().collect()
+    }
+
+    #[getter]
+    fn nbytes(&self) -> usize {
+        self.table.num_bytes()
+    }
+
+    #[getter]
+    fn schema(&self) -> Arro3Schema {
+        self.table.schema().clone().into()
+    }
+
+    #[getter]
+    fn batches(&self) -> Vec<Arro3RecordBatch> {
+        self.table.batches().iter().map(|batch| batch.clone().into()).collect()
+    }
+
+    #[pyo3(signature = (name, /))]
+    fn column(&self, name: &str) -> Result<Arro3ChunkedArray> {
+        let Ok(index) = self.table.schema().index_of(name) else {
+            let known = self.names().map(str::to_owned).collect();
+            return Err(Fault::UnknownColumn { name: name.to_owned(), known });
+        };
+        let chunks: Vec<ArrayRef> =
+            self.table.batches().iter().map(|batch| ArrayRef::clone(batch.column(index))).collect();
+        let field = Arc::new(self.table.schema().field(index).clone());
+        Ok(PyChunkedArray::try_new(chunks, field)?.into())
+    }
+
+    fn __getitem__(&self, name: &str) -> Result<Arro3ChunkedArray> {
+        self.column(name)
+    }
+
+    fn __len__(&self) -> usize {
+        self.table.num_rows()
+    }
+
+    fn __repr__(&self) -> Result<String> {
+        display::text(&self.table)
+    }
+
+    fn _repr_html_(&self) -> Result<String> {
+        display::html(&self.table)
+    }
+
+    fn __arrow_c_schema__<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyCapsule>> {
+        arrow_out::schema_capsule(py, self.table.schema())
+    }
+
+    #[pyo3(signature = (requested_schema=None))]
+    fn __arrow_c_stream__<'py>(
+        &self,
+        py: Python<'py>,
+        requested_schema: Option<Bound<'py, PyCapsule>>,
+    ) -> PyResult<Bound<'py, PyCapsule>> {
+        let batches = self.table.batches().to_vec().into_iter().map(Ok);
+        arrow_out::stream_capsule(py, self.table.schema(), batches, requested_schema)
+    }
+
+    fn to_pyarrow<'py>(slf: &Bound<'py, Self>) -> PyResult<Bound<'py, PyAny>> {
+        let py = slf.py();
+        py.import(intern!(py, "pyarrow"))?.call_method1(intern!(py, "table"), (slf,))
+    }
+
+    fn to_polars<'py>(slf: &Bound<'py, Self>) -> PyResult<Bound<'py, PyAny>> {
+        let py = slf.py();
+        py.import(intern!(py, "polars"))?.call_method1(intern!(py, "DataFrame"), (slf,))
+    }
+
+    fn to_pandas<'py>(slf: &Bound<'py, Self>) -> PyResult<Bound<'py, PyAny>> {
+        Self::to_pyarrow(slf)?.call_method0(intern!(slf.py(), "to_pandas"))
+    }
+
+    fn __reduce__<'py>(slf: &Bound<'py, Self>) -> PyResult<(Bound<'py, PyAny>, (Bound<'py, PyAny>,))> {
+        let table = Self::to_pyarrow(slf)?;
+        Ok((slf.get_type().into_any(), (table,)))
+    }
+}
