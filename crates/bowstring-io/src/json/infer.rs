@@ -69,15 +69,16 @@ fn sample(text: &TextFile, most: usize, asked: &Fields) -> Result<Keys> {
     let mut lines = Lines::new(Window::new(text, text.range())?);
     let mut keys = Keys::default();
     while keys.rows < most {
-        lines.release();
+        lines.release_many();
         let line = lines.next()?;
+        let offset = lines.offset() + lines.begin() as u64;
         let Some(line) = line else {
             if lines.too_long() {
-                return Err(layout::error(text, lines.offset(), RowProblem::TooLong.into()));
+                return Err(layout::error(text, offset, RowProblem::TooLong.into()));
             }
             break;
         };
-        let bytes = lines.bytes().get(..line.end).unwrap_or_default();
+        let bytes = lines.bytes().get(line).unwrap_or_default();
         if is_blank(bytes) {
             continue;
         }
@@ -85,7 +86,7 @@ fn sample(text: &TextFile, most: usize, asked: &Fields) -> Result<Keys> {
             Ok(_) => row(&mut keys, bytes, asked),
             Err(_) => Err(RowProblem::NotUtf8.into()),
         };
-        seen.map_err(|fault| layout::error(text, lines.offset(), fault))?;
+        seen.map_err(|fault| layout::error(text, offset, fault))?;
     }
     Ok(keys)
 }
@@ -126,21 +127,22 @@ impl Keys {
     /// Reads an object whose bracket was read.
     fn see(&mut self, parser: &mut Parser<'_>, asked: &Fields, depth: usize) -> Result<(), Fault> {
         self.rows += 1;
-        let mut first = true;
+        let (mut first, mut expected) = (true, 0);
         while let Some(key) = parser.key(first)? {
             first = false;
-            let name = String::from_utf8_lossy(&parser.text(key)).into_owned();
-            if asked.find(&name).is_some() {
+            let name = parser.text(key);
+            let name = std::str::from_utf8(&name).map_err(|_| RowProblem::NotUtf8)?;
+            if asked.find(name).is_some() {
                 let value = parser.value()?;
                 parser.skip(value.kind)?;
                 continue;
             }
-            let place = *self.places.entry(name).or_insert_with_key(|name| {
-                self.names.push(name.clone());
-                self.seen.push(Seen::Null);
-                self.last.push(0);
-                self.seen.len() - 1
-            });
+            // Most writers keep the order of keys.
+            let place = match self.names.get(expected) {
+                Some(next) if next == name => expected,
+                _ => self.place(name),
+            };
+            expected = place + 1;
             let (Some(name), Some(seen), Some(last)) =
                 (self.names.get(place), self.seen.get_mut(place), self.last.get_mut(place))
             else {
@@ -152,6 +154,18 @@ impl Keys {
             seen.see(parser, depth).map_err(|fault| fault.within(name))?;
         }
         Ok(())
+    }
+
+    /// The place of a key, which may be new.
+    fn place(&mut self, name: &str) -> usize {
+        if let Some(place) = self.places.get(name) {
+            return *place;
+        }
+        self.places.insert(name.to_owned(), self.names.len());
+        self.names.push(name.to_owned());
+        self.seen.push(Seen::Null);
+        self.last.push(0);
+        self.names.len() - 1
     }
 
     fn fields(self) -> Fields {
@@ -181,12 +195,12 @@ struct Number {
 
 impl Number {
     fn of(text: &[u8]) -> Self {
-        let text_of = || std::str::from_utf8(text).ok();
-        Self {
-            int64: value::int64(text).is_some(),
-            uint64: text_of().is_some_and(|text| text.parse::<u64>().is_ok()),
-            float64: value::float64(text).is_some(),
+        if let Some(number) = value::int64(text) {
+            let float64 = number.unsigned_abs() <= value::EXACT_INTEGER;
+            return Self { int64: true, uint64: number >= 0, float64 };
         }
+        let uint64 = std::str::from_utf8(text).is_ok_and(|text| text.parse::<u64>().is_ok());
+        Self { int64: false, uint64, float64: value::float64(text).is_some() }
     }
 
     fn and(self, other: Self) -> Self {

@@ -65,7 +65,7 @@ fn locate(text: &TextFile, offset: u64) -> Result<(u64, u64)> {
     while let Some(line) = lines.next()? {
         rows += u64::from(!is_blank(lines.bytes().get(line).unwrap_or_default()));
         count += 1;
-        lines.release();
+        lines.release_many();
     }
     Ok((rows, count))
 }
@@ -73,6 +73,9 @@ fn locate(text: &TextFile, offset: u64) -> Result<(u64, u64)> {
 pub(crate) fn is_blank(line: &[u8]) -> bool {
     line.iter().all(|byte| matches!(byte, b' ' | b'\t' | b'\r'))
 }
+
+/// Lines are let go together when they hold this many bytes.
+const MANY_BYTES: usize = 1 << 20;
 
 /// The lines of a window.
 #[derive(Debug)]
@@ -93,6 +96,13 @@ impl Lines {
     pub(crate) fn release(&mut self) {
         self.window.release(self.at);
         (self.at, self.begin) = (0, 0);
+    }
+
+    /// Lets the lines given so far go when they are many, since what is kept is moved.
+    pub(crate) fn release_many(&mut self) {
+        if self.at >= MANY_BYTES {
+            self.release();
+        }
     }
 
     /// The place of the next line in the bytes, its newline left away; none at the end, or when it is

@@ -110,6 +110,28 @@ impl<'a> Parser<'a> {
         Ok(Value { kind, start, end: self.at, escaped: false })
     }
 
+    /// Reads the next key and its colon when the key is this one, in its quotes; else reads nothing.
+    /// The key's text must need no escape.
+    #[inline]
+    pub(crate) fn known_key(&mut self, first: bool, quoted: &[u8]) -> bool {
+        let from = self.at;
+        let goes_on = first || self.peek() == Some(b',');
+        self.at += usize::from(!first);
+        if goes_on && self.peek() == Some(b'"') && self.rest().starts_with(quoted) {
+            self.at += quoted.len();
+            if self.peek() == Some(b':') {
+                self.at += 1;
+                return true;
+            }
+        }
+        self.at = from;
+        false
+    }
+
+    fn rest(&self) -> &'a [u8] {
+        self.bytes.get(self.at..).unwrap_or_default()
+    }
+
     /// The next key of an object, its colon read; none when the object ends here.
     #[inline]
     pub(crate) fn key(&mut self, first: bool) -> Result<Option<Value>, Wrong> {
@@ -197,7 +219,7 @@ impl<'a> Parser<'a> {
     }
 
     fn word(&mut self, word: &'static [u8], kind: Kind) -> Result<Kind, Wrong> {
-        let rest = self.bytes.get(self.at..).unwrap_or_default();
+        let rest = self.rest();
         if rest.starts_with(word) {
             self.at += word.len();
             Ok(kind)
@@ -250,7 +272,7 @@ impl<'a> Parser<'a> {
         let (mut at, mut escaped) = (start, false);
         loop {
             let rest = self.bytes.get(at..).unwrap_or_default();
-            let stop = rest.iter().position(|byte| STOPS_TEXT[usize::from(*byte)]).ok_or(Wrong::Ends)?;
+            let stop = stop(rest).ok_or(Wrong::Ends)?;
             at += stop;
             match rest.get(stop) {
                 Some(b'"') => {
@@ -267,18 +289,25 @@ impl<'a> Parser<'a> {
     }
 }
 
-/// Whether a byte of text is its end, an escape, or wrong.
-const STOPS_TEXT: [bool; 256] = {
-    let mut stops = [false; 256];
-    let mut control = 0;
-    while control < 0x20 {
-        stops[control] = true;
-        control += 1;
+/// Where text ends, has an escape, or is wrong: the first quote, backslash or control character.
+#[inline]
+fn stop(text: &[u8]) -> Option<usize> {
+    const ONES: u64 = u64::from_le_bytes([1; 8]);
+    let (words, rest) = text.as_chunks::<8>();
+    for (index, word) in words.iter().enumerate() {
+        let word = u64::from_le_bytes(*word);
+        // The highest bit of a lane is set when the lane is below a bound; also in lanes above such a
+        // one, so that only the lowest counts.
+        let below = |lanes: u64, bound: u64| lanes.wrapping_sub(ONES * bound) & !lanes;
+        let equal = |byte: u8| below(word ^ (ONES * u64::from(byte)), 1);
+        let found = (equal(b'"') | equal(b'\\') | below(word, 0x20)) & (ONES * 0x80);
+        if found != 0 {
+            return Some(index * 8 + found.trailing_zeros() as usize / 8);
+        }
     }
-    stops[b'"' as usize] = true;
-    stops[b'\\' as usize] = true;
-    stops
-};
+    let stops = |byte: &u8| matches!(byte, b'"' | b'\\' | 0..0x20);
+    rest.iter().position(stops).map(|place| words.len() * 8 + place)
+}
 
 /// Text with its escapes undone.
 pub(crate) fn plain(text: &[u8], escaped: bool) -> Cow<'_, [u8]> {
@@ -340,7 +369,7 @@ fn unit(bytes: &[u8], at: usize) -> Result<u32, Wrong> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use proptest::prelude::*;
+    use proptest::{collection::vec, prelude::*, sample::select};
 
     fn whole(text: &str) -> Result<(), Wrong> {
         let mut parser = Parser::new(text.as_bytes(), 0);
@@ -393,6 +422,12 @@ mod tests {
         ) {
             let theirs = serde_json::from_str::<serde::de::IgnoredAny>(&text);
             prop_assert_eq!(whole(&text).is_ok(), theirs.is_ok(), "{:?} {:?}", text, theirs);
+        }
+
+        #[test]
+        fn text_stops_where_its_bytes_say(text in vec(select(b"a\"\\ \x1f\x20\x00\x7f\x80\xa2\xff!#".as_slice()), 0..30)) {
+            let expected = text.iter().position(|byte| matches!(byte, b'"' | b'\\') || *byte < 0x20);
+            prop_assert_eq!(stop(&text), expected);
         }
 
         #[test]

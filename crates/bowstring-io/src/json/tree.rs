@@ -31,6 +31,8 @@ pub(crate) struct Object {
 #[derive(Debug)]
 struct Column {
     field: FieldRef,
+    /// Its name in quotes, as most writers write it; none when that needs escapes.
+    quoted: Option<Vec<u8>>,
     inferred: bool,
     values: Values,
 }
@@ -101,17 +103,25 @@ impl Object {
     /// Reads an object whose bracket was read.
     pub(crate) fn append(&mut self, parser: &mut Parser<'_>) -> Result<(), Fault> {
         let (mut first, mut expected) = (true, 0);
-        while let Some(key) = parser.key(first)? {
-            first = false;
-            let text = parser.text(key);
+        loop {
             // Most writers keep the order of keys.
-            let is_next =
-                self.columns.get(expected).is_some_and(|column| column.field.name().as_bytes() == &*text);
-            let place = if is_next { Some(expected) } else { self.place(&text) };
+            let next = self.columns.get(expected).and_then(|column| column.quoted.as_deref());
+            let place = if next.is_some_and(|quoted| parser.known_key(first, quoted)) {
+                Some(expected)
+            } else {
+                let Some(key) = parser.key(first)? else { break };
+                let text = parser.text(key);
+                let place = self.place(&text);
+                if place.is_none() {
+                    let key = String::from_utf8_lossy(&text).into_owned();
+                    return Err(RowProblem::UnknownKey { key, inferred: self.inferred }.into());
+                }
+                place
+            };
+            first = false;
             let Some((place, column)) = place.and_then(|place| Some((place, self.columns.get_mut(place)?)))
             else {
-                let key = String::from_utf8_lossy(&text).into_owned();
-                return Err(RowProblem::UnknownKey { key, inferred: self.inferred }.into());
+                break;
             };
             if column.len() > self.count {
                 return Err(RowProblem::DuplicateKey { key: column.field.name().clone() }.into());
@@ -184,7 +194,9 @@ impl Column {
             }
             _ => Values::Scalars(Vec::new()),
         };
-        Self { field: Arc::clone(field), inferred, values }
+        let needs_escape = |character: char| matches!(character, '"' | '\\') || character.is_control();
+        let quoted = (!field.name().contains(needs_escape)).then(|| format!("\"{}\"", field.name()).into());
+        Self { field: Arc::clone(field), quoted, inferred, values }
     }
 
     fn len(&self) -> usize {
