@@ -57,6 +57,8 @@ pub(crate) enum Command {
     Sql(SqlArgs),
     /// Show the columns of a file, their types and whether they may be null
     Schema(SchemaArgs),
+    /// Show the metadata and statistics of a Parquet file or a folder of them
+    Meta(SchemaArgs),
     /// Show the first rows of a file
     Head(HeadArgs),
     /// Copy a table into another format, which the names' endings tell
@@ -69,9 +71,13 @@ pub(crate) enum Command {
     /// Write the man page to stdout
     #[command(hide = true)]
     Man,
-    /// Write the reference page (Markdown) to stdout
+    /// Write the reference page of the commands, or of the step types, to stdout (Markdown)
     #[command(hide = true)]
-    Reference,
+    Reference {
+        /// The step types, not the commands
+        #[arg(long)]
+        steps: bool,
+    },
 }
 
 /// Where a document is, and its parameters.

@@ -7,6 +7,7 @@ mod error;
 mod events;
 mod grid;
 mod host;
+mod meta;
 mod progress;
 mod reference;
 mod report;
@@ -101,6 +102,7 @@ fn dispatch(cli: Cli, host: &dyn Host, cancel: &Cancel) -> Result<()> {
         Command::GraphView(args) => workflows::graph_view(&args, &context),
         Command::Sql(args) => sql::sql(&args, &context),
         Command::Schema(args) => tables::schema(&args),
+        Command::Meta(args) => meta::meta(&args),
         Command::Head(args) => tables::head(&args, cancel),
         Command::Convert(args) => convert::convert(&args, &context),
         Command::Completions { shell } => {
@@ -109,7 +111,11 @@ fn dispatch(cli: Cli, host: &dyn Host, cancel: &Cancel) -> Result<()> {
             to_stdout(|out| out.write_all(&script))
         }
         Command::Man => to_stdout(reference::man),
-        Command::Reference => to_stdout(reference::markdown),
+        Command::Reference { steps: false } => to_stdout(reference::commands),
+        Command::Reference { steps: true } => {
+            let engine = context.engine(&[])?;
+            to_stdout(|out| reference::steps(engine.registry(), out))
+        }
     }
 }
 

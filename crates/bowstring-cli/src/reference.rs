@@ -1,8 +1,10 @@
-//! How do the man page and the reference page come from the definitions of the commands?
+//! How do the man page and the reference pages come from the definitions of commands and steps?
 
 use std::io::{self, Write};
 
+use bowstring::workflow::Registry;
 use clap::{Arg, Command, CommandFactory};
+use serde_json::Value as Json;
 
 use crate::args::Cli;
 
@@ -18,12 +20,12 @@ pub(crate) fn man(out: &mut dyn Write) -> io::Result<()> {
     Ok(())
 }
 
-/// Writes the reference page in Markdown.
-pub(crate) fn markdown(out: &mut dyn Write) -> io::Result<()> {
+/// Writes the reference page of the commands in Markdown.
+pub(crate) fn commands(out: &mut dyn Write) -> io::Result<()> {
     let mut root = Cli::command();
     root.build();
     writeln!(out, "# Command line\n")?;
-    writeln!(out, "<!-- Made by `bowstring reference`; a test compares it. -->\n")?;
+    writeln!(out, "<!-- Made by `bowstring reference`, which a test compares. -->\n")?;
     if let Some(about) = root.get_about() {
         writeln!(out, "{about}.\n")?;
     }
@@ -49,6 +51,82 @@ pub(crate) fn markdown(out: &mut dyn Write) -> io::Result<()> {
         }
     }
     Ok(())
+}
+
+/// Writes the reference page of the step types in Markdown.
+pub(crate) fn steps(registry: &Registry, out: &mut dyn Write) -> io::Result<()> {
+    writeln!(out, "# Step types\n")?;
+    writeln!(out, "<!-- Made by `bowstring reference --steps`, which a test compares. -->\n")?;
+    writeln!(
+        out,
+        "What stands under `config` of a step of each type. A key without `required` may be absent."
+    )?;
+    for kind in registry.iter() {
+        writeln!(out, "\n## `{}`\n\n{}\n", kind.name(), kind.description())?;
+        let schema = kind.config_schema();
+        let none = serde_json::Map::new();
+        let keys = schema.get("properties").and_then(Json::as_object).unwrap_or(&none);
+        if keys.is_empty() {
+            writeln!(out, "It takes no config.")?;
+        }
+        let required = schema.get("required").and_then(Json::as_array);
+        for (key, value) in keys {
+            let needed = required.is_some_and(|names| names.iter().any(|name| name == key));
+            let needed = if needed { ", required" } else { "" };
+            write!(out, "- `{key}` ({}{needed})", shape(value, &schema))?;
+            match value.get("description").and_then(Json::as_str) {
+                Some(text) => writeln!(out, ": {}", text.replace('\n', " "))?,
+                None => writeln!(out)?,
+            }
+        }
+    }
+    Ok(())
+}
+
+/// What a value of a config is, in a few words.
+fn shape(value: &Json, root: &schemars::Schema) -> String {
+    if let Some(target) = value.get("$ref").and_then(Json::as_str) {
+        let target = target.trim_start_matches('#');
+        return root.pointer(target).map_or_else(|| "any".to_owned(), |value| shape(value, root));
+    }
+    if let Some(constant) = value.get("const") {
+        return format!("`{}`", constant.as_str().map_or_else(|| constant.to_string(), str::to_owned));
+    }
+    let several = |values: &[Json], show: &dyn Fn(&Json) -> String| {
+        let mut shapes: Vec<String> = values.iter().map(show).filter(|shape| shape != "null").collect();
+        shapes.dedup();
+        shapes.join(" or ")
+    };
+    if let Some(Json::Array(words)) = value.get("enum") {
+        return several(words, &|word| format!("`{}`", word.as_str().unwrap_or_default()));
+    }
+    for key in ["anyOf", "oneOf"] {
+        if let Some(Json::Array(values)) = value.get(key) {
+            return several(values, &|value| shape(value, root));
+        }
+    }
+    let kind = match value.get("type") {
+        Some(Json::String(kind)) => kind.as_str(),
+        Some(Json::Array(kinds)) => {
+            kinds.iter().filter_map(Json::as_str).find(|kind| *kind != "null").unwrap_or("any")
+        }
+        _ => return "any".to_owned(),
+    };
+    let of = |key: &str| value.get(key).filter(|inner| inner.is_object()).map(|inner| shape(inner, root));
+    match kind {
+        "array" => of("items").map_or_else(|| "list".to_owned(), |items| format!("list of {items}")),
+        "object" => match (of("additionalProperties"), value.get("properties").and_then(Json::as_object)) {
+            (_, Some(keys)) => {
+                let keys: Vec<String> = keys.keys().map(|key| format!("`{key}`")).collect();
+                format!("mapping with {}", keys.join(", "))
+            }
+            (Some(values), None) => format!("mapping of names to {values}"),
+            (None, None) => "mapping".to_owned(),
+        },
+        "string" => "text".to_owned(),
+        "integer" => "whole number".to_owned(),
+        other => other.to_owned(),
+    }
 }
 
 fn visible(root: &Command) -> impl Iterator<Item = &Command> {

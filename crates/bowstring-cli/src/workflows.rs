@@ -129,7 +129,7 @@ pub(crate) fn validate(args: &ValidateArgs, context: &Context<'_>) -> Result<()>
     let workflow = load(document, &engine)?;
     let steps = workflow.steps.len();
     let plural = if steps == 1 { "step" } else { "steps" };
-    to_stdout(|out| writeln!(out, "{}: valid, {steps} {plural}", document.file.display()))
+    to_stdout(|out| writeln!(out, "{}: valid, {steps} {plural}", printable(&source_name(&document.file))))
 }
 
 /// Draws a workflow.

@@ -1,5 +1,7 @@
 //! How does a whole SQL query become a frame?
 
+use std::convert::Infallible;
+use std::ops::ControlFlow;
 use std::sync::Arc;
 
 use bowstring_core::nearest;
@@ -13,7 +15,7 @@ use datafusion::execution::context::SQLOptions;
 use datafusion::execution::session_state::SessionStateBuilder;
 use datafusion::sql::parser::Statement;
 use datafusion::sql::resolve::resolve_table_references;
-use datafusion::sql::sqlparser::ast;
+use datafusion::sql::sqlparser::ast::{self, Visit};
 use futures::FutureExt;
 
 use crate::error::during;
@@ -85,16 +87,36 @@ fn reads(body: &ast::SetExpr) -> bool {
 
 fn tables_of(statement: &Statement) -> Result<Vec<String>> {
     let (tables, _) = resolve_table_references(statement, false).map_err(during("reading a query"))?;
+    let mut functions = TableFunctions::default();
+    if let Statement::Statement(statement) = statement {
+        let ControlFlow::Continue(()) = statement.visit(&mut functions);
+    }
     let mut names: Vec<String> = tables
         .into_iter()
         .map(|table| match table {
             TableReference::Bare { table } => table.to_string(),
             qualified => qualified.to_string(),
         })
+        .filter(|name| !functions.0.contains(name))
         .collect();
     names.sort_unstable();
     names.dedup();
     Ok(names)
+}
+
+/// The functions that stand where tables do, as `generate_series(1, 10)`.
+#[derive(Default)]
+struct TableFunctions(Vec<String>);
+
+impl ast::Visitor for TableFunctions {
+    type Break = Infallible;
+
+    fn pre_visit_table_factor(&mut self, factor: &ast::TableFactor) -> ControlFlow<Infallible> {
+        if let ast::TableFactor::Table { name, args: Some(_), .. } = factor {
+            self.0.push(name.to_string());
+        }
+        ControlFlow::Continue(())
+    }
 }
 
 /// Gives the columns of the outermost SELECT the names that they are written with: DataFusion would

@@ -33,6 +33,15 @@ fn queries_run_over_named_frames() {
             +----------+----------+"#]],
     );
     check(
+        "select sum(value), (select count(*) from people) as people from generate_series(1, 4)",
+        expect![[r#"
+            +------------+--------+
+            | sum(value) | people |
+            +------------+--------+
+            | 10         | 4      |
+            +------------+--------+"#]],
+    );
+    check(
         "values (1, 'a'), (2, 'b')",
         expect![[r#"
         +---------+---------+

@@ -1,0 +1,7 @@
+//! The command as its users run it: a process with arguments, streams, signals and an exit code.
+
+mod reference;
+mod signals;
+mod support;
+mod tables;
+mod workflows;

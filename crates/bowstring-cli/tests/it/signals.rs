@@ -1,0 +1,86 @@
+//! SIGINT and SIGTERM, once and twice.
+
+#![cfg(unix)]
+
+use std::{
+    process::{Child, Command},
+    time::{Duration, Instant},
+};
+
+use crate::support::{Folder, wait_until};
+
+fn signal(child: &Child, name: &str) {
+    let sent = Command::new("kill").args([&format!("-{name}"), &child.id().to_string()]).status().unwrap();
+    assert!(sent.success());
+}
+
+/// A workflow that would write for minutes, once it has begun to.
+fn writing(folder: &Folder) -> Child {
+    folder.document(
+        "w.yaml",
+        r#"
+  - {name: rows, type: sql, config: {query: "SELECT a.value * b.value AS x FROM generate_series(1, 200000) a CROSS JOIN generate_series(1, 200000) b"}}
+  - {name: save, type: write, input: rows, config: {path: out.csv}}
+"#,
+    );
+    folder.file("out.csv", "old");
+    let child = folder.start(&["run", "w.yaml"]);
+    wait_until("a temporary file", || folder.names().iter().any(|name| name.ends_with(".tmp")));
+    child
+}
+
+#[test]
+fn the_first_signal_stops_the_run_and_leaves_nothing_half_written() {
+    for (name, code) in [("INT", 130), ("TERM", 143)] {
+        let folder = Folder::new();
+        let child = writing(&folder);
+        signal(&child, name);
+        let output = child.wait_with_output().unwrap();
+        let shown = folder.shown(&output);
+        assert_eq!(output.status.code(), Some(code), "{shown}");
+        assert!(
+            shown.contains("test cancelled in") && shown.contains("error: the run was stopped"),
+            "{shown}"
+        );
+        assert_eq!(std::fs::read_to_string(folder.path("out.csv")).unwrap(), "old");
+        assert_eq!(folder.names(), ["out.csv", "people.csv", "people.parquet", "w.yaml"]);
+    }
+}
+
+#[test]
+fn a_query_is_stopped() {
+    let folder = Folder::new();
+    let query =
+        "SELECT count(*) FROM generate_series(1, 10000000) a CROSS JOIN generate_series(1, 10000000) b";
+    let child = folder.start(&["sql", query]);
+    std::thread::sleep(Duration::from_millis(300));
+    signal(&child, "INT");
+    let asked = Instant::now();
+    let output = child.wait_with_output().unwrap();
+    assert_eq!(output.status.code(), Some(130), "{}", folder.shown(&output));
+    assert!(asked.elapsed() < Duration::from_secs(5), "{:?}", asked.elapsed());
+}
+
+#[test]
+fn the_second_signal_ends_the_process_at_once() {
+    let folder = Folder::new();
+    let made = Command::new("mkfifo").arg(folder.path("pipe.csv")).status().unwrap();
+    assert!(made.success());
+    // Nobody reads the pipe: opening it never ends, and cannot be interrupted.
+    folder.document(
+        "w.yaml",
+        "  - {name: data, type: read, config: {path: people.csv}}\n  - {name: save, type: write, input: data, config: {path: pipe.csv}}\n",
+    );
+    let child = folder.start(&["run", "w.yaml", "--events", "events.jsonl"]);
+    let events = folder.path("events.jsonl");
+    wait_until("the step", || {
+        std::fs::read_to_string(&events).is_ok_and(|text| text.contains("step_started"))
+    });
+    signal(&child, "INT");
+    std::thread::sleep(Duration::from_millis(200));
+    let asked = Instant::now();
+    signal(&child, "INT");
+    let output = child.wait_with_output().unwrap();
+    assert_eq!(output.status.code(), Some(130), "{}", folder.shown(&output));
+    assert!(asked.elapsed() < Duration::from_secs(2), "{:?}", asked.elapsed());
+}
