@@ -121,7 +121,7 @@ fn a_corrupt_file_is_bad_data() {
     let bench = Bench::new();
     std::fs::write(bench.path("bad.parquet"), b"PAR1 this is not what it says PAR1").unwrap();
     let read = "  - {name: it, type: read, config: {path: \"${dir}/bad.parquet\"}}";
-    expect!["exit 3: step `it` (data): `DIR/bad.parquet` is not a valid parquet file: EOF: Parquet file too small. Size is 34 but need 544438633"].assert_eq(&bench.shown(read, "it"));
+    expect!["exit 3: step `it` (data): `DIR/bad.parquet` is not a valid parquet file: its footer claims 544438625 bytes, but the file has 34"].assert_eq(&bench.shown(read, "it"));
 }
 
 #[test]

@@ -16,7 +16,7 @@ fn write(config: &str) -> String {
 #[test]
 fn every_format_is_written_and_read_back() {
     let bench = Bench::new();
-    for name in ["out/a.parquet", "b.arrow"] {
+    for name in ["out/a.parquet", "b.arrow", "c.csv", "d.ndjson"] {
         let finished = bench.run(&write(&format!("path: \"${{dir}}/{name}\"")));
         let report = finished.report.step("it").unwrap();
         let bytes = std::fs::metadata(bench.path(name)).unwrap().len();
