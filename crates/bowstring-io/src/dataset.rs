@@ -1,6 +1,7 @@
 //! Which files belong to a dataset, and what is their common schema?
 
 use std::{
+    io::Read,
     path::{Path, PathBuf},
     sync::Arc,
 };
@@ -50,10 +51,7 @@ impl Dataset {
         if let [path] = paths
             && path.as_os_str() == "-"
         {
-            let spooled = Arc::new(Spooled::read(std::io::stdin().lock(), options.format)?);
-            let options = ReadOptions { format: Some(spooled.format()), ..options.clone() };
-            let dataset = Self::open(&[spooled.path().to_owned()], &options)?;
-            return Ok(Self { spooled: Some(spooled), ..dataset });
+            return Self::of_input(std::io::stdin().lock(), options);
         }
         let files = discover(paths)?;
         let mut format = None;
@@ -74,6 +72,23 @@ impl Dataset {
         let sources = sources.into_iter().collect::<Result<Vec<Arc<dyn Source>>>>()?;
         let (schema, members) = member::merge(sources, hive::partitions(&files)?)?;
         Ok(Self { members, schema, format, spooled: None })
+    }
+
+    /// Opens what standard input holds.
+    fn of_input(input: impl Read, options: &ReadOptions) -> Result<Self> {
+        let spooled = Arc::new(Spooled::read(input, options.format)?);
+        let options = ReadOptions { format: Some(spooled.format()), ..options.clone() };
+        let dataset = Self::open(&[spooled.path().to_owned()], &options);
+        let dataset = dataset.map_err(|error| spooled.rename(error))?;
+        Ok(Self { spooled: Some(spooled), ..dataset })
+    }
+
+    /// An error that names standard input, where its copy is meant.
+    fn rename(spooled: &Option<Arc<Spooled>>, error: IoError) -> IoError {
+        match spooled {
+            Some(spooled) => spooled.rename(error),
+            None => error,
+        }
     }
 
     /// The schema of what is read.
@@ -137,7 +152,8 @@ impl Dataset {
         for (index, member) in self.members.iter().enumerate() {
             if let Some(own) = member.translate(scan)? {
                 let path = member.source.path();
-                parts.extend(guarded(path, self.format.name(), || member.source.parts(index, &own))?);
+                let own = guarded(path, self.format.name(), || member.source.parts(index, &own));
+                parts.extend(own.map_err(|error| Self::rename(&self.spooled, error))?);
             }
         }
         Ok(parts)
@@ -161,12 +177,88 @@ impl Dataset {
             None => Arc::clone(&self.schema),
         };
         let (path, format) = (member.source.path().to_owned(), self.format.name());
-        let batches = guarded(&path, format, || member.source.read(part, &own, cancel))?;
         let (scan, spooled) = (scan.clone(), self.spooled.clone());
+        let batches = guarded(&path, format, || member.source.read(part, &own, cancel));
+        let batches = batches.map_err(|error| Self::rename(&spooled, error))?;
         let adapted = batches.map(move |batch| {
-            let _kept_while_read = &spooled;
-            member.adapt(&batch?, &scan, &schema)
+            // The copy of standard input is kept while it is read.
+            let batch = batch.map_err(|error| Self::rename(&spooled, error))?;
+            member.adapt(&batch, &scan, &schema)
         });
         Ok(guarded_batches(&path, format, Box::new(adapted)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use bowstring_core::render;
+    use expect_test::{Expect, expect};
+
+    fn check(input: &[u8], format: Format, expected: Expect) {
+        let options = ReadOptions { format: Some(format), ..ReadOptions::default() };
+        let scan = Scan::default();
+        let rows = Dataset::of_input(input, &options).and_then(|dataset| {
+            let mut rows = 0;
+            for part in dataset.split(&scan)? {
+                for batch in dataset.read(&part, &scan, &Cancel::new())? {
+                    rows += batch?.num_rows();
+                }
+            }
+            Ok(rows)
+        });
+        let shown = rows.map_or_else(|error| render(&error), |rows| format!("{rows} rows"));
+        expected.assert_eq(&shown);
+    }
+
+    #[test]
+    fn standard_input_is_read_and_named_by_a_dash() {
+        check(b"a,b\n1,2\n3,4\n", Format::Csv, expect!["2 rows"]);
+        check(b"{\"a\":1}\n\n{\"a\":2}", Format::Json, expect!["2 rows"]);
+        check(
+            b"",
+            Format::Csv,
+            expect![[r#"
+            `-` holds no header
+
+            hint: write a header, or give the columns' names in `names`"#]],
+        );
+        check(
+            b"a,b\n1\n",
+            Format::Csv,
+            expect![[r#"
+            a row has 1 values where 2 are expected
+              at -, row 1 (line 2)
+
+            hint: mend the row, check `delimiter` and `quote`, or leave such rows out with `on_bad_rows`"#]],
+        );
+        check(
+            b"a,a\n1,2\n",
+            Format::Csv,
+            expect![[r#"
+            column `a` stands in the header twice, at 1 and at 2
+              at -
+
+            hint: give the columns names of their own with `names`"#]],
+        );
+        check(
+            &[b"a\n".to_vec(), b"1\n".repeat(20_000), b"x\n".to_vec()].concat(),
+            Format::Csv,
+            expect![[r#"
+                value `x` does not fit int64, the type inferred for its column
+                  at -, row 20001 (line 20002), column `a`
+
+                hint: give the column's type in `schema`, or infer it from more rows with `infer_rows`"#]],
+        );
+        check(
+            &[b"a\n".to_vec(), b"1\n".repeat(2 << 20), b"\"x\n".to_vec()].concat(),
+            Format::Csv,
+            expect![[r#"
+                a quoted value is never closed
+                  at -, row 2097153 (line 2097154)
+
+                hint: close the quote, or say with `quote` what quotes a value"#]],
+        );
+        check(b"PAR1", Format::Parquet, expect!["`-` is not a valid parquet file: it has only 4 bytes"]);
     }
 }

@@ -253,6 +253,22 @@ impl IoError {
         IoError::Malformed { path: path.to_owned(), format, reason: reason.to_string(), hint: None }
     }
 
+    /// The file that it is about, when there is one.
+    pub(crate) fn path_mut(&mut self) -> Option<&mut PathBuf> {
+        match self {
+            IoError::System { path, .. }
+            | IoError::UnknownFormat { path }
+            | IoError::Malformed { path, .. }
+            | IoError::SchemaMismatch { path, .. }
+            | IoError::Row { path, .. }
+            | IoError::DuplicateColumn { path, .. }
+            | IoError::NoColumns { path, .. }
+            | IoError::NotInEncoding { path, .. }
+            | IoError::Changed { path } => Some(path),
+            _ => None,
+        }
+    }
+
     pub(crate) fn option(option: &'static str, reason: impl Into<String>) -> Self {
         IoError::InvalidOption { option, reason: reason.into(), hint: None }
     }

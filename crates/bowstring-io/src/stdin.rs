@@ -37,6 +37,16 @@ impl Spooled {
         &self.path
     }
 
+    /// The error with standard input in place of its copy.
+    pub(crate) fn rename(&self, mut error: IoError) -> IoError {
+        if let Some(path) = error.path_mut()
+            && path.as_path() == self.path()
+        {
+            *path = "-".into();
+        }
+        error
+    }
+
     pub(crate) fn format(&self) -> Format {
         self.format
     }

@@ -127,12 +127,7 @@ fn names(path: &Path, options: &CsvOptions, header: Option<Vec<String>>) -> Resu
         (Some(names), Some(header)) if options.has_header && names.len() != header.len() => {
             return Err(IoError::InvalidOption {
                 option: "names",
-                reason: format!(
-                    "has {} names for the {} columns of `{}`",
-                    names.len(),
-                    header.len(),
-                    path.display()
-                ),
+                reason: format!("has {} names for {} columns", names.len(), header.len()),
                 hint: Some("give each column of the header one name"),
             });
         }

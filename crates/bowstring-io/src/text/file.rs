@@ -11,7 +11,7 @@ use encoding_rs::{DecoderResult, Encoding, UTF_8};
 use rayon::iter::{IntoParallelRefIterator, ParallelIterator};
 use tempfile::NamedTempFile;
 
-use crate::{IoError, Result};
+use crate::{IoError, Result, identity::Identity};
 
 const BOM: &[u8] = b"\xef\xbb\xbf";
 const COPY_BYTES: usize = 1 << 20;
@@ -31,6 +31,7 @@ pub(crate) fn part_bytes(bytes: u64) -> u64 {
 #[derive(Debug)]
 pub(crate) struct TextFile {
     path: PathBuf,
+    identity: Identity,
     copy: Option<NamedTempFile>,
     /// The bytes of the text, a byte order mark left away.
     range: Range<u64>,
@@ -50,6 +51,7 @@ impl TextFile {
         if metadata.is_dir() {
             return Err(IoError::system("read", path, std::io::ErrorKind::IsADirectory.into()));
         }
+        let identity = Identity::of(&file, path)?;
         let copy = if encoding != UTF_8 {
             Some(transcode(path, &mut file, encoding)?)
         } else if !metadata.is_file() {
@@ -59,7 +61,7 @@ impl TextFile {
         } else {
             None
         };
-        let mut text = Self { path: path.to_owned(), copy, range: 0..0 };
+        let mut text = Self { path: path.to_owned(), identity, copy, range: 0..0 };
         let mut bytes = text.open_bytes()?;
         let length = bytes.metadata().map_err(system)?.len();
         let mut mark = Vec::new();
@@ -118,11 +120,13 @@ impl TextFile {
     }
 
     fn open_bytes(&self) -> Result<File> {
-        let opened = match &self.copy {
-            Some(copy) => copy.reopen(),
-            None => File::open(&self.path),
-        };
-        opened.map_err(|error| IoError::system("open", &self.path, error))
+        let system = |error| IoError::system("open", &self.path, error);
+        if let Some(copy) = &self.copy {
+            return copy.reopen().map_err(system);
+        }
+        let file = File::open(&self.path).map_err(system)?;
+        self.identity.check(&file, &self.path)?;
+        Ok(file)
     }
 }
 

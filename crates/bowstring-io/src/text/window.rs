@@ -61,6 +61,10 @@ impl Window {
         let read = Read::by_ref(&mut self.file).take(wanted).read_to_end(&mut self.bytes);
         let read = read.map_err(|error| IoError::system("read", &self.path, error))?;
         self.ended = (read as u64) < wanted;
+        if self.ended && self.file.limit() > 0 {
+            // The range ends inside the file that was opened first.
+            return Err(IoError::Changed { path: self.path.clone() });
+        }
         Ok(true)
     }
 }

@@ -3,8 +3,10 @@
 use std::sync::Arc;
 
 use arrow::datatypes::{DataType, Field, Schema};
-use bowstring_io::CsvOptions;
+use bowstring_core::{Cancel, render};
+use bowstring_io::{BadRows, CsvOptions, Dataset, ReadOptions, Scan};
 use expect_test::expect;
+use proptest::{collection::vec, prelude::*, sample::select};
 
 use super::{check, check_with};
 
@@ -229,4 +231,49 @@ fn a_null_where_the_schema_has_none() {
         hint: make the column nullable in `schema`
     "#]],
     );
+}
+
+#[test]
+fn a_file_that_changes_while_it_is_read() {
+    let (folder, path) = crate::texts::Folder::with("data.csv", b"a,b\n1,2\n3,4\n");
+    let dataset = Dataset::open(std::slice::from_ref(&path), &ReadOptions::default()).unwrap();
+    let scan = Scan::default();
+    let parts = dataset.split(&scan).unwrap();
+    std::fs::write(&path, b"a,b\n1,2\n").unwrap();
+    let error = dataset.read(&parts[0], &scan, &Cancel::new()).err().unwrap();
+    expect![[r#"
+        `data.csv` changed while it was read
+
+        hint: read it again when its writer is done"#]]
+    .assert_eq(&folder.hide(&render(&error)));
+}
+
+proptest! {
+    #[test]
+    fn any_bytes_are_a_table_or_an_error_that_names_the_file(
+        bytes in vec(select(b"a1,\"\n\r\\#-:TZ.e+ {}[]tn\0\xff\xc3\xa9\xef\xbb\xbf".as_slice()), 0..60),
+        header: bool,
+        skip: bool,
+        json: bool,
+    ) {
+        let options = CsvOptions {
+            has_header: header,
+            comment: Some(b'#'),
+            escape: Some(b'\\'),
+            infer_rows: 2,
+            on_bad_rows: if skip { BadRows::Skip } else { BadRows::Error },
+            ..CsvOptions::default()
+        };
+        let options = ReadOptions { csv: options, ..ReadOptions::default() };
+        let (folder, path) = crate::texts::Folder::with(if json { "data.json" } else { "data.csv" }, &bytes);
+        let read = Dataset::open(&[path], &options).and_then(|dataset| crate::support::scan(&dataset, &scan_all()));
+        if let Err(error) = read {
+            let text = folder.hide(&render(&error));
+            prop_assert!(text.contains("data.") && !text.contains("gave up"), "{}", text);
+        }
+    }
+}
+
+fn scan_all() -> Scan {
+    Scan { batch_rows: 3, ..Scan::default() }
 }

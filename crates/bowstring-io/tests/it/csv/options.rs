@@ -118,7 +118,7 @@ fn names_come_from_the_header_the_caller_or_the_position() {
         "a,b,c\n1,2,3\n",
         CsvOptions { names: names(), ..options() },
         expect![[r#"
-            `names` has 2 names for the 3 columns of `data.csv`
+            `names` has 2 names for 3 columns
 
             hint: give each column of the header one name
         "#]],
