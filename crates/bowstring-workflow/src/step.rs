@@ -20,6 +20,11 @@ pub trait Step: Send + Sync {
         Fusion::None
     }
 
+    /// Whether its output is its one input as it came, so that a plan can go on behind it.
+    fn passes_on(&self) -> bool {
+        false
+    }
+
     /// The path it writes, so that two steps that write one path can be refused.
     fn writes(&self) -> Option<PathBuf> {
         None

@@ -5,7 +5,8 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use bowstring_query::{Session, SessionOptions};
 use bowstring_workflow::{
-    Document, Finished, Limits, Params, Problems, Registry, RunOptions, StepType, Workflow, run,
+    Document, Event, EventKind, Finished, Limits, Params, Problems, Registry, RunOptions, StepType, Workflow,
+    run,
 };
 
 use crate::{Result, machine, steps};
@@ -80,7 +81,11 @@ impl Engine {
     /// # Errors
     /// When the run cannot begin; then nothing was started.
     pub fn run(&self, workflow: &Workflow, options: RunOptions<'_>) -> Result<Finished> {
-        Ok(run(workflow, self.options(options), self.session.runtime())?)
+        let mut options = self.options(options);
+        if tracing::enabled!(tracing::Level::DEBUG) {
+            options.observers.push(Box::new(log));
+        }
+        Ok(run(workflow, options, self.session.runtime())?)
     }
 
     pub(crate) fn options<'a>(&self, mut options: RunOptions<'a>) -> RunOptions<'a> {
@@ -91,5 +96,27 @@ impl Engine {
             options.max_parallel = self.session.threads();
         }
         options
+    }
+}
+
+/// An event as a line of the log.
+fn log(event: &Event) {
+    let run = &*event.run_id;
+    match &event.kind {
+        EventKind::RunStarted { name, total_steps } => {
+            tracing::debug!(run, %name, total_steps, "run started")
+        }
+        EventKind::StepStarted { step, attempt } => tracing::debug!(run, %step, attempt, "step started"),
+        EventKind::StepRetried { step, attempt, wait, error } => {
+            tracing::debug!(run, %step, attempt, ?wait, error = error.message, "step failed and is repeated");
+        }
+        EventKind::StepFinished { step, report } => {
+            let error = report.error.as_ref().map(|error| error.message.as_str());
+            tracing::debug!(run, %step, state = ?report.state, rows = report.rows, error, "step finished");
+        }
+        EventKind::RunFinished { status, execution_time } => {
+            tracing::debug!(run, ?status, ?execution_time, "run finished");
+        }
+        _ => {}
     }
 }

@@ -17,9 +17,9 @@ use crate::{Engine, Relation, Result};
 pub struct PlannedUnit {
     /// The steps, in an order in which each comes after its inputs.
     pub steps: Vec<PlannedStep>,
-    /// The physical plan, one operator a line; `None` where a step is no relational one, where what
-    /// comes in is not known before the run, and for a scan that each of its consumers has in its own
-    /// plan.
+    /// The physical plan, one operator a line; `None` where a step is no relational one, where the
+    /// columns that come in are not known before the run, and for a scan that each of its consumers has
+    /// in its own plan.
     pub physical_plan: Option<String>,
 }
 
@@ -70,8 +70,13 @@ impl Engine {
             waiting = later;
             for unit in ready {
                 let PlanUnit { steps, lazy } = &units[unit];
-                let Some(relation) = self.plan_unit(workflow, steps, &known)? else { continue };
                 let Some(boundary) = steps.last() else { continue };
+                let spec = &workflow.steps[*boundary];
+                if let (true, [(_, input)]) = (spec.step.passes_on(), spec.inputs.as_slice()) {
+                    known.extend(known.get(input).cloned().map(|relation| (*boundary, relation)));
+                    continue;
+                }
+                let Some(relation) = self.plan_unit(workflow, steps, &known)? else { continue };
                 if *lazy {
                     known.insert(*boundary, relation);
                 } else {

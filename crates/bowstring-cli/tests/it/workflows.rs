@@ -370,6 +370,20 @@ fn events_that_cannot_be_written_are_told_after_the_run() {
 }
 
 #[test]
+fn the_log_says_what_happens_when_it_is_asked() {
+    let folder = Folder::new();
+    folder.document("w.yaml", CHAIN);
+    let silent = folder.output(&["run", "w.yaml"]);
+    assert_eq!(String::from_utf8_lossy(&silent.stderr), "");
+    let output = folder.command(&["run", "w.yaml"]).env("BOWSTRING_LOG", "bowstring=debug").output().unwrap();
+    let log = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(
+        log.contains("step finished") && log.contains("step=save") && log.contains("run finished"),
+        "{log}"
+    );
+}
+
+#[test]
 fn the_example_runs() {
     let folder = Folder::new();
     let out = format!("out={}", folder.path("out").display());

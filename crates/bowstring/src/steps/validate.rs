@@ -215,6 +215,10 @@ impl Step for Validate {
         Some(TABLE)
     }
 
+    fn passes_on(&self) -> bool {
+        true
+    }
+
     fn run(self: Arc<Self>, inputs: Inputs, context: StepContext) -> Work {
         Work::blocking(move || self.validate(&inputs, &context))
     }

@@ -92,6 +92,26 @@ fn a_bare_scan_is_scanned_by_each_consumer_and_other_steps_by_none() {
 }
 
 #[test]
+fn a_plan_goes_on_behind_a_step_that_hands_its_input_on() {
+    check(
+        r#"
+  - {name: data, type: read, config: {path: "${dir}/people.parquet"}}
+  - {name: sound, type: validate, input: data, config: {rows: {min: 1}}}
+  - {name: adults, type: filter, input: sound, config: {query: "age > 10"}}"#,
+        Keep::Leaves,
+        &expect![[r#"
+            data
+                CooperativeExec
+                  DatasetExec: files=1, partitions=1, projection=[name, age, score]
+            sound
+            adults
+                FilterExec: age@1 > 10
+                  DataSourceExec: partitions=1, partition_sizes=[0]
+        "#]],
+    );
+}
+
+#[test]
 fn a_step_with_its_own_fields_is_a_boundary() {
     check(
         r#"
