@@ -306,7 +306,7 @@ impl QueryError {
             DataFusionError::SQL(error, _) => crate::parse::syntax_error("", error),
             DataFusionError::SchemaError(error, _) => Self::from_schema(error),
             DataFusionError::ResourcesExhausted(reason) => {
-                QueryError::MemoryLimit { limit: None, reason: first_line(reason) }
+                QueryError::MemoryLimit { limit: None, reason: refused(reason) }
             }
             DataFusionError::Plan(reason)
             | DataFusionError::NotImplemented(reason)
@@ -341,7 +341,9 @@ impl QueryError {
         if let Some(error) = error.downcast_ref::<ArrowError>() {
             return Self::from_arrow(error, during);
         }
-        QueryError::Internal { during, reason: error.to_string() }
+        // What a function says of what it was given, such as of a regular expression.
+        let reason = error.to_string().split_whitespace().collect::<Vec<_>>().join(" ");
+        QueryError::Compute { reason }
     }
 
     fn from_arrow(error: &ArrowError, during: &'static str) -> Self {
@@ -399,6 +401,18 @@ impl QueryError {
 
 fn first_line(text: &str) -> String {
     text.lines().next().unwrap_or_default().trim().to_owned()
+}
+
+/// Which operator asked for how much, of a sentence that begins with `Failed to allocate additional
+/// 20.5 KB for ExternalSorter[0] with …`.
+fn refused(reason: &str) -> String {
+    let short = reason.split_once("additional ").and_then(|(_, rest)| {
+        let (bytes, rest) = rest.split_once(" for ")?;
+        let (operator, _) = rest.split_once(" with ")?;
+        let (operator, _) = operator.split_once('[').unwrap_or((operator, ""));
+        Some(format!("{operator}, which asked for {bytes} more"))
+    });
+    short.unwrap_or_else(|| first_line(reason))
 }
 
 /// For `map_err`: what was going on when DataFusion failed.

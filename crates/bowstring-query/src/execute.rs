@@ -33,7 +33,7 @@ impl Frame {
     }
 
     async fn run_to_end(&self, cancel: &Cancel) -> Result<Collected> {
-        let plan = self.physical_plan().await?;
+        let plan = self.guarded_plan(cancel).await?;
         let task = self.session().task(cancel)?;
         let batches = collect_partitioned(Arc::clone(&plan), task.context)
             .await
@@ -62,10 +62,11 @@ impl Frame {
         self.session().may_block()?;
         let (frame, token) = (self.clone(), cancel.clone());
         wait(run(self.session(), cancel, async move {
-            let plan = frame.physical_plan().await?;
             if !analyze {
+                let plan = frame.physical_plan().await?;
                 return Ok(DisplayableExecutionPlan::new(plan.as_ref()).indent(false).to_string());
             }
+            let plan = frame.guarded_plan(&token).await?;
             let mut stream = FrameStream::start_plan(&frame, Arc::clone(&plan), &token);
             while let Some(batch) = stream.next_batch().await {
                 batch?;
@@ -78,12 +79,18 @@ impl Frame {
         self.session().state().create_physical_plan(self.plan()).await.map_err(during("planning a query"))
     }
 
+    /// The plan as it runs: its operators notice when `cancel` is set.
+    pub(crate) async fn guarded_plan(&self, cancel: &Cancel) -> Result<Arc<dyn ExecutionPlan>> {
+        crate::guard::guard(self.physical_plan().await?, cancel).map_err(during("planning a query"))
+    }
+
     pub(crate) fn running(&self, error: &datafusion::error::DataFusionError) -> QueryError {
         self.session().with_limit(QueryError::from_datafusion(error, "running a query"))
     }
 }
 
-/// Runs `work` on the session's threads until it is done or cancelled.
+/// Runs `work` on the session's threads until it is done or cancelled. A cancelled call returns at
+/// once; its work ends at the next batch.
 async fn run<T: Send + 'static>(
     session: &Session,
     cancel: &Cancel,
@@ -91,9 +98,8 @@ async fn run<T: Send + 'static>(
 ) -> Result<T> {
     cancel.check()?;
     let mut tasks = JoinSet::new();
-    let cancel = cancel.clone();
-    tasks.spawn_on(until_cancelled(cancel, work), session.runtime());
-    match tasks.join_next().await {
+    tasks.spawn_on(work, session.runtime());
+    match until_cancelled(cancel.clone(), async { Ok(tasks.join_next().await) }).await? {
         Some(Ok(result)) => result,
         Some(Err(error)) => Err(stopped(error)),
         None => Err(Cancelled.into()),

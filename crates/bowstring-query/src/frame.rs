@@ -32,6 +32,7 @@ impl Frame {
     /// Checks `plan` and makes a frame of it. Its columns lose the names of the tables that they
     /// come from, and must have a name each.
     pub(crate) fn new(session: &Session, plan: LogicalPlan) -> Result<Self> {
+        crate::size::check_plan(&plan)?;
         let plan = without_qualifiers(plan)?;
         let state = session.state();
         let plan = state

@@ -1,10 +1,12 @@
 //! How does text become expressions?
 
+use std::ops::ControlFlow;
+
 use datafusion::common::DFSchema;
 use datafusion::logical_expr::expr::Sort;
 use datafusion::logical_expr::{Expr, ExprSchemable};
 use datafusion::sql::parser::{DFParserBuilder, Statement};
-use datafusion::sql::sqlparser::ast::{self, ExprWithAlias};
+use datafusion::sql::sqlparser::ast::{self, ExprWithAlias, VisitMut, visit_expressions_mut};
 use datafusion::sql::sqlparser::dialect::GenericDialect;
 use datafusion::sql::sqlparser::parser::{Parser, ParserError};
 use datafusion::sql::sqlparser::tokenizer::Token;
@@ -42,7 +44,8 @@ pub(crate) fn shortened(text: &str) -> String {
     }
 }
 
-fn parse<T>(text: &str, read: impl FnOnce(&mut Parser<'_>) -> Result<T, ParserError>) -> Result<T> {
+fn parse<T: VisitMut>(text: &str, read: impl FnOnce(&mut Parser<'_>) -> Result<T, ParserError>) -> Result<T> {
+    crate::size::check_text(text)?;
     let result = Parser::new(&DIALECT).with_recursion_limit(RECURSION_LIMIT).try_with_sql(text).and_then(
         |mut parser| {
             let value = read(&mut parser)?;
@@ -50,11 +53,14 @@ fn parse<T>(text: &str, read: impl FnOnce(&mut Parser<'_>) -> Result<T, ParserEr
             if rest.token == Token::EOF { Ok(value) } else { parser.expected("end of the expression", rest) }
         },
     );
-    result.map_err(|error| syntax_error(text, &error))
+    let mut value = result.map_err(|error| syntax_error(text, &error))?;
+    approximate(&mut value);
+    Ok(value)
 }
 
 /// The one statement of a query.
 pub(crate) fn statement(text: &str) -> Result<Statement> {
+    crate::size::check_text(text)?;
     let parsed = DFParserBuilder::new(text)
         .with_dialect(&DIALECT)
         .with_recursion_limit(RECURSION_LIMIT)
@@ -65,10 +71,36 @@ pub(crate) fn statement(text: &str) -> Result<Statement> {
         other => QueryError::from_datafusion(other, "parsing"),
     })?;
     match (statements.pop_front(), statements.len()) {
-        (Some(statement), 0) => Ok(statement),
+        (Some(mut statement), 0) => {
+            if let Statement::Statement(statement) = &mut statement {
+                approximate(statement.as_mut());
+            }
+            Ok(statement)
+        }
         (None, _) => Err(QueryError::plan("the query is empty")),
         (Some(_), more) => Err(QueryError::plan(format!("{} statements instead of one", more + 1))),
     }
+}
+
+/// Makes numbers with an exponent what SQL says they are, doubles; all others are exact.
+fn approximate(parsed: &mut impl VisitMut) {
+    let found: ControlFlow<()> = visit_expressions_mut(parsed, |expr| {
+        if let ast::Expr::Value(value) = expr
+            && let ast::Value::Number(number, _) = &value.value
+            && number.contains(['e', 'E'])
+        {
+            let text = ast::Value::SingleQuotedString(number.clone());
+            *expr = ast::Expr::Cast {
+                kind: ast::CastKind::Cast,
+                expr: Box::new(ast::Expr::Value(text.into())),
+                data_type: ast::DataType::Double(ast::ExactNumberInfo::None),
+                array: false,
+                format: None,
+            };
+        }
+        ControlFlow::Continue(())
+    });
+    debug_assert!(found.is_continue());
 }
 
 impl Frame {

@@ -40,9 +40,15 @@ pub(crate) fn predicate(session: &Session, dataset: Arc<Dataset>, text: &str) ->
 /// A frame over rows in memory, cut into runs of about equal length, one for each thread.
 pub(crate) fn table(session: &Session, table: &Table) -> Result<Frame> {
     let partitions = cut(table, session.threads());
-    let provider =
-        MemTable::try_new(Arc::clone(table.schema()), partitions).map_err(during("reading a table"))?;
-    frame(session, Arc::new(provider))
+    let schema = table.schema();
+    let rows = session.state().config().batch_size();
+    let is_large = table.batches().iter().any(|batch| batch.num_rows() > rows);
+    let provider = if session.memory_limit().is_some() && is_large {
+        crate::pieces::provider(schema, partitions, rows)
+    } else {
+        MemTable::try_new(Arc::clone(schema), partitions).map(|table| Arc::new(table) as _)
+    };
+    frame(session, provider.map_err(during("reading a table"))?)
 }
 
 fn frame(session: &Session, provider: Arc<dyn TableProvider>) -> Result<Frame> {

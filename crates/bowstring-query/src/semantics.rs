@@ -16,15 +16,17 @@ use datafusion::optimizer::analyzer::{
 };
 
 use crate::QueryError;
+use crate::overflow::CheckedArithmetic;
 
-/// The rules that check and complete a plan, in order. Ours look at the types that the user wrote,
-/// so they come before coercion changes them.
+/// The rules that check and complete a plan, in order. Comparisons are checked with the types that
+/// the user wrote, before coercion changes them.
 pub(crate) fn analyzer_rules() -> Vec<Arc<dyn AnalyzerRule + Send + Sync>> {
     vec![
         Arc::new(ResolveGroupingFunction::new()),
         Arc::new(NoMixedComparison),
         Arc::new(TypeCoercion::new()),
         Arc::new(FoldLiteralCasts),
+        Arc::new(CheckedArithmetic),
     ]
 }
 

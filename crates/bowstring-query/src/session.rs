@@ -28,7 +28,8 @@ pub struct SessionOptions {
     pub memory: Option<u64>,
     /// Where to spill; the system's temporary folder when `None`.
     pub spill_dir: Option<PathBuf>,
-    /// Most rows of a batch. Default: 8192.
+    /// Most rows of a batch. Default: 8192. A tight limit of memory makes it smaller, so that many
+    /// batches fit.
     pub batch_rows: usize,
 }
 
@@ -179,11 +180,15 @@ impl Session {
     }
 }
 
+/// Bytes of a worker's stack. The system gives them out as they are touched; deep plans touch more
+/// than a usual thread has.
+const STACK: usize = 64 << 20;
+
 fn start_runtime(threads: usize) -> Result<Runtime> {
     let runtime = Builder::new_multi_thread()
         .worker_threads(threads)
         .thread_name("bowstring-query")
-        .thread_stack_size(8 << 20)
+        .thread_stack_size(STACK)
         .enable_all()
         .build()
         .map_err(|error| QueryError::Start(Arc::new(error)))?;
@@ -204,7 +209,7 @@ fn start_runtime(threads: usize) -> Result<Runtime> {
 fn state(options: &SessionOptions, threads: usize) -> Result<SessionState> {
     let mut config = SessionConfig::new()
         .with_target_partitions(threads)
-        .with_batch_size(options.batch_rows)
+        .with_batch_size(batch_rows(options, threads))
         .with_information_schema(false)
         .with_collect_statistics(true)
         // Rows keep the order of their file: a partition is a run of it, never a hand of cards.
@@ -216,9 +221,8 @@ fn state(options: &SessionOptions, threads: usize) -> Result<SessionState> {
     settings.sql_parser.default_null_ordering = "nulls_last".to_owned();
     if let Some(memory) = options.memory {
         settings.optimizer.prefer_hash_join = false;
-        let share = usize::try_from(memory).unwrap_or(usize::MAX) / (16 * threads);
         settings.execution.sort_spill_reservation_bytes =
-            share.min(settings.execution.sort_spill_reservation_bytes);
+            operator_share(memory, threads).min(settings.execution.sort_spill_reservation_bytes);
     }
     Ok(SessionStateBuilder::new()
         .with_config(config)
@@ -226,6 +230,20 @@ fn state(options: &SessionOptions, threads: usize) -> Result<SessionState> {
         .with_default_features()
         .with_analyzer_rules(crate::semantics::analyzer_rules())
         .build())
+}
+
+/// The bytes of the limit that each of sixteen operators on each thread could have.
+fn operator_share(memory: u64, threads: usize) -> usize {
+    usize::try_from(memory).unwrap_or(usize::MAX) / threads.saturating_mul(16)
+}
+
+fn batch_rows(options: &SessionOptions, threads: usize) -> usize {
+    /// What a row of a usual table takes.
+    const ROW_BYTES: usize = 256;
+    /// Smaller batches cost more than they save.
+    const LEAST_ROWS: usize = 256;
+    let fit = options.memory.map_or(usize::MAX, |memory| operator_share(memory, threads) / ROW_BYTES);
+    options.batch_rows.min(fit.max(LEAST_ROWS))
 }
 
 fn runtime_env(options: &SessionOptions) -> Result<Arc<RuntimeEnv>> {

@@ -68,7 +68,9 @@ fn not_a_query(text: &str) -> QueryError {
 fn read_only(query: &str) -> Result<Statement> {
     let statement = crate::parse::statement(query)?;
     match &statement {
-        Statement::Statement(inner) if matches!(inner.as_ref(), ast::Statement::Query(query) if reads(&query.body)) => {
+        Statement::Statement(inner) if matches!(inner.as_ref(), ast::Statement::Query(query) if reads(&query.body)) =>
+        {
+            crate::size::check_query(inner)?;
             Ok(statement)
         }
         _ => Err(not_a_query(query)),

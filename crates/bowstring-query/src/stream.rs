@@ -29,6 +29,7 @@ pub struct FrameStream {
     batches: Receiver<Result<RecordBatch>>,
     tasks: JoinSet<()>,
     metrics: Arc<Mutex<Option<PlanMetrics>>>,
+    cancel: Cancel,
     done: bool,
 }
 
@@ -71,6 +72,7 @@ impl FrameStream {
             batches,
             tasks,
             metrics,
+            cancel: cancel.clone(),
             done: false,
         }
     }
@@ -90,13 +92,15 @@ impl FrameStream {
         if self.done {
             return None;
         }
-        let next = match self.batches.recv().await {
-            Some(batch) => Some(batch),
+        let received = until_cancelled(self.cancel.clone(), async { Ok(self.batches.recv().await) });
+        let next = match received.await {
+            Ok(Some(batch)) => Some(batch),
             // The sender is gone: the work has ended, well or in a panic.
-            None => match self.tasks.join_next().await {
+            Ok(None) => match self.tasks.join_next().await {
                 Some(Err(error)) => Some(Err(stopped(error))),
                 Some(Ok(())) | None => None,
             },
+            Err(cancelled) => Some(Err(cancelled)),
         };
         self.done = !matches!(next, Some(Ok(_)));
         next
@@ -122,7 +126,7 @@ async fn produce(
 ) -> Result<PlanMetrics> {
     let plan = match plan {
         Some(plan) => plan,
-        None => frame.physical_plan().await?,
+        None => frame.guarded_plan(cancel).await?,
     };
     let task = frame.session().task(cancel)?;
     let partitions = plan.output_partitioning().partition_count();

@@ -1,7 +1,9 @@
 //! Behaviour of frames and SQL, one module for each question.
 
 mod errors;
+mod extremes;
 mod frames;
+mod limits;
 mod scans;
 mod sql;
 mod support;

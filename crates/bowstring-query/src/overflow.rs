@@ -1,0 +1,283 @@
+//! How does a whole number that does not fit become an error?
+//!
+//! DataFusion's arithmetic on integers goes on past the largest value at the smallest one. This rule
+//! puts checked arithmetic in its place: `+`, `-`, `*` and the sign on integers, and sums of 64-bit
+//! integers, which are taken as decimals and must fit at the end. Sizes of texts and lists to make
+//! are bounded too.
+
+use std::sync::Arc;
+
+use arrow::array::AsArray;
+use arrow::compute::kernels::numeric;
+use arrow::compute::{CastOptions, cast_with_options, max};
+use arrow::datatypes::{DataType, Int64Type};
+use arrow::error::ArrowError;
+use datafusion::common::config::ConfigOptions;
+use datafusion::common::tree_node::{Transformed, TransformedResult, TreeNode};
+use datafusion::common::{Column, DFSchema, Result, ScalarValue};
+use datafusion::error::DataFusionError;
+use datafusion::logical_expr::expr::ScalarFunction;
+use datafusion::logical_expr::expr_rewriter::NamePreserver;
+use datafusion::logical_expr::utils::merge_schema;
+use datafusion::logical_expr::{
+    ColumnarValue, Expr, ExprSchemable, LogicalPlan, LogicalPlanBuilder, Operator, ScalarFunctionArgs,
+    ScalarUDF, ScalarUDFImpl, Signature, Volatility, cast,
+};
+use datafusion::optimizer::AnalyzerRule;
+use datafusion::physical_expr_common::datum::apply;
+
+/// Goes after coercion, when both sides of an operator have one type.
+#[derive(Debug)]
+pub(crate) struct CheckedArithmetic;
+
+impl AnalyzerRule for CheckedArithmetic {
+    fn name(&self) -> &'static str {
+        "checked_arithmetic"
+    }
+
+    fn analyze(&self, plan: LogicalPlan, _config: &ConfigOptions) -> Result<LogicalPlan> {
+        plan.transform_up_with_subqueries(|node| {
+            let schema = merge_schema(&node.inputs());
+            let names = NamePreserver::new(&node);
+            let node = node.map_expressions(|expr| {
+                let name = names.save(&expr);
+                Ok(expr.transform_down(|expr| check(expr, &schema))?.update_data(|expr| name.restore(expr)))
+            })?;
+            node.transform_data(check_sums)
+        })
+        .data()
+    }
+}
+
+fn check(expr: Expr, schema: &DFSchema) -> Result<Transformed<Expr>> {
+    let is_integer = |expr: &Expr| expr.get_type(schema).is_ok_and(|data_type| data_type.is_integer());
+    Ok(match expr {
+        Expr::BinaryExpr(binary)
+            if Arithmetic::of(binary.op).is_some()
+                && is_integer(&binary.left)
+                && is_integer(&binary.right) =>
+        {
+            match Arithmetic::of(binary.op) {
+                Some(op) => Transformed::yes(op.call(*binary.left, *binary.right)),
+                None => Transformed::no(Expr::BinaryExpr(binary)),
+            }
+        }
+        Expr::ScalarFunction(mut call) if SIZED.contains(&call.name()) => {
+            let unbounded = call.args.get_mut(1).filter(|size| !is_small(size));
+            match unbounded {
+                Some(size) => {
+                    let inner = std::mem::take(size);
+                    *size = Expr::ScalarFunction(ScalarFunction::new_udf(Bounded::function(), vec![inner]));
+                    Transformed::yes(Expr::ScalarFunction(call))
+                }
+                None => Transformed::no(Expr::ScalarFunction(call)),
+            }
+        }
+        Expr::Negative(inner) if is_integer(&inner) => {
+            let zero = ScalarValue::new_zero(&inner.get_type(schema)?)?;
+            Transformed::yes(Arithmetic::Minus.call(Expr::Literal(zero, None), *inner))
+        }
+        other => Transformed::no(other),
+    })
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+enum Arithmetic {
+    Plus,
+    Minus,
+    Times,
+}
+
+impl Arithmetic {
+    fn of(operator: Operator) -> Option<Self> {
+        match operator {
+            Operator::Plus => Some(Arithmetic::Plus),
+            Operator::Minus => Some(Arithmetic::Minus),
+            Operator::Multiply => Some(Arithmetic::Times),
+            _ => None,
+        }
+    }
+
+    fn call(self, left: Expr, right: Expr) -> Expr {
+        let function = Checked { op: self, signature: Signature::any(2, Volatility::Immutable) };
+        let function = Arc::new(ScalarUDF::new_from_impl(function));
+        Expr::ScalarFunction(ScalarFunction::new_udf(function, vec![left, right]))
+    }
+}
+
+/// Arithmetic on two integers of one type; an error when the result does not fit it.
+#[derive(Debug, PartialEq, Eq, Hash)]
+struct Checked {
+    op: Arithmetic,
+    signature: Signature,
+}
+
+impl ScalarUDFImpl for Checked {
+    fn name(&self) -> &'static str {
+        match self.op {
+            Arithmetic::Plus => "checked_add",
+            Arithmetic::Minus => "checked_subtract",
+            Arithmetic::Times => "checked_multiply",
+        }
+    }
+
+    fn signature(&self) -> &Signature {
+        &self.signature
+    }
+
+    fn return_type(&self, types: &[DataType]) -> Result<DataType> {
+        types.first().cloned().ok_or_else(no_operands)
+    }
+
+    fn invoke_with_args(&self, args: ScalarFunctionArgs) -> Result<ColumnarValue> {
+        let kernel = match self.op {
+            Arithmetic::Plus => numeric::add,
+            Arithmetic::Minus => numeric::sub,
+            Arithmetic::Times => numeric::mul,
+        };
+        let [left, right] = args.args.as_slice() else { return Err(no_operands()) };
+        apply(left, right, |left, right| kernel(left, right).map_err(plain))
+    }
+}
+
+fn plain(error: ArrowError) -> ArrowError {
+    match error {
+        ArrowError::ArithmeticOverflow(reason) => {
+            let reason = reason.replace("Overflow happened on: ", "");
+            ArrowError::ArithmeticOverflow(format!("{reason} does not fit its type"))
+        }
+        other => other,
+    }
+}
+
+fn no_operands() -> DataFusionError {
+    DataFusionError::Internal("checked arithmetic misses an operand".to_owned())
+}
+
+/// Functions whose second argument says how long the result is. They ask for the memory at once, and
+/// the process ends when there is none.
+const SIZED: [&str; 5] = ["lpad", "rpad", "repeat", "array_repeat", "array_resize"];
+
+/// The longest text or list that they may make.
+const LONGEST: i64 = 1 << 24;
+
+/// Whether a size needs no check when the query runs.
+fn is_small(size: &Expr) -> bool {
+    match size {
+        Expr::Literal(value, _) => {
+            matches!(value.cast_to(&DataType::Int64), Ok(ScalarValue::Int64(Some(size))) if size <= LONGEST)
+        }
+        Expr::ScalarFunction(call) => call.name() == Bounded::NAME,
+        _ => false,
+    }
+}
+
+/// A size, or an error when it is absurd.
+#[derive(Debug, PartialEq, Eq, Hash)]
+struct Bounded {
+    signature: Signature,
+}
+
+impl Bounded {
+    const NAME: &str = "bounded";
+
+    fn function() -> Arc<ScalarUDF> {
+        Arc::new(ScalarUDF::new_from_impl(Bounded { signature: Signature::any(1, Volatility::Immutable) }))
+    }
+}
+
+impl ScalarUDFImpl for Bounded {
+    fn name(&self) -> &str {
+        Self::NAME
+    }
+
+    fn signature(&self) -> &Signature {
+        &self.signature
+    }
+
+    fn return_type(&self, types: &[DataType]) -> Result<DataType> {
+        types.first().cloned().ok_or_else(no_operands)
+    }
+
+    fn invoke_with_args(&self, args: ScalarFunctionArgs) -> Result<ColumnarValue> {
+        let [size] = args.args.as_slice() else { return Err(no_operands()) };
+        let sizes = cast_with_options(&size.to_array(1)?, &DataType::Int64, &CastOptions::default())?;
+        match max(sizes.as_primitive::<Int64Type>()) {
+            Some(most) if most > LONGEST => Err(DataFusionError::Execution(format!(
+                "a text or list of {most} is longer than the {LONGEST} that one function may make"
+            ))),
+            _ => Ok(size.clone()),
+        }
+    }
+}
+
+/// Takes the sums of an aggregation or a window over 64-bit integers as decimals, which no number of
+/// rows fills, and turns them back above it.
+fn check_sums(node: LogicalPlan) -> Result<Transformed<LogicalPlan>> {
+    let (exprs, input) = match &node {
+        LogicalPlan::Aggregate(aggregate) => (&aggregate.aggr_expr, &aggregate.input),
+        LogicalPlan::Window(window) => (&window.window_expr, &window.input),
+        _ => return Ok(Transformed::no(node)),
+    };
+    let schema = input.schema();
+    let mut changed = Vec::with_capacity(exprs.len());
+    for expr in exprs {
+        changed.push(wide_sum(expr, schema)?);
+    }
+    if changed.iter().all(Option::is_none) {
+        return Ok(Transformed::no(node));
+    }
+    let all: Vec<Expr> =
+        changed.iter().zip(exprs).map(|(new, old)| new.as_ref().unwrap_or(old).clone()).collect();
+    let before = Arc::clone(node.schema());
+    let unchanged = before.fields().len() - exprs.len();
+    let node = match node {
+        LogicalPlan::Aggregate(aggregate) => LogicalPlanBuilder::from(Arc::unwrap_or_clone(aggregate.input))
+            .aggregate(aggregate.group_expr, all)?,
+        LogicalPlan::Window(window) => {
+            LogicalPlanBuilder::from(Arc::unwrap_or_clone(window.input)).window(all)?
+        }
+        other => LogicalPlanBuilder::from(other),
+    };
+    let columns = before.iter().enumerate().map(|(index, (qualifier, field))| {
+        let column = Expr::Column(Column::new(qualifier.cloned(), field.name()));
+        match index.checked_sub(unchanged).and_then(|index| changed.get(index)) {
+            Some(Some(_)) => {
+                cast(column, field.data_type().clone()).alias_qualified(qualifier.cloned(), field.name())
+            }
+            _ => column,
+        }
+    });
+    let columns: Vec<Expr> = columns.collect();
+    Ok(Transformed::yes(node.project(columns)?.build()?))
+}
+
+/// The expression as a sum of decimals, under its own name; `None` when it is no sum of 64-bit
+/// integers.
+fn wide_sum(expr: &Expr, schema: &DFSchema) -> Result<Option<Expr>> {
+    let names = NamePreserver::new_for_projection();
+    let name = names.save(expr);
+    let widened = expr.clone().transform_down(|expr| {
+        Ok(match expr {
+            Expr::AggregateFunction(mut call) if call.func.name() == "sum" => {
+                let wide = widen(&mut call.params.args, schema)?;
+                Transformed::new_transformed(Expr::AggregateFunction(call), wide)
+            }
+            Expr::WindowFunction(mut call) if call.fun.name() == "sum" => {
+                let wide = widen(&mut call.params.args, schema)?;
+                Transformed::new_transformed(Expr::WindowFunction(call), wide)
+            }
+            other => Transformed::no(other),
+        })
+    })?;
+    Ok(widened.transformed.then(|| name.restore(widened.data)))
+}
+
+fn widen(args: &mut [Expr], schema: &DFSchema) -> Result<bool> {
+    let [arg] = args else { return Ok(false) };
+    if !matches!(arg.get_type(schema)?, DataType::Int64 | DataType::UInt64) {
+        return Ok(false);
+    }
+    *arg = cast(arg.clone(), DataType::Decimal128(20, 0));
+    Ok(true)
+}
