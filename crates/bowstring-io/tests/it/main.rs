@@ -9,6 +9,7 @@ mod markdown;
 mod metadata;
 mod parquet_corrupt;
 mod parquet_scan;
+mod storage;
 mod support;
 mod text_round_trip;
 mod text_write;
