@@ -2,6 +2,7 @@
 #![cfg(unix)]
 
 use std::{
+    io::Write,
     path::Path,
     process::{Command, Output},
 };
@@ -19,10 +20,11 @@ const TARGET: &str = "BOWSTRING_TEST_TARGET";
 fn child_that_writes_a_table() {
     let Some(path) = std::env::var_os(TARGET) else { return };
     let batch = varied(0, 20_000).project(&[0, 1, 2, 3, 4, 5, 6]).expect("columns of every format");
-    match write_all(Path::new(&path), &vec![batch; 5], &WriteOptions::default()) {
-        Ok(written) => eprintln!("wrote {} rows", written.rows),
-        Err(error) => eprintln!("{}: {}", error.kind(), render(&error)),
-    }
+    let said = match write_all(Path::new(&path), &vec![batch; 5], &WriteOptions::default()) {
+        Ok(written) => format!("wrote {} rows", written.rows),
+        Err(error) => format!("{}: {}", error.kind(), render(&error)),
+    };
+    std::io::stderr().write_all(said.as_bytes()).expect("the parent listens");
 }
 
 /// What the child says when no file may have more than so many blocks of 512 bytes.
