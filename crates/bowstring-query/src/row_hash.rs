@@ -1,6 +1,6 @@
 //! Which number does a row draw in a sample?
-//! FNV-1a over the row's order-preserving encoding, seeded, with the finaliser of SplitMix64
-//! (Steele, Lea & Flood 2014): uniform over 64 bits and the same on every machine.
+//! Seeded XXH3 over the row's order-preserving encoding: uniform over 64 bits and the same on every
+//! machine.
 
 use std::sync::Arc;
 
@@ -11,6 +11,7 @@ use datafusion::error::Result;
 use datafusion::logical_expr::{
     ColumnarValue, Expr, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature, Volatility,
 };
+use twox_hash::XxHash3_64;
 
 #[derive(Debug, PartialEq, Eq, Hash)]
 struct RowHash {
@@ -56,18 +57,8 @@ impl ScalarUDFImpl for RowHash {
             .collect::<Result<_>>()?;
         let fields = columns.iter().map(|column| SortField::new(column.data_type().clone())).collect();
         let rows = RowConverter::new(fields)?.convert_columns(&columns)?;
-        let numbers: UInt64Array = rows.iter().map(|row| Some(number(self.seed, row.as_ref()))).collect();
+        let numbers: UInt64Array =
+            rows.iter().map(|row| Some(XxHash3_64::oneshot_with_seed(self.seed, row.as_ref()))).collect();
         Ok(ColumnarValue::Array(Arc::new(numbers)))
     }
-}
-
-fn number(seed: u64, bytes: &[u8]) -> u64 {
-    let start = finish(seed ^ 0xcbf2_9ce4_8422_2325);
-    finish(bytes.iter().fold(start, |hash, byte| (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3)))
-}
-
-fn finish(hash: u64) -> u64 {
-    let hash = (hash ^ (hash >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-    let hash = (hash ^ (hash >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-    hash ^ (hash >> 31)
 }
