@@ -1,12 +1,13 @@
 //! Where can a file be cut, so that its parts are read at once?
 //!
 //! A newline inside quotes ends no record, and whether a newline is inside quotes depends on every byte
-//! before it. So the file is scanned once before it is read, its pieces at the same time: each begins
-//! after a newline and is scanned as if that newline had ended a record. The guess is checked against
-//! the end of the piece before, and a piece for which it was wrong is scanned again from inside quotes
-//! (speculation as in Ge, Li, Eilebrecht, Chandramouli and Kossmann, "Speculative distributed CSV data
-//! parsing for big data analytics", SIGMOD 2019). After a newline there are only these two states, so
-//! the second scan is exact. A scan looks only at quotes, at the speed at which they are found.
+//! before it. So the file is scanned once before it is read, its pieces at the same time. Each begins
+//! after a newline, where there are only two states: that newline ended a record, or it is inside
+//! quotes. A piece is scanned for both, and which of them holds is known from the end of the piece
+//! before (two-state chunking is one of the methods that Ge, Li, Eilebrecht, Chandramouli and Kossmann
+//! compare in "Speculative distributed CSV data parsing for big data analytics", SIGMOD 2019; their
+//! speculative one is faster where it guesses right, but it has to be able to take rows back). A scan
+//! looks only at quotes, at the speed at which they are found.
 
 use std::{io::Read, ops::Range};
 
@@ -40,25 +41,19 @@ pub(crate) fn boundaries(layout: &Layout, part_bytes: u64) -> Result<Vec<u64>> {
     let starts = layout.text.line_starts(range.clone(), part_bytes.min(PIECE_BYTES))?;
     let pieces: Vec<Range<u64>> =
         starts.iter().zip(starts.iter().skip(1)).map(|(from, to)| *from..*to).collect();
-    let guessed: Vec<Scanned> = pieces
+    let scanned: Vec<[Scanned; 2]> = pieces
         .par_iter()
         .map_init(Vec::new, |bytes, piece| {
             read(layout, piece, bytes)?;
-            Ok(scan(&layout.dialect, bytes, false))
+            Ok(scan(&layout.dialect, bytes))
         })
         .collect::<Result<_>>()?;
-    let (mut boundaries, mut bytes) = (vec![range.start], Vec::new());
+    let mut boundaries = vec![range.start];
     // Where the next part would begin if records ended anywhere.
     let mut due = range.start + part_bytes;
     let mut open_at = None;
-    for (piece, guessed) in pieces.iter().zip(guessed) {
-        let scanned = match open_at {
-            None => guessed,
-            Some(_) => {
-                read(layout, piece, &mut bytes)?;
-                scan(&layout.dialect, &bytes, true)
-            }
-        };
+    for (piece, [outside, inside]) in pieces.iter().zip(scanned) {
+        let scanned = if open_at.is_some() { inside } else { outside };
         if let Some(start) = scanned.first_record.map(|at| piece.start + at as u64)
             && start >= due
         {
@@ -87,9 +82,77 @@ fn read(layout: &Layout, piece: &Range<u64>, bytes: &mut Vec<u8>) -> Result<()> 
     Ok(())
 }
 
-/// Scans a piece that begins with a record, or `inside` quotes, for its first record and for the state
-/// at its end.
-fn scan(dialect: &Dialect, bytes: &[u8], inside: bool) -> Scanned {
+/// Scans a piece for its first record and for the state at its end: as a piece that begins with a
+/// record, and as one that begins inside quotes.
+fn scan(dialect: &Dialect, bytes: &[u8]) -> [Scanned; 2] {
+    match (dialect.quote, dialect.escape, dialect.comment) {
+        (Some(quote), None, None) => {
+            let mut states = [Scan::new(false), Scan::new(true)];
+            for place in memchr::memchr_iter(quote, bytes) {
+                states.iter_mut().for_each(|state| state.quote(bytes, place, dialect.delimiter));
+            }
+            states.map(|state| state.end(bytes))
+        }
+        _ => [scan_from(dialect, bytes, false), scan_from(dialect, bytes, true)],
+    }
+}
+
+/// A scan that goes from quote to quote, where none is escaped and nothing is a comment.
+#[derive(Debug)]
+struct Scan {
+    scanned: Scanned,
+    /// Up to here bytes outside quotes were searched for the first record.
+    searched: usize,
+    /// The second of two quotes that stand for one.
+    second: Option<usize>,
+}
+
+impl Scan {
+    fn new(inside: bool) -> Self {
+        let scanned = Scanned { open: inside.then_some(0), first_record: (!inside).then_some(0) };
+        Self { scanned, searched: 0, second: None }
+    }
+
+    #[inline]
+    fn quote(&mut self, bytes: &[u8], place: usize, delimiter: u8) {
+        if self.second == Some(place) {
+            return;
+        }
+        if self.scanned.open.is_some() {
+            if bytes.get(place + 1) == bytes.get(place) {
+                self.second = Some(place + 1);
+            } else {
+                self.scanned.open = None;
+                self.searched = place + 1;
+            }
+            return;
+        }
+        self.search(bytes, place);
+        let before = place.checked_sub(1).and_then(|before| bytes.get(before)).copied();
+        if before.is_none_or(|before| before == delimiter || before == b'\n') {
+            self.scanned.open = Some(place);
+        }
+    }
+
+    fn search(&mut self, bytes: &[u8], to: usize) {
+        if self.scanned.first_record.is_none() {
+            let outside = bytes.get(self.searched..to).unwrap_or_default();
+            let start = memchr::memchr(b'\n', outside).map(|newline| self.searched + newline + 1);
+            self.scanned.first_record = start.filter(|start| *start < bytes.len());
+            self.searched = to;
+        }
+    }
+
+    fn end(mut self, bytes: &[u8]) -> Scanned {
+        if self.scanned.open.is_none() {
+            self.search(bytes, bytes.len());
+        }
+        self.scanned
+    }
+}
+
+/// Scans a piece that begins with a record, or `inside` quotes, whatever the dialect.
+fn scan_from(dialect: &Dialect, bytes: &[u8], inside: bool) -> Scanned {
     let mut first_record = (!inside).then_some(0);
     let Some(quote) = dialect.quote else { return Scanned { open: None, first_record } };
     // Up to `at` everything is known; `line` is the beginning of a record when one began since the
@@ -173,12 +236,12 @@ mod tests {
             };
             let dialect = Dialect::new(&options, b',').unwrap();
             let (starts, open) = reference(&dialect, text.as_bytes());
-            let whole = scan(&dialect, text.as_bytes(), false);
+            let [whole, _] = scan(&dialect, text.as_bytes());
             prop_assert_eq!(whole.open.is_some(), open, "whole {:?}", text);
             let newline = text.get(cut..).and_then(|rest| rest.find('\n'));
             let Some(newline) = newline.map(|newline| cut + newline + 1) else { return Ok(()) };
             let inside = !starts.contains(&newline) && newline < text.len();
-            let scanned = scan(&dialect, &text.as_bytes()[newline..], inside);
+            let scanned = scan(&dialect, &text.as_bytes()[newline..])[usize::from(inside)];
             let expected = starts.iter().find(|start| **start >= newline).map(|start| start - newline);
             if newline < text.len() {
                 prop_assert_eq!(scanned.first_record, expected, "{:?} at {}", text, newline);
