@@ -1,7 +1,12 @@
 //! Where do the values of a record begin and end? RFC 4180, read as most writers mean it: a quote
 //! quotes only at the beginning of a value, and stands for itself elsewhere.
 
-use crate::{CsvOptions, IoError, Result};
+use crate::{
+    CsvOptions, IoError, Result,
+    text::search::{self, Lanes},
+};
+
+const NEWLINE: Lanes = Lanes::of(b'\n');
 
 /// The bytes that structure a file.
 #[derive(Clone, Debug)]
@@ -10,8 +15,8 @@ pub(crate) struct Dialect {
     pub(crate) quote: Option<u8>,
     pub(crate) escape: Option<u8>,
     pub(crate) comment: Option<u8>,
-    /// Whether a byte ends an unquoted value.
-    ends: [bool; 256],
+    /// The delimiter, as it is searched for.
+    ends: Lanes,
 }
 
 /// A value's bytes, its quotes left away.
@@ -59,7 +64,7 @@ impl Dialect {
             quote: options.quote,
             escape: options.escape.filter(|escape| Some(*escape) != options.quote),
             comment: options.comment,
-            ends: [false; 256],
+            ends: Lanes::of(options.delimiter.unwrap_or(delimiter)),
         };
         let named = [
             ("delimiter", Some(dialect.delimiter)),
@@ -87,10 +92,42 @@ impl Dialect {
                 });
             }
         }
-        let mut ends = [false; 256];
-        ends[usize::from(b'\n')] = true;
-        ends[usize::from(dialect.delimiter)] = true;
-        Ok(Self { ends, ..dialect })
+        Ok(dialect)
+    }
+
+    /// Reads a record without quotes whose newline is in `bytes`, as most are; gives the next one's place.
+    /// For any other nothing is added to `fields`.
+    #[inline]
+    pub(crate) fn plain_record(&self, bytes: &[u8], from: usize, fields: &mut Vec<Field>) -> Option<usize> {
+        let first = bytes.get(from).copied();
+        if matches!(first, Some(b'\n' | b'\r')) || first == self.comment {
+            return None;
+        }
+        let (known, mut start) = (fields.len(), from);
+        // Without a quote the delimiter is searched for twice.
+        let quote = self.quote.map_or(self.ends, Lanes::of);
+        let (words, _) = bytes.get(from..)?.as_chunks::<8>();
+        for (index, word) in words.iter().enumerate() {
+            let mut found = search::all(u64::from_le_bytes(*word), [self.ends, NEWLINE, quote]);
+            while found != 0 {
+                let place = from + index * 8 + found.trailing_zeros() as usize / 8;
+                found &= found - 1;
+                let byte = bytes.get(place).copied();
+                if byte == Some(self.delimiter) {
+                    fields.push(Field::new(start, place, false, false));
+                    start = place + 1;
+                } else if byte == Some(b'\n') {
+                    let returns = place > start && bytes.get(place - 1) == Some(&b'\r');
+                    fields.push(Field::new(start, place - usize::from(returns), false, false));
+                    return Some(place + 1);
+                } else {
+                    fields.truncate(known);
+                    return None;
+                }
+            }
+        }
+        fields.truncate(known);
+        None
     }
 
     /// Reads the record that begins at `from`, adding its values to `fields`. `last` says that no bytes
@@ -119,7 +156,7 @@ impl Dialect {
                 }
             }
             let rest = bytes.get(at..).unwrap_or_default();
-            let length = rest.iter().position(|byte| self.ends[usize::from(*byte)]);
+            let length = search::either(rest, self.ends, NEWLINE);
             let ending = length.and_then(|length| rest.get(length).copied());
             if ending.is_none() && !last {
                 return Outcome::Incomplete;
@@ -201,6 +238,7 @@ pub(crate) enum Closing {
 mod tests {
     use super::*;
     use expect_test::{Expect, expect};
+    use proptest::prelude::*;
 
     fn dialect(escape: Option<u8>, comment: Option<u8>) -> Dialect {
         Dialect::new(&CsvOptions { escape, comment, ..CsvOptions::default() }, b',').unwrap()
@@ -251,6 +289,24 @@ mod tests {
                 record: "last" ""
             "#]],
         );
+    }
+
+    proptest! {
+        #[test]
+        fn a_plain_record_is_a_record(text in "[ab,\r\n#\"]{0,40}", comment: bool) {
+            let dialect = dialect(None, comment.then_some(b'#'));
+            let (mut plain, mut slow) = (Vec::new(), Vec::new());
+            let next = dialect.plain_record(text.as_bytes(), 0, &mut plain);
+            let outcome = dialect.record(text.as_bytes(), 0, true, &mut slow);
+            match next {
+                Some(next) => prop_assert_eq!((Outcome::Record { next }, &plain), (outcome, &slow)),
+                None => prop_assert!(plain.is_empty()),
+            }
+            let line = text.lines().next().unwrap_or_default();
+            let is_plain = text.len() > line.len() + 8 && !line.is_empty() && !line.contains('"')
+                && !line.starts_with(['#', '\r']);
+            prop_assert!(next.is_some() || !is_plain, "{:?}", text);
+        }
     }
 
     #[test]

@@ -22,6 +22,8 @@ pub(crate) struct Rows {
     /// Where the next record begins in the window.
     at: usize,
     width: usize,
+    /// Whether the record before was without quotes.
+    plain: bool,
     /// `width` for each row.
     fields: Vec<Field>,
     /// The bytes of each row.
@@ -37,7 +39,15 @@ impl Rows {
     /// Reads a range that begins with a record.
     pub(crate) fn new(text: &TextFile, range: Range<u64>, width: usize) -> Result<Self> {
         let window = Window::new(text, range)?;
-        Ok(Self { window, at: 0, width, fields: Vec::new(), spans: Vec::new(), problems: Vec::new() })
+        Ok(Self {
+            window,
+            at: 0,
+            width,
+            plain: true,
+            fields: Vec::new(),
+            spans: Vec::new(),
+            problems: Vec::new(),
+        })
     }
 
     /// Lets the rows go and reads up to `most` others; fewer when there are no more, when they are large,
@@ -55,6 +65,16 @@ impl Rows {
             }
             let known = self.fields.len();
             let end = bytes.len();
+            // Records of one file tend to be alike.
+            if self.plain
+                && let Some(next) = dialect.plain_record(bytes, self.at, &mut self.fields)
+                && self.fields.len() - known == self.width
+            {
+                self.spans.push((self.at as u32, next as u32));
+                self.at = next;
+                continue;
+            }
+            self.fields.truncate(known);
             let (next, problem) = match dialect.record(bytes, self.at, last, &mut self.fields) {
                 Outcome::Record { next } => (next, None),
                 Outcome::AfterQuote { next } => (next, Some(RowProblem::AfterQuote)),
@@ -75,6 +95,7 @@ impl Rows {
                 }
             };
             let found = self.fields.len() - known;
+            self.plain = !self.fields.iter().skip(known).any(|field| field.quoted);
             let row = self.spans.len();
             if let Some(problem) = problem {
                 self.problems.push((row, None, problem));
@@ -136,7 +157,7 @@ impl Rows {
                 field => Some((row, field.map(|(column, _)| column), RowProblem::BareReturn)),
             }
         }));
-        if !bytes.is_ascii() && std::str::from_utf8(bytes).is_err() {
+        if simdutf8::basic::from_utf8(bytes).is_err() {
             for (row, (start, end)) in self.spans.iter().enumerate() {
                 let Some(text) = bytes.get(*start as usize..*end as usize) else { continue };
                 if let Err(error) = std::str::from_utf8(text) {

@@ -104,9 +104,7 @@ impl Reader {
             }
             self.rows.push(line.start);
         }
-        if !self.lines.bytes().is_ascii()
-            && let Err(wrong) = std::str::from_utf8(self.lines.bytes())
-        {
+        if let Err(wrong) = simdutf8::compat::from_utf8(self.lines.bytes()) {
             let before = self.rows.partition_point(|begin| *begin <= wrong.valid_up_to());
             // Bytes in a row that was read are that row's, and others those of the line that failed.
             let row = before.saturating_sub(1);

@@ -4,5 +4,6 @@
 pub(crate) mod column;
 pub(crate) mod file;
 pub(crate) mod problem;
+pub(crate) mod search;
 pub(crate) mod value;
 pub(crate) mod window;
