@@ -16,6 +16,7 @@ from bowstring._errors import (
     UsageError,
     WorkflowError,
 )
+from bowstring._report import Problem, Report
 from bowstring._tables import (
     read_csv,
     read_csv_async,
@@ -39,6 +40,7 @@ from bowstring._tables import (
     write_parquet,
     write_parquet_async,
 )
+from bowstring._workflow import Workflow, step
 
 __all__ = [
     "BowstringError",
@@ -48,10 +50,13 @@ __all__ = [
     "InvalidWorkflowError",
     "LimitError",
     "NotFoundError",
+    "Problem",
+    "Report",
     "StepTimeoutError",
     "StorageError",
     "Table",
     "UsageError",
+    "Workflow",
     "WorkflowError",
     "__version__",
     "read_csv",
@@ -67,6 +72,7 @@ __all__ = [
     "scan_json",
     "scan_parquet",
     "sql",
+    "step",
     "write_csv",
     "write_csv_async",
     "write_ipc",

@@ -1,4 +1,5 @@
-from collections.abc import Awaitable, Mapping, Sequence
+import pathlib
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias, final
 
 from arro3.core import ChunkedArray, RecordBatch, Schema
@@ -244,3 +245,44 @@ def write(format: str, table: AnyTable, path: Path, options: Mapping[str, object
 def write_async(
     format: str, table: AnyTable, path: Path, options: Mapping[str, object]
 ) -> Awaitable[None]: ...
+
+@final
+class Document:
+    @staticmethod
+    def read(path: Path) -> Document: ...
+    @staticmethod
+    def of(fields: Mapping[str, Any]) -> Document: ...
+    def problems(self, params: Mapping[str, Any] | None) -> list[dict[str, Any]]: ...
+    def plan(self, params: Mapping[str, Any] | None) -> list[dict[str, Any]]: ...
+    def run(
+        self,
+        params: Mapping[str, Any] | None,
+        max_parallel: int | None,
+        memory: int | str | None,
+        keep: str | Sequence[str],
+        observers: list[Callable[[Mapping[str, Any]], object]],
+    ) -> Finished: ...
+    def run_async(
+        self,
+        params: Mapping[str, Any] | None,
+        max_parallel: int | None,
+        memory: int | str | None,
+        keep: str | Sequence[str],
+        observers: list[Callable[[Mapping[str, Any]], object]],
+    ) -> Awaitable[Finished]: ...
+
+@final
+class Finished:
+    @property
+    def exit_code(self) -> int: ...
+    def report(self) -> dict[str, Any]: ...
+    def output(self, step: str) -> Table | pathlib.Path: ...
+
+def register_step(
+    name: str,
+    description: str,
+    schema: Mapping[str, Any],
+    positional: bool,
+    function: Callable[..., AnyTable],
+) -> None: ...
+def cli(args: Sequence[str]) -> int: ...

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from bowstring._bowstring import Problem
-    from bowstring._report import Report
+    from bowstring._report import Problem, Report
 
 
 class BowstringError(Exception):
@@ -39,6 +38,11 @@ class InvalidWorkflowError(UsageError):
 
     kind = "invalid_workflow"
     problems: Sequence[Problem] = ()
+
+    def _with_problems(self, problems: Sequence[Mapping[str, Any]]) -> None:
+        from bowstring._report import Problem
+
+        self.problems = [Problem(**problem) for problem in problems]
 
 
 class WorkflowError(BowstringError, RuntimeError):

@@ -164,3 +164,7 @@ pub(crate) fn type_name(object: &Bound<'_, PyAny>) -> String {
     let name = object.get_type().fully_qualified_name();
     name.and_then(|name| name.extract()).unwrap_or_else(|_| "an object".to_owned())
 }
+/// A Python object of a JSON value.
+pub(crate) fn from_json<'py>(py: Python<'py>, value: &Json) -> PyResult<Bound<'py, PyAny>> {
+    py.import("json")?.call_method1("loads", (value.to_string(),))
+}

@@ -1,7 +1,13 @@
 //! Which Python exception stands for which failure?
 
-use bowstring::{Diagnostic, ErrorKind, io::IoError, query::QueryError, render};
+use std::path::PathBuf;
+
+use bowstring::{
+    Diagnostic, ErrorKind, io::IoError, query::QueryError, render, units::UnitError, workflow::StepError,
+};
 use pyo3::{intern, prelude::*};
+
+use crate::arguments::from_json;
 
 /// The result of what the package does.
 pub(crate) type Result<T, E = Fault> = std::result::Result<T, E>;
@@ -34,6 +40,24 @@ pub(crate) enum Fault {
     /// Another library's stream ended in an error.
     #[error("the Arrow stream broke off: {reason}")]
     ForeignStream { reason: String },
+    /// A step's plan is wrong.
+    #[error("{0}")]
+    Step(StepError),
+    /// An output of a type that Python has no form of.
+    #[error("the output of step `{step}` is a {kind}, which has no form in Python")]
+    Opaque { step: String, kind: &'static str },
+    /// A name that is taken.
+    #[error("`{name}` is a step type of bowstring itself")]
+    BuiltInStep { name: String },
+    /// A document that is no text.
+    #[error("`{}` is not UTF-8", path.display())]
+    NotText { path: PathBuf },
+    /// Room for no step at all.
+    #[error("max_parallel must be at least 1")]
+    NoParallelism,
+    /// A text that is no size.
+    #[error(transparent)]
+    Unit(#[from] UnitError),
     /// A value that has no text.
     #[error("a value cannot be shown: {reason}")]
     Unshown { reason: String },
@@ -54,9 +78,15 @@ impl Diagnostic for Fault {
             Fault::Engine(error) => error.kind(),
             Fault::Io(error) => error.kind(),
             Fault::Query(error) => error.kind(),
+            Fault::Step(error) => error.kind,
+            Fault::Unit(error) => error.kind(),
+            Fault::NotText { .. } => ErrorKind::InvalidWorkflow,
             Fault::UnknownWord { .. }
             | Fault::UnknownColumn { .. }
             | Fault::FilterOfRowGroups
+            | Fault::Opaque { .. }
+            | Fault::BuiltInStep { .. }
+            | Fault::NoParallelism
             | Fault::Forked => ErrorKind::Usage,
             Fault::ForeignStream { .. } | Fault::Unshown { .. } => ErrorKind::Data,
             Fault::Panicked => ErrorKind::Internal,
@@ -68,6 +98,7 @@ impl Diagnostic for Fault {
             Fault::Engine(error) => error.place(),
             Fault::Io(error) => error.place(),
             Fault::Query(error) => error.place(),
+            Fault::Step(error) => error.place.clone(),
             _ => None,
         }
     }
@@ -77,6 +108,9 @@ impl Diagnostic for Fault {
             Fault::Engine(error) => error.hint(),
             Fault::Io(error) => error.hint(),
             Fault::Query(error) => error.hint(),
+            Fault::Step(error) => error.hint.clone(),
+            Fault::Unit(error) => error.hint(),
+            Fault::BuiltInStep { .. } => Some("choose another name, such as one with a dot".into()),
             Fault::UnknownWord { given, known, .. } => {
                 bowstring::nearest(given, known.iter().copied()).map(|near| format!("did you mean `{near}`?"))
             }
@@ -121,10 +155,14 @@ impl From<Fault> for PyErr {
     }
 }
 
-fn exception<'py>(py: Python<'py>, error: &dyn Diagnostic) -> PyResult<Bound<'py, PyAny>> {
+fn exception<'py>(py: Python<'py>, error: &Fault) -> PyResult<Bound<'py, PyAny>> {
     let class = py.import(intern!(py, "bowstring._errors"))?.getattr(class_name(error.kind()))?;
     let exception = class.call1((render(error),))?;
     exception.setattr(intern!(py, "kind"), error.kind().name())?;
     exception.setattr(intern!(py, "hint"), error.hint())?;
+    if let Fault::Engine(bowstring::Error::Document(problems)) = error {
+        let problems = from_json(py, &problems.to_json())?;
+        exception.call_method1(intern!(py, "_with_problems"), (problems,))?;
+    }
     Ok(exception)
 }

@@ -6,9 +6,14 @@ mod arguments;
 mod arrow_in;
 mod arrow_out;
 mod display;
+mod document;
 mod error;
+mod events;
+mod finished;
 mod frame;
 mod read;
+mod script;
+mod step;
 mod table;
 mod work;
 mod write;
@@ -19,8 +24,12 @@ use pyo3::prelude::*;
 mod _bowstring {
     #[pymodule_export]
     use crate::{
+        document::PyDocument,
+        finished::PyFinished,
         frame::{PyFrame, sql},
         read::{read, read_async, scan},
+        script::cli,
+        step::register_step,
         table::PyTable,
         write::{write, write_async},
     };
