@@ -35,13 +35,13 @@ fn a_chain_is_one_plan_with_filter_and_projection_at_the_scan() {
         CHAIN,
         Keep::Leaves,
         &expect![[r#"
-        data > adults > named > summed
-            ProjectionExec: expr=[name@0 as name, sum(age)@1 as years]
-              AggregateExec: mode=FinalPartitioned, gby=[name@0 as name], aggr=[sum(age)]
-                RepartitionExec: partitioning=Hash([name@0], 2), input_partitions=1
-                  AggregateExec: mode=Partial, gby=[name@0 as name], aggr=[sum(age)]
-                    DatasetExec: files=1, partitions=1, projection=[name, age], predicate=age > 10
-    "#]],
+            data > adults > named > summed
+                ProjectionExec: expr=[name@0 as name, CAST(sum(age)@1 AS Int64) as years]
+                  AggregateExec: mode=FinalPartitioned, gby=[name@0 as name], aggr=[sum(age)]
+                    RepartitionExec: partitioning=Hash([name@0], 2), input_partitions=1
+                      AggregateExec: mode=Partial, gby=[name@0 as name], aggr=[sum(age)]
+                        DatasetExec: files=1, partitions=1, projection=[name, age], predicate=age > 10
+        "#]],
     );
 }
 
@@ -51,14 +51,14 @@ fn a_kept_step_ends_its_chain() {
         CHAIN,
         Keep::Steps(vec!["adults".into(), "summed".into()]),
         &expect![[r#"
-        data > adults
-            CooperativeExec
-              DatasetExec: files=1, partitions=1, projection=[name, age, score], predicate=age > 10
-        named > summed
-            ProjectionExec: expr=[name@0 as name, sum(age)@1 as years]
-              AggregateExec: mode=SinglePartitioned, gby=[name@0 as name], aggr=[sum(age)]
-                DataSourceExec: partitions=1, partition_sizes=[0]
-    "#]],
+            data > adults
+                CooperativeExec
+                  DatasetExec: files=1, partitions=1, projection=[name, age, score], predicate=age > 10
+            named > summed
+                ProjectionExec: expr=[name@0 as name, CAST(sum(age)@1 AS Int64) as years]
+                  AggregateExec: mode=SinglePartitioned, gby=[name@0 as name], aggr=[sum(age)]
+                    DataSourceExec: partitions=1, partition_sizes=[0]
+        "#]],
     );
 }
 
@@ -164,4 +164,78 @@ fn a_plan_reads_no_row_and_writes_no_file() {
     let error = bench.engine.plan(&workflow, RunOptions::default()).unwrap_err();
     expect![[r#"Some("numbers"): there is no column `nom`"#]]
         .assert_eq(&format!("{:?}: {error}", error.step));
+}
+
+const SOURCES: &str = r#"
+  - {name: people, type: read, config: {path: "${dir}/people.parquet"}}
+  - {name: pets, type: read, config: {path: "${dir}/pets.parquet"}}
+"#;
+
+/// Chains over both tables, with how many of their fused steps tell their rows.
+const CHAINS: [(&str, usize); 7] = [
+    (
+        r#"
+  - {name: grouped, type: aggregate, input: people, config: {by: ["age > 10"], aggs: {n: count(*)}}}
+  - {name: sorted, type: sort, input: grouped, config: {by: [n]}}"#,
+        2,
+    ),
+    (
+        r"
+  - {name: joined, type: join, inputs: {left: people, right: pets}, config: {left_on: [name], right_on: [owner]}}
+  - {name: grouped, type: aggregate, input: joined, config: {by: [pet], aggs: {n: count(*)}}}
+  - {name: sorted, type: sort, input: grouped, config: {by: [pet]}}",
+        2,
+    ),
+    (
+        r#"
+  - {name: odd, type: filter, input: people, config: {query: "age % 2 = 1 AND score > random() - 10"}}
+  - {name: named, type: select, input: odd, config: {columns: [name]}}"#,
+        1,
+    ),
+    (
+        r"
+  - {name: joined, type: join, inputs: {left: people, right: pets}, config: {left_on: [name], right_on: [owner], how: left}}
+  - {name: owners, type: filter, input: joined, config: {query: pet IS NOT NULL}}
+  - {name: named, type: select, input: owners, config: {columns: [name]}}",
+        0,
+    ),
+    (
+        r#"
+  - {name: sorted, type: sort, input: people, config: {by: ["age desc"]}}
+  - {name: first, type: limit, input: sorted, config: {n: 2}}
+  - {name: named, type: select, input: first, config: {columns: [name]}}"#,
+        0,
+    ),
+    (
+        r"
+  - {name: grouped, type: aggregate, input: people, config: {by: [name, age], aggs: {n: count(*)}}}
+  - {name: again, type: aggregate, input: grouped, config: {by: [name], aggs: {n: sum(n)}}}
+  - {name: known, type: filter, input: again, config: {query: name IS NOT NULL}}",
+        0,
+    ),
+    (
+        r"
+  - {name: twice, type: union, inputs: {a: people, b: people}}
+  - {name: once, type: distinct, input: twice}
+  - {name: grouped, type: aggregate, input: once, config: {aggs: {n: count(*)}}}",
+        0,
+    ),
+];
+
+#[test]
+fn rows_of_fused_steps_are_those_of_the_same_steps_on_their_own() {
+    for (chain, told) in CHAINS {
+        let bench = Bench::new();
+        let steps = format!("{SOURCES}{chain}");
+        let alone = bench.run_keeping(&steps, Keep::All).report;
+        let fused = bench.run(&steps).report;
+        let mut rows = 0;
+        for (name, step) in fused.steps.iter().filter(|(_, step)| step.fused_into.is_some()) {
+            if step.rows.is_some() {
+                assert_eq!(step.rows, alone.step(name).unwrap().rows, "{name} in {chain}");
+                rows += 1;
+            }
+        }
+        assert_eq!(rows, told, "{chain}");
+    }
 }
