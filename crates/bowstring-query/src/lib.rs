@@ -11,6 +11,7 @@ mod error;
 mod execute;
 mod frame;
 mod guard;
+mod in_order;
 mod metrics;
 mod overflow;
 mod parse;

@@ -229,6 +229,7 @@ fn state(options: &SessionOptions, threads: usize) -> Result<SessionState> {
         .with_runtime_env(runtime_env(options)?)
         .with_default_features()
         .with_analyzer_rules(crate::semantics::analyzer_rules())
+        .with_physical_optimizer_rule(Arc::new(crate::in_order::FirstRows))
         .build())
 }
 

@@ -2,6 +2,7 @@
 
 mod errors;
 mod extremes;
+mod first_rows;
 mod frames;
 mod limits;
 mod scans;
