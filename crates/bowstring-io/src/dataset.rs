@@ -8,7 +8,6 @@ use std::{
 
 use arrow::datatypes::SchemaRef;
 use bowstring_core::Cancel;
-use rayon::iter::{IntoParallelRefIterator, ParallelIterator};
 
 use crate::{
     Batches, Format, IoError, Part, ReadOptions, Result, Scan, Statistics,
@@ -17,8 +16,7 @@ use crate::{
     hive,
     member::{self, Member},
     nested::{self, Wanted},
-    source::{self, Source},
-    statistics,
+    source, statistics,
     stdin::Spooled,
 };
 
@@ -67,9 +65,8 @@ impl Dataset {
             }
         }
         let Some(format) = format else { return Err(IoError::NoMatch { pattern: String::new() }) };
-        let open = |path: &PathBuf| guarded(path, format.name(), || source::open(path, format, options));
-        let sources = files.par_iter().map(|file| open(&file.path)).collect::<Vec<_>>();
-        let sources = sources.into_iter().collect::<Result<Vec<Arc<dyn Source>>>>()?;
+        let paths: Vec<&Path> = files.iter().map(|file| file.path.as_path()).collect();
+        let sources = source::open(&paths, format, options)?;
         let (schema, members) = member::merge(sources, hive::partitions(&files)?)?;
         Ok(Self { members, schema, format, spooled: None })
     }

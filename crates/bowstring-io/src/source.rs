@@ -4,10 +4,11 @@ use std::{fmt::Debug, path::Path, sync::Arc};
 
 use arrow::datatypes::SchemaRef;
 use bowstring_core::Cancel;
+use rayon::iter::{IntoParallelRefIterator, ParallelIterator};
 
 use crate::{
-    Batches, Format, IoError, Part, ReadOptions, Result, Scan, Statistics, csv::CsvFile, ipc_read::IpcFile,
-    json::JsonFile, nested::Wanted, parquet_read::ParquetFile,
+    Batches, Format, IoError, Part, ReadOptions, Result, Scan, Statistics, csv::CsvFile, guard::guarded,
+    ipc_read::IpcFile, json::JsonFile, nested::Wanted, parquet_read::ParquetFile,
 };
 
 /// A file that has been opened: its schema is known, its rows are not read yet. Columns in scans and
@@ -38,16 +39,31 @@ pub(crate) trait Source: Debug + Send + Sync {
     }
 }
 
-/// Opens a file as `format` says.
-pub(crate) fn open(path: &Path, format: Format, options: &ReadOptions) -> Result<Arc<dyn Source>> {
+/// Opens files of one format that are read as one, at the same time; those of text agree on the types
+/// that are inferred.
+pub(crate) fn open(paths: &[&Path], format: Format, options: &ReadOptions) -> Result<Vec<Arc<dyn Source>>> {
     match format {
-        Format::Parquet => Ok(Arc::new(ParquetFile::open(path)?)),
-        Format::Ipc => Ok(Arc::new(IpcFile::open(path)?)),
-        Format::Markdown => Err(IoError::option(
-            "format",
-            format!("`{}` is Markdown, which is written, not read", path.display()),
-        )),
-        Format::Csv => Ok(Arc::new(CsvFile::open(path, &options.csv)?)),
-        Format::Json => Ok(Arc::new(JsonFile::open(path, &options.json)?)),
+        Format::Parquet => Ok(shared(each(paths, format, &ParquetFile::open)?)),
+        Format::Ipc => Ok(shared(each(paths, format, &IpcFile::open)?)),
+        Format::Csv => Ok(shared(CsvFile::open_all(&options.csv, |open| each(paths, format, open))?)),
+        Format::Json => Ok(shared(JsonFile::open_all(&options.json, |open| each(paths, format, open))?)),
+        Format::Markdown => {
+            let path = paths.first().map(|path| path.display().to_string()).unwrap_or_default();
+            Err(IoError::option("format", format!("`{path}` is Markdown, which is written, not read")))
+        }
     }
+}
+
+fn each<T: Send>(
+    paths: &[&Path],
+    format: Format,
+    open: &(dyn Fn(&Path) -> Result<T> + Sync),
+) -> Result<Vec<T>> {
+    let open = |path: &&Path| guarded(path, format.name(), || open(path));
+    let opened = paths.par_iter().map(open).collect::<Vec<_>>();
+    opened.into_iter().collect()
+}
+
+fn shared<S: Source + 'static>(sources: Vec<S>) -> Vec<Arc<dyn Source>> {
+    sources.into_iter().map(|source| Arc::new(source) as Arc<dyn Source>).collect()
 }

@@ -11,7 +11,12 @@ use std::{
 use arrow::datatypes::SchemaRef;
 use bowstring_core::Cancel;
 
-use super::{infer, layout::SharedLayout, reader::Reader, split};
+use super::{
+    infer,
+    layout::{Layout, SharedLayout},
+    reader::Reader,
+    split, types,
+};
 use crate::{Batches, CsvOptions, Part, Result, Scan, Statistics, source::Source, text::file::part_bytes};
 
 /// A CSV file whose header has been read.
@@ -25,15 +30,24 @@ pub(crate) struct CsvFile {
 }
 
 impl CsvFile {
-    pub(crate) fn open(path: &Path, options: &CsvOptions) -> Result<Self> {
-        let layout = infer::open(path, options)?;
+    /// Opens files that are read as one, by `each` at the same time.
+    pub(crate) fn open_all(
+        options: &CsvOptions,
+        each: impl FnOnce(&(dyn Fn(&Path) -> Result<Layout> + Sync)) -> Result<Vec<Layout>>,
+    ) -> Result<Vec<Self>> {
+        let mut layouts = each(&|path| infer::open(path, options))?;
+        types::unify(&mut layouts);
+        Ok(layouts.into_iter().map(Self::new).collect())
+    }
+
+    fn new(layout: Layout) -> Self {
         let bytes = layout.text.range().end - layout.first_row;
-        Ok(Self {
+        Self {
             layout: Arc::new(layout),
             part_bytes: part_bytes(bytes),
             boundaries: OnceLock::new(),
             skipped: Arc::default(),
-        })
+        }
     }
 
     fn boundaries(&self) -> Result<&[u64]> {
@@ -96,7 +110,7 @@ mod tests {
         let message = |error: crate::IoError| {
             bowstring_core::render(&error).replace(&*file.path().to_string_lossy(), "FILE")
         };
-        let mut source = CsvFile::open(file.path(), &options).map_err(message)?;
+        let mut source = CsvFile::new(infer::open(file.path(), &options).map_err(message)?);
         source.part_bytes = part_bytes;
         let scan = Scan { batch_rows, ..Scan::default() };
         let mut batches = Vec::new();

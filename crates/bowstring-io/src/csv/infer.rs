@@ -2,21 +2,20 @@
 
 use std::{collections::HashMap, path::Path, sync::Arc};
 
-use arrow::datatypes::{DataType, Field as Column, FieldRef, Schema, TimeUnit};
+use arrow::datatypes::{DataType, Field as Column, FieldRef, Schema};
 
 use super::{
     layout::{Layout, Nulls, line},
     record::{Dialect, Field, Outcome},
     rows::Rows,
+    types::Candidates,
 };
 use crate::{
     BadRows, CsvOptions, IoError, Result, RowProblem,
-    text::{column, file::TextFile, value, window::Window},
+    text::{column, file::TextFile, window::Window},
 };
 
 const SAMPLE_ROWS: usize = 1024;
-const MICROSECONDS: u32 = 1_000_000;
-const NANOSECONDS: u32 = 1_000_000_000;
 
 /// Opens a file: reads its header, and as many rows as its types are inferred from.
 pub(crate) fn open(path: &Path, options: &CsvOptions) -> Result<Layout> {
@@ -48,17 +47,13 @@ pub(crate) fn open(path: &Path, options: &CsvOptions) -> Result<Layout> {
         first_row,
         schema: Arc::new(Schema::new(fields)),
         inferred: asked.iter().map(Option::is_none).collect(),
+        candidates: Vec::new(),
         nulls: Nulls(options.null_values.clone()),
         on_bad_rows: options.on_bad_rows,
     };
     if layout.inferred.contains(&true) {
-        let types = infer(&layout, options.infer_rows)?;
-        let fields = layout.schema.fields().iter().zip(types).zip(&layout.inferred);
-        let fields = fields.map(|((field, data_type), inferred)| match inferred {
-            true => Arc::new(field.as_ref().clone().with_data_type(data_type)),
-            false => Arc::clone(field),
-        });
-        layout.schema = Arc::new(Schema::new(fields.collect::<Vec<_>>()));
+        layout.candidates = candidates(&layout, options.infer_rows)?;
+        layout.decide();
     }
     Ok(layout)
 }
@@ -185,8 +180,8 @@ fn asked_for(options: &CsvOptions, names: &[String]) -> Result<Vec<Option<FieldR
     Ok(names.iter().map(by_name).collect())
 }
 
-/// The narrowest type for each column that holds all its values in the first rows.
-fn infer(layout: &Layout, most: usize) -> Result<Vec<DataType>> {
+/// The types that hold all values of each column in the first rows.
+fn candidates(layout: &Layout, most: usize) -> Result<Vec<Candidates>> {
     let width = layout.schema.fields().len();
     let mut candidates = vec![Candidates::default(); width];
     let mut rows = Rows::new(&layout.text, layout.first_row..layout.text.range().end, width)?;
@@ -204,72 +199,5 @@ fn infer(layout: &Layout, most: usize) -> Result<Vec<DataType>> {
         }
         left = if read == 0 { 0 } else { left - read };
     }
-    Ok(candidates.iter().map(Candidates::decide).collect())
-}
-
-/// The types that hold every value seen so far.
-#[derive(Clone, Copy, Debug)]
-struct Candidates {
-    seen: bool,
-    boolean: bool,
-    int64: bool,
-    float64: bool,
-    date: bool,
-    /// Timestamps with a zone, and without.
-    moment: [bool; 2],
-    /// Whether timestamps can be counted in microseconds, and in nanoseconds.
-    microseconds: bool,
-    nanoseconds: bool,
-}
-
-impl Default for Candidates {
-    fn default() -> Self {
-        Self {
-            seen: false,
-            boolean: true,
-            int64: true,
-            float64: true,
-            date: true,
-            moment: [true; 2],
-            microseconds: true,
-            nanoseconds: true,
-        }
-    }
-}
-
-impl Candidates {
-    fn see(&mut self, text: &[u8]) {
-        self.seen = true;
-        self.boolean = self.boolean && value::boolean(text).is_some();
-        self.int64 = self.int64 && value::int64(text).is_some();
-        self.float64 = self.float64 && value::float64(text).is_some();
-        self.date = self.date && value::date32(text).is_some();
-        if self.moment.contains(&true) {
-            let moment = value::moment(text);
-            let [with_zone, without] = &mut self.moment;
-            *with_zone = *with_zone && moment.is_some_and(|moment| moment.zoned);
-            *without = *without && moment.is_some_and(|moment| !moment.zoned);
-            let counts = |per_second| moment.is_some_and(|moment| moment.units(per_second).is_some());
-            self.microseconds = self.microseconds && counts(MICROSECONDS);
-            self.nanoseconds = self.nanoseconds && counts(NANOSECONDS);
-        }
-    }
-
-    fn decide(&self) -> DataType {
-        let unit = match (self.microseconds, self.nanoseconds) {
-            (true, _) => Some(TimeUnit::Microsecond),
-            (false, true) => Some(TimeUnit::Nanosecond),
-            (false, false) => None,
-        };
-        match (unit, self.moment) {
-            _ if !self.seen => DataType::Utf8,
-            _ if self.boolean => DataType::Boolean,
-            _ if self.int64 => DataType::Int64,
-            _ if self.float64 => DataType::Float64,
-            _ if self.date => DataType::Date32,
-            (Some(unit), [true, _]) => DataType::Timestamp(unit, Some("UTC".into())),
-            (Some(unit), [_, true]) => DataType::Timestamp(unit, None),
-            _ => DataType::Utf8,
-        }
-    }
+    Ok(candidates)
 }

@@ -2,11 +2,12 @@
 
 use std::{borrow::Cow, sync::Arc};
 
-use arrow::datatypes::SchemaRef;
+use arrow::datatypes::{Schema, SchemaRef};
 
 use super::{
     record::{Dialect, Field},
     rows::Rows,
+    types::Candidates,
 };
 use crate::{BadRows, IoError, Result, RowProblem, text::column::Cell, text::file::TextFile};
 
@@ -20,6 +21,8 @@ pub(crate) struct Layout {
     pub(crate) schema: SchemaRef,
     /// Whether the type of each column was inferred.
     pub(crate) inferred: Vec<bool>,
+    /// The types that hold what was seen of each column; empty when none is inferred.
+    pub(crate) candidates: Vec<Candidates>,
     pub(crate) nulls: Nulls,
     pub(crate) on_bad_rows: BadRows,
 }
@@ -50,6 +53,18 @@ impl Nulls {
 }
 
 impl Layout {
+    /// Gives the columns whose types are inferred the narrowest that hold what was seen.
+    pub(crate) fn decide(&mut self) {
+        let fields = self.schema.fields().iter().zip(&self.inferred).enumerate();
+        let fields = fields.map(|(index, (field, inferred))| match self.candidates.get(index) {
+            Some(candidates) if *inferred => {
+                Arc::new(field.as_ref().clone().with_data_type(candidates.decide()))
+            }
+            _ => Arc::clone(field),
+        });
+        self.schema = Arc::new(Schema::new(fields.collect::<Vec<_>>()));
+    }
+
     /// The error for what is wrong with the row that begins at byte `offset` of the file.
     pub(crate) fn problem(&self, offset: u64, column: Option<usize>, problem: RowProblem) -> IoError {
         match self.locate(offset) {

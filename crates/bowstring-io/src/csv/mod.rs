@@ -9,6 +9,7 @@ mod reader;
 mod record;
 mod rows;
 mod split;
+mod types;
 mod write;
 
 pub use write::CsvWriteOptions;

@@ -5,7 +5,11 @@ use std::{path::Path, sync::Arc};
 use arrow::datatypes::SchemaRef;
 use bowstring_core::Cancel;
 
-use super::{infer, layout::Layout, reader::Reader};
+use super::{
+    infer::{self, Sample},
+    layout::Layout,
+    reader::Reader,
+};
 use crate::{Batches, JsonOptions, Part, Result, Scan, Statistics, source::Source, text::file::part_bytes};
 
 /// An NDJSON file whose first rows have been read.
@@ -13,8 +17,13 @@ use crate::{Batches, JsonOptions, Part, Result, Scan, Statistics, source::Source
 pub(crate) struct JsonFile(Arc<Layout>);
 
 impl JsonFile {
-    pub(crate) fn open(path: &Path, options: &JsonOptions) -> Result<Self> {
-        Ok(Self(Arc::new(infer::open(path, options)?)))
+    /// Opens files that are read as one, by `each` at the same time.
+    pub(crate) fn open_all(
+        options: &JsonOptions,
+        each: impl FnOnce(&(dyn Fn(&Path) -> Result<Sample> + Sync)) -> Result<Vec<Sample>>,
+    ) -> Result<Vec<Self>> {
+        let layouts = infer::unify(each(&|path| infer::open(path, options))?, options)?;
+        Ok(layouts.into_iter().map(|layout| Self(Arc::new(layout))).collect())
     }
 }
 

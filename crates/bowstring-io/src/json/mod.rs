@@ -6,6 +6,7 @@ mod layout;
 mod parse;
 mod reader;
 mod tree;
+mod types;
 mod write;
 
 pub(crate) use {file::JsonFile, write::JsonEncoder};

@@ -11,6 +11,7 @@ mod parquet_corrupt;
 mod parquet_scan;
 mod storage;
 mod support;
+mod text_files;
 mod text_round_trip;
 mod text_write;
 mod texts;

@@ -34,9 +34,7 @@ pub(crate) fn shown(name: &str, content: &[u8], options: &ReadOptions) -> String
     let (folder, path) = Folder::with(name, content);
     match Dataset::open(&[path], options).and_then(|dataset| scan(&dataset, &Scan::default())) {
         Ok(batch) => {
-            let schema = batch.schema();
-            let types = schema.fields().iter().map(|field| field.data_type().to_string());
-            let types = types.collect::<Vec<_>>().join(", ");
+            let types = types(&batch);
             let null = arrow::util::display::FormatOptions::new().with_null("null");
             let table = arrow::util::pretty::pretty_format_batches_with_options(&[batch], &null).unwrap();
             // A snapshot cannot hold a carriage return.
@@ -44,6 +42,13 @@ pub(crate) fn shown(name: &str, content: &[u8], options: &ReadOptions) -> String
         }
         Err(error) => folder.hide(&format!("{}\n", render(&error))),
     }
+}
+
+/// The types of a table's columns.
+pub(crate) fn types(batch: &RecordBatch) -> String {
+    let schema = batch.schema();
+    let types = schema.fields().iter().map(|field| field.data_type().to_string());
+    types.collect::<Vec<_>>().join(", ")
 }
 
 pub(crate) fn table(batch: &RecordBatch) -> String {
