@@ -5,6 +5,7 @@
 //! appears as a whole or not at all.
 
 mod atomic;
+mod compact;
 mod csv;
 mod dataset;
 mod discover;
@@ -24,6 +25,7 @@ mod member;
 mod nested;
 mod options;
 mod parquet_footer;
+mod parquet_late;
 mod parquet_metadata;
 mod parquet_pages;
 mod parquet_read;

@@ -1,8 +1,7 @@
 //! How are the row groups of a Parquet file read?
 //!
 //! Row groups that the predicate rules out by their statistics are left away when a scan is split, and
-//! so are pages, by the page index, when a part is read. When the output has columns that the predicate
-//! does not read, these are decoded only for the rows that match.
+//! so are pages, by the page index, when a part is read.
 
 use std::{
     fs::File,
@@ -10,18 +9,13 @@ use std::{
     sync::{Arc, OnceLock, PoisonError},
 };
 
-use arrow::{
-    array::{ArrayRef, RecordBatch},
-    datatypes::SchemaRef,
-    error::ArrowError,
-};
+use arrow::{datatypes::SchemaRef, error::ArrowError};
 use bowstring_core::Cancel;
 use parquet::{
     arrow::{
         ProjectionMask,
         arrow_reader::{
-            ArrowPredicateFn, ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReaderBuilder,
-            RowFilter, RowSelection,
+            ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReaderBuilder, RowSelection,
         },
     },
     file::metadata::{PageIndexPolicy, ParquetMetaData, ParquetMetaDataReader, RowGroupMetaData},
@@ -29,9 +23,11 @@ use parquet::{
 
 use crate::{
     Batches, ColumnStatistics, IoError, Part, Predicate, Result, Scan, Statistics,
+    compact::compacted,
     identity::Identity,
     nested::{self, Wanted},
     parquet_footer,
+    parquet_late::{bits_of, row_filter},
     parquet_pages::{Failure, Pages},
     parquet_stats::{self, Leaf},
     prune::may_match,
@@ -280,12 +276,16 @@ impl Source for ParquetFile {
         let failure = pages.failure();
         let mut builder = ParquetRecordBatchReaderBuilder::new_with_metadata(pages, metadata)
             .with_batch_size(scan.batch_rows)
-            .with_row_groups(groups);
+            .with_row_groups(groups.clone());
         if let Some(selection) = selection {
             builder = builder.with_row_selection(selection);
         }
         let mut scan = scan.clone();
-        if let Some(filter) = self.row_filter(&builder, &mut scan) {
+        let mask =
+            |columns: &[usize]| ProjectionMask::leaves(builder.parquet_schema(), self.read_leaves(columns));
+        let bits = |column| self.leaf(column).map_or(0.0, |leaf| bits_of(self.metadata(), &groups, leaf));
+        let filtered = scan.predicate.is_some();
+        if let Some(filter) = row_filter(&mut scan, self.schema().fields().len(), bits, mask) {
             builder = builder.with_row_filter(filter);
             if let Some(limit) = scan.limit {
                 builder = builder.with_limit(limit);
@@ -296,7 +296,11 @@ impl Source for ParquetFile {
         let path = self.path.clone();
         let reader = builder.with_projection(mask).build().map_err(|error| IoError::parquet(&path, error))?;
         let batches = reader.map(move |batch| batch.map_err(|error| failed(&path, &failure, &error)));
-        Ok(needed.finish(batches, &scan, cancel))
+        let finished = needed.finish(batches, &scan, cancel);
+        if !filtered {
+            return Ok(finished);
+        }
+        Ok(Box::new(finished.map(|batch| batch.and_then(compacted))))
     }
 
     fn narrowed(&self, wanted: &[Wanted]) -> Option<Arc<dyn Source>> {
@@ -310,39 +314,6 @@ impl Source for ParquetFile {
 
     fn as_parquet(&self) -> Option<&ParquetFile> {
         Some(self)
-    }
-}
-
-impl ParquetFile {
-    /// Moves the scan's predicate into decoding, when that saves some: when the output has columns
-    /// that the predicate does not read.
-    fn row_filter(
-        &self,
-        builder: &ParquetRecordBatchReaderBuilder<Pages>,
-        scan: &mut Scan,
-    ) -> Option<RowFilter> {
-        let columns = scan.predicate.as_ref()?.columns();
-        let others = match &scan.projection {
-            Some(projection) => projection.iter().any(|column| columns.binary_search(column).is_err()),
-            None => columns.len() < self.schema().fields().len(),
-        };
-        if !others {
-            return None;
-        }
-        let predicate = scan.predicate.take()?;
-        let mask = ProjectionMask::leaves(builder.parquet_schema(), self.read_leaves(&columns));
-        let evaluate = move |batch: RecordBatch| {
-            let column_at = |column| -> Result<ArrayRef> {
-                let at = columns.binary_search(&column).ok().and_then(|at| batch.columns().get(at));
-                at.cloned()
-                    .ok_or_else(|| ArrowError::SchemaError(format!("column {column} was not read")).into())
-            };
-            predicate.evaluate(batch.num_rows(), &column_at).map_err(|error| match error {
-                IoError::Arrow(error) => error,
-                error => ArrowError::ExternalError(Box::new(error)),
-            })
-        };
-        Some(RowFilter::new(vec![Box::new(ArrowPredicateFn::new(mask, evaluate))]))
     }
 }
 

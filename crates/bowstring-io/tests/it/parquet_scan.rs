@@ -5,7 +5,7 @@ use std::{fs::File, path::Path, sync::Arc};
 use arrow::{
     array::{
         Array, ArrayRef, Date32Array, Decimal128Array, Float64Array, Int64Array, RecordBatch, StringArray,
-        TimestampMicrosecondArray, UInt64Array,
+        StringViewArray, TimestampMicrosecondArray, UInt64Array,
     },
     compute::concat_batches,
     util::display::array_value_to_string,
@@ -275,5 +275,31 @@ fn statistics_of_every_type_have_the_columns_type() {
         assert_eq!(known.max.as_ref(), Some(&column.slice(1, 1)));
         assert_eq!(known.min.as_ref().map(|min| min.data_type()), Some(column.data_type()));
         assert!(known.exact);
+    }
+}
+
+#[test]
+fn what_was_filtered_does_not_hold_the_rest() {
+    let rows = 10_000;
+    let text = StringViewArray::from_iter_values((0..rows).map(|row| format!("{row:0>100}")));
+    let ids = Int64Array::from_iter_values((0..rows).map(|row| row * 7919 % 10_007));
+    let more = Int64Array::from_iter_values(0..rows);
+    let columns: Vec<(&str, ArrayRef)> =
+        vec![("id", Arc::new(ids)), ("text", Arc::new(text)), ("more", Arc::new(more))];
+    let batch = table(columns);
+    let folder = folder();
+    let path = folder.path().join("x.parquet");
+    write(&path, &batch, WriterProperties::builder().build());
+    // An equality is decided before the text is decoded, a range after.
+    for op in [CompareOp::Eq, CompareOp::Gt] {
+        let predicate = Predicate::Compare(0, op, Arc::new(Int64Array::from(vec![10_000])));
+        let wanted = Scan { predicate: Some(predicate), ..Scan::default() };
+        let dataset = open(&path);
+        let parts = dataset.split(&wanted).expect("parts");
+        let read = |part| dataset.read(part, &wanted, &Cancel::new()).expect("batches");
+        let found: Vec<RecordBatch> = parts.iter().flat_map(read).map(|batch| batch.expect("rows")).collect();
+        let held: usize = found.iter().map(RecordBatch::get_array_memory_size).sum();
+        assert_eq!(concat_batches(dataset.schema(), &found).expect("rows"), reference(&batch, &wanted));
+        assert!(held < 1500, "{op:?}: {held} bytes");
     }
 }
