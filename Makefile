@@ -18,10 +18,26 @@ DENY := $(BOWSTRING_TOOLS)/bin/cargo-deny@0.20.2
 LLVM_COV := $(BOWSTRING_TOOLS)/bin/cargo-llvm-cov@0.9.1
 ADVISORIES := https://github.com/rustsec/advisory-db
 
-DEMO := examples/debian-packages
+BOWSTRING := $(CARGO_TARGET_DIR)/debug/bowstring
+
+# What the demo writes: sections.parquet, ranking.parquet, report.md, and the report of the run.
+FOUND := $(CARGO_TARGET_DIR)/demo
 
 help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "%-10s %s\n", $$1, $$2}' Makefile
+
+demo: ## build the command, and rank what Debian's packages depend on
+	cargo build --workspace --bin bowstring --locked
+	@mkdir -p $(FOUND)
+	@cd examples/debian-packages && $(BOWSTRING) run workflow.yaml --param out=$(FOUND) > $(FOUND)/run.txt
+	@echo; echo "What Debian stands on:"
+	@$(BOWSTRING) sql "SELECT depends_on AS package, section, dependants FROM '$(FOUND)/ranking.parquet' \
+	    ORDER BY dependants DESC, package LIMIT 8"
+	@echo; echo "The largest sections of this extract:"
+	@$(BOWSTRING) sql "SELECT section, packages, maintainers, round(installed_mib) AS installed_mib \
+	    FROM '$(FOUND)/sections.parquet' ORDER BY packages DESC LIMIT 4"
+	@echo; tail -n 1 $(FOUND)/run.txt
+	@echo "All of it: $(FOUND)/report.md, ranking.parquet, sections.parquet, run.txt"
 
 test: ## build and test everything
 	cargo test --workspace --locked
@@ -33,6 +49,7 @@ check: $(MACHETE) deny docs check-python ## formatting, lints, layers, licences,
 	    -D clippy::unwrap_used -D clippy::expect_used -D clippy::panic
 	cargo xtask tidy
 	cargo xtask deps --check
+	$(MACHETE) --with-metadata
 	RUSTDOCFLAGS="-D warnings" cargo doc --workspace --lib --no-deps --locked
 
 check-python: $(VENV)/ready
