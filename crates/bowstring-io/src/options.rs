@@ -16,6 +16,11 @@ pub struct ReadOptions {
 }
 
 /// How CSV and TSV are read.
+///
+/// Types are inferred strictly: int64, float64, bool, date, timestamp (UTC when there is an offset),
+/// else text. `007`, `+7` and numbers beyond int64 are text, and so is a column without values. Blank
+/// lines are no rows, but nulls where there is one column. An empty name becomes `column_3` or
+/// whatever its position is, and two columns of one name are an error.
 #[derive(Clone, Debug)]
 pub struct CsvOptions {
     /// The byte between two values: `,` by default, a tab for files that end in `.tsv`.
@@ -41,7 +46,7 @@ pub struct CsvOptions {
     pub infer_rows: usize,
     /// The encoding by its WHATWG name; `utf-8` by default.
     pub encoding: String,
-    /// What happens to a row that has too many or too few values.
+    /// What happens to a row that cannot be read.
     pub on_bad_rows: BadRows,
 }
 
@@ -64,17 +69,21 @@ impl Default for CsvOptions {
     }
 }
 
-/// What happens to a row that has too many or too few values.
+/// What happens to a row that cannot be read: it has too many or too few values, bytes that are no text,
+/// or a value that does not fit its column's type.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum BadRows {
     /// Reading ends with an error that names the row.
     #[default]
     Error,
-    /// The row is left out; how many were is logged.
+    /// The row is left out; how many were is logged, and is [`skipped_rows`](crate::Dataset::skipped_rows).
     Skip,
 }
 
-/// How newline-delimited JSON is read.
+/// How newline-delimited JSON is read: one object a line, blank lines left away.
+///
+/// Whole numbers are int64, or uint64 when one is too large for that, or float64 among fractions, if each is
+/// one that a float holds exactly. Text stays text, also when it looks like a date. A missing key is null.
 #[derive(Clone, Debug)]
 pub struct JsonOptions {
     /// Columns and their types; other columns, and theirs, are inferred. A column of text holds values of
