@@ -37,5 +37,16 @@ fn views<T: ByteViewType>(array: ArrayRef) -> ArrayRef {
     let views: &GenericByteViewArray<T> = array.as_byte_view();
     let held: usize = views.data_buffers().iter().map(|buffer| buffer.capacity()).sum();
     let wide = views.views().inner().capacity() > 2 * size_of_val::<[u128]>(views.views());
-    if wide || held > 2 * views.total_buffer_bytes_used() { Arc::new(views.gc()) } else { array }
+    let mut array = if held > 2 * views.total_buffer_bytes_used() {
+        let compact: ArrayRef = Arc::new(views.gc());
+        // The two may share their views, and what is shared does not shrink.
+        drop(array);
+        compact
+    } else {
+        array
+    };
+    if wide {
+        array.shrink_to_fit();
+    }
+    array
 }

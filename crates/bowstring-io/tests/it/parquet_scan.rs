@@ -283,9 +283,14 @@ fn what_was_filtered_does_not_hold_the_rest() {
     let rows = 10_000;
     let text = StringViewArray::from_iter_values((0..rows).map(|row| format!("{row:0>100}")));
     let ids = Int64Array::from_iter_values((0..rows).map(|row| row * 7919 % 10_007));
+    let short = StringViewArray::from_iter_values((0..rows).map(|row| format!("{row}")));
     let more = Int64Array::from_iter_values(0..rows);
-    let columns: Vec<(&str, ArrayRef)> =
-        vec![("id", Arc::new(ids)), ("text", Arc::new(text)), ("more", Arc::new(more))];
+    let columns: Vec<(&str, ArrayRef)> = vec![
+        ("id", Arc::new(ids)),
+        ("text", Arc::new(text)),
+        ("short", Arc::new(short)),
+        ("more", Arc::new(more)),
+    ];
     let batch = table(columns);
     let folder = folder();
     let path = folder.path().join("x.parquet");
