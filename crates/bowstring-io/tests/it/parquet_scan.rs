@@ -305,6 +305,6 @@ fn what_was_filtered_does_not_hold_the_rest() {
         let found: Vec<RecordBatch> = parts.iter().flat_map(read).map(|batch| batch.expect("rows")).collect();
         let held: usize = found.iter().map(RecordBatch::get_array_memory_size).sum();
         assert_eq!(concat_batches(dataset.schema(), &found).expect("rows"), reference(&batch, &wanted));
-        assert!(held < 1500, "{op:?}: {held} bytes");
+        assert!(held < 2500, "{op:?}: {held} bytes");
     }
 }
