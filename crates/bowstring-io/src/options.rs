@@ -38,7 +38,7 @@ pub struct CsvOptions {
     pub names: Option<Vec<String>>,
     /// Lines to skip before the header; 0 by default.
     pub skip_rows: usize,
-    /// Unquoted values that mean null, the empty one besides.
+    /// Values that mean null, the empty one besides; in a column of text only when they are not quoted.
     pub null_values: Vec<String>,
     /// The types of the columns that it names; those of the others are inferred.
     pub schema: Option<SchemaRef>,
@@ -76,7 +76,8 @@ pub enum BadRows {
     /// Reading ends with an error that names the row.
     #[default]
     Error,
-    /// The row is left out; how many were is logged, and is [`skipped_rows`](crate::Dataset::skipped_rows).
+    /// The row is left out, unless it is a quote left open, which could swallow any number of rows; how many
+    /// were is logged, and is [`skipped_rows`](crate::Dataset::skipped_rows).
     Skip,
 }
 

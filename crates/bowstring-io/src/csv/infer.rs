@@ -7,7 +7,7 @@ use arrow::datatypes::{DataType, Field as Column, FieldRef, Schema};
 use super::{
     layout::{Layout, Nulls, line},
     record::{Dialect, Field, Outcome},
-    rows::Rows,
+    rows::{Rows, first_problem},
     types::Candidates,
 };
 use crate::{
@@ -189,7 +189,7 @@ fn candidates(layout: &Layout, most: usize) -> Result<Vec<Candidates>> {
     let mut left = most;
     while left > 0 {
         let read = rows.read(&layout.dialect, left.min(SAMPLE_ROWS), stop)?;
-        if stop && let Some((row, column, problem)) = rows.first_problem() {
+        if let Some((row, column, problem)) = first_problem(&rows.problems, stop) {
             return Err(layout.problem(rows.offset(row), column, problem));
         }
         for (column, candidates) in candidates.iter_mut().enumerate() {

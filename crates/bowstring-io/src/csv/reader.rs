@@ -17,7 +17,7 @@ use bowstring_core::Cancel;
 
 use super::{
     layout::SharedLayout,
-    rows::{Problem, Rows},
+    rows::{Problem, Rows, first_problem},
 };
 use crate::{BadRows, Result, RowProblem, Scan, text::column};
 
@@ -84,11 +84,8 @@ impl Reader {
         for column in &self.columns {
             arrays.push(self.column(*column, &mut problems)?);
         }
-        if stop
-            && let Some((row, column, problem)) =
-                problems.iter().min_by_key(|(row, column, _)| (*row, *column))
-        {
-            return Err(self.layout.problem(self.rows.offset(*row), *column, problem.clone()));
+        if let Some((row, column, problem)) = first_problem(&problems, stop) {
+            return Err(self.layout.problem(self.rows.offset(row), column, problem));
         }
         let rows = RecordBatchOptions::new().with_row_count(Some(self.rows.len()));
         let mut batch = if problems.is_empty() {

@@ -35,6 +35,14 @@ pub(crate) struct Rows {
 /// What is wrong with a row, and in which column.
 pub(crate) type Problem = (usize, Option<usize>, RowProblem);
 
+/// The problem of the first row that has one: of all rows, or of those that cannot be left out, because
+/// nothing ends them and they may have swallowed any number of others.
+pub(crate) fn first_problem(problems: &[Problem], all: bool) -> Option<Problem> {
+    let endless = |problem: &RowProblem| matches!(problem, RowProblem::OpenQuote | RowProblem::TooLong);
+    let counts = problems.iter().filter(|(.., problem)| all || endless(problem));
+    counts.min_by_key(|(row, column, _)| (*row, *column)).cloned()
+}
+
 impl Rows {
     /// Reads a range that begins with a record.
     pub(crate) fn new(text: &TextFile, range: Range<u64>, width: usize) -> Result<Self> {
@@ -116,11 +124,6 @@ impl Rows {
     /// How many rows there are.
     pub(crate) fn len(&self) -> usize {
         self.spans.len()
-    }
-
-    /// The problem of the first row that has one.
-    pub(crate) fn first_problem(&self) -> Option<Problem> {
-        self.problems.iter().min_by_key(|(row, column, _)| (*row, *column)).cloned()
     }
 
     /// Where a row begins in the file.

@@ -288,3 +288,18 @@ fn bad_rows_are_left_out_and_counted_when_asked() {
     .assert_eq(&table(&batch));
     assert_eq!(dataset.skipped_rows(), 6);
 }
+
+#[test]
+fn a_quote_left_open_is_never_left_out() {
+    let message = expect![[r#"
+        a quoted value is never closed
+          at data.csv, row 2 (line 3)
+
+        hint: close the quote, or say with `quote` what quotes a value
+    "#]];
+    for infer_rows in [0, 10] {
+        let csv = CsvOptions { on_bad_rows: BadRows::Skip, infer_rows, ..options() };
+        let options = ReadOptions { csv, ..ReadOptions::default() };
+        message.assert_eq(&crate::texts::shown("data.csv", b"a,b\n1,2\n3,\"4\n5,6\n", &options));
+    }
+}
