@@ -16,6 +16,13 @@ from bowstring._errors import (
     UsageError,
     WorkflowError,
 )
+from bowstring._metadata import (
+    ColumnStatistics,
+    ParquetMetadata,
+    RowGroup,
+    parquet_metadata,
+    parquet_metadata_async,
+)
 from bowstring._report import Problem, Report
 from bowstring._tables import (
     read_csv,
@@ -45,13 +52,16 @@ from bowstring._workflow import Workflow, step
 __all__ = [
     "BowstringError",
     "CancelledError",
+    "ColumnStatistics",
     "DataError",
     "Frame",
     "InvalidWorkflowError",
     "LimitError",
     "NotFoundError",
+    "ParquetMetadata",
     "Problem",
     "Report",
+    "RowGroup",
     "StepTimeoutError",
     "StorageError",
     "Table",
@@ -59,6 +69,8 @@ __all__ = [
     "Workflow",
     "WorkflowError",
     "__version__",
+    "parquet_metadata",
+    "parquet_metadata_async",
     "read_csv",
     "read_csv_async",
     "read_ipc",

@@ -11,6 +11,7 @@ mod error;
 mod events;
 mod finished;
 mod frame;
+mod metadata;
 mod read;
 mod script;
 mod step;
@@ -27,6 +28,7 @@ mod _bowstring {
         document::PyDocument,
         finished::PyFinished,
         frame::{PyFrame, sql},
+        metadata::{metadata, metadata_async},
         read::{read, read_async, scan},
         script::cli,
         step::register_step,
