@@ -68,8 +68,10 @@ deny: $(DENY)
 bench: ## run the benchmarks beside their peers; tables go to benchmarks/results/
 	$(PYTHON) -m venv $(VENV)-bench
 	$(VENV)-bench/bin/python -m pip install --quiet --disable-pip-version-check -r benchmarks/requirements.txt
+	VIRTUAL_ENV=$(VENV)-bench $(VENV)-bench/bin/maturin develop --release --quiet --manifest-path python/Cargo.toml
 	mkdir -p benchmarks/results
 	$(VENV)-bench/bin/python benchmarks/workflow/run.py --out benchmarks/results/workflow.md
+	$(VENV)-bench/bin/python benchmarks/tables/fused.py --out benchmarks/results/fused.md
 
 # The instrumented build has a folder of its own, so that it does not throw away the ordinary one.
 coverage: $(LLVM_COV) ## line coverage of the tests; fails below 90 %
