@@ -1,1 +1,58 @@
-//! Test helpers.
+//! Tables written as data, Parquet files of a given shape, and the names in a folder: what the tests
+//! of several crates need. Everything here panics when it cannot do what a test asks for.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use arrow::array::{ArrayRef, Float64Array, Int64Array, RecordBatch, StringArray};
+use parquet::arrow::ArrowWriter;
+use parquet::file::properties::WriterProperties;
+
+/// A column of whole numbers.
+pub fn ints(values: &[Option<i64>]) -> ArrayRef {
+    Arc::new(Int64Array::from(values.to_vec()))
+}
+
+/// A column of floating-point numbers.
+pub fn floats(values: &[Option<f64>]) -> ArrayRef {
+    Arc::new(Float64Array::from(values.to_vec()))
+}
+
+/// A column of text.
+pub fn text(values: &[Option<&str>]) -> ArrayRef {
+    Arc::new(StringArray::from(values.to_vec()))
+}
+
+/// A table of named columns, each of which may hold nulls.
+pub fn table(columns: &[(&str, ArrayRef)]) -> RecordBatch {
+    let columns = columns.iter().map(|(name, array)| (*name, Arc::clone(array), true));
+    RecordBatch::try_from_iter_with_nullable(columns).expect("columns of one length")
+}
+
+/// Four people, with a null in every column: what most tests of steps and frames work on.
+pub fn people() -> RecordBatch {
+    table(&[
+        ("name", text(&[Some("ann"), Some("bob"), Some("cy"), None])),
+        ("age", ints(&[Some(31), Some(7), None, Some(55)])),
+        ("score", floats(&[Some(1.5), Some(-2.0), Some(0.25), None])),
+    ])
+}
+
+/// Writes a Parquet file with row groups of `group` rows, by the reference writer and not by ours.
+pub fn parquet(path: &Path, batch: &RecordBatch, group: usize) {
+    let file = std::fs::File::create(path).expect("a file");
+    let properties = WriterProperties::builder().set_max_row_group_row_count(Some(group)).build();
+    let mut writer = ArrowWriter::try_new(file, batch.schema(), Some(properties)).expect("a writer");
+    writer.write(batch).expect("written");
+    writer.close().expect("closed");
+}
+
+/// The names in a folder, hidden ones too, sorted.
+pub fn names(folder: &Path) -> Vec<String> {
+    let entries = std::fs::read_dir(folder).expect("a folder");
+    let name = |entry: std::io::Result<std::fs::DirEntry>| entry.expect("an entry").file_name();
+    let mut names: Vec<String> =
+        entries.map(|entry| name(entry).into_string().expect("a name of Unicode")).collect();
+    names.sort();
+    names
+}

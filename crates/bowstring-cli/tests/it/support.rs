@@ -78,11 +78,7 @@ impl Folder {
 
     /// The names in the folder, sorted.
     pub(crate) fn names(&self) -> Vec<String> {
-        let entries = std::fs::read_dir(self.0.path()).unwrap();
-        let mut names: Vec<String> =
-            entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
-        names.sort();
-        names
+        bowstring_testing::names(self.0.path())
     }
 }
 

@@ -1,9 +1,6 @@
 //! Tables, files and their text, for all tests.
 
-use std::{
-    path::{Path, PathBuf},
-    sync::Arc,
-};
+use std::{path::Path, sync::Arc};
 
 use arrow::{
     array::{
@@ -16,6 +13,7 @@ use arrow::{
 };
 use bowstring_core::{Cancel, Diagnostic, render};
 use bowstring_io::{Dataset, ReadOptions, Result, Scan, WriteOptions, Writer, Written};
+pub(crate) use bowstring_testing::names;
 
 /// A folder that goes when the test is done.
 pub(crate) fn folder() -> tempfile::TempDir {
@@ -109,14 +107,6 @@ pub(crate) fn shown(folder: &Path, result: Result<RecordBatch>) -> String {
         Err(error) => format!("{}: {}", error.kind(), render(&error)),
     };
     text.replace(&folder.display().to_string(), "DIR")
-}
-
-/// The names in a folder, hidden ones too.
-pub(crate) fn names(folder: &Path) -> Vec<PathBuf> {
-    let entries = std::fs::read_dir(folder).expect("a folder");
-    let mut names: Vec<PathBuf> = entries.map(|entry| entry.expect("an entry").file_name().into()).collect();
-    names.sort();
-    names
 }
 
 /// The same rows with every dictionary as its values, for comparison.

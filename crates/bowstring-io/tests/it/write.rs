@@ -72,7 +72,7 @@ fn a_writer_that_is_dropped_leaves_nothing_and_the_old_file() {
         writer.write(&batch).expect("a write");
         drop(writer);
     }
-    assert_eq!(names(folder.path()), [Path::new("old.parquet")]);
+    assert_eq!(names(folder.path()), ["old.parquet"]);
     assert_eq!(std::fs::read(&old).expect("the file"), before);
 }
 
@@ -94,7 +94,7 @@ fn an_existing_file_is_kept_when_the_mode_says_so() {
     let again = write_all(&path, &[batch], &options).expect_err("it exists");
     expected.assert_eq(&message(folder.path(), &again));
     assert_eq!(read_all(&path).expect("the file"), ints("n", vec![Some(2)]));
-    assert_eq!(names(folder.path()), [Path::new("x.parquet")]);
+    assert_eq!(names(folder.path()), ["x.parquet"]);
 }
 
 /// What cannot be begun, and why.
@@ -105,7 +105,7 @@ fn refused(target: &str, options: &WriteOptions, expected: Expect) {
     let schema = ints("n", vec![]).schema();
     let error = Writer::create(&folder.path().join(target), &schema, options).expect_err("refused");
     expected.assert_eq(&message(folder.path(), &error));
-    assert_eq!(names(folder.path()), [Path::new("folder.parquet"), Path::new("plain")]);
+    assert_eq!(names(folder.path()), ["folder.parquet", "plain"]);
 }
 
 #[test]
@@ -341,7 +341,7 @@ fn a_killed_process_leaves_the_old_file_whole() {
         .spawn()
         .expect("a child");
     let hidden_bytes = || -> u64 {
-        let hidden = names(folder.path()).into_iter().find(|name| name.to_string_lossy().ends_with(".tmp"));
+        let hidden = names(folder.path()).into_iter().find(|name| name.ends_with(".tmp"));
         hidden.map_or(0, |name| std::fs::metadata(folder.path().join(name)).map_or(0, |file| file.len()))
     };
     let begin = std::time::Instant::now();

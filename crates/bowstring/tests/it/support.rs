@@ -1,20 +1,15 @@
 //! Folders with tables, documents over them, and results printed as text.
 
-use std::{
-    path::{Path, PathBuf},
-    sync::Arc,
-};
+use std::path::PathBuf;
 
-use arrow::{
-    array::{ArrayRef, Float64Array, Int64Array, RecordBatch, StringArray},
-    util::pretty::pretty_format_batches,
-};
+use arrow::{array::RecordBatch, util::pretty::pretty_format_batches};
 use bowstring::{
     Cancel, Engine, EngineOptions, Relation,
     io::{WriteOptions, Writer},
     render,
     workflow::{Document, Finished, Keep, Params, Report, RunOptions},
 };
+pub(crate) use bowstring_testing::{ints, names, people, table, text};
 use tempfile::TempDir;
 
 /// A folder, an engine of two threads, and documents in which `${dir}` is the folder.
@@ -30,16 +25,11 @@ impl Bench {
             dir: tempfile::tempdir().unwrap(),
             engine: Engine::new(&EngineOptions { threads: 2, memory: None }).unwrap(),
         };
-        let people = table(&[
-            ("name", text(&[Some("ann"), Some("bob"), Some("cy"), None])),
-            ("age", ints(&[Some(31), Some(7), None, Some(55)])),
-            ("score", floats(&[Some(1.5), Some(-2.0), Some(0.25), None])),
-        ]);
         let pets = table(&[
             ("pet", text(&[Some("rex"), Some("tom"), Some("flo")])),
             ("owner", text(&[Some("bob"), Some("ann"), Some("zoe")])),
         ]);
-        bench.parquet("people.parquet", &people);
+        bench.parquet("people.parquet", &people());
         bench.parquet("pets.parquet", &pets);
         bench
     }
@@ -112,31 +102,4 @@ pub(crate) fn ending(report: &Report) -> String {
         failure.error.kind,
         failure.error.message
     )
-}
-
-pub(crate) fn table(columns: &[(&str, ArrayRef)]) -> RecordBatch {
-    let columns = columns.iter().map(|(name, array)| (*name, Arc::clone(array), true));
-    RecordBatch::try_from_iter_with_nullable(columns).unwrap()
-}
-
-pub(crate) fn ints(values: &[Option<i64>]) -> ArrayRef {
-    Arc::new(Int64Array::from(values.to_vec()))
-}
-
-pub(crate) fn floats(values: &[Option<f64>]) -> ArrayRef {
-    Arc::new(Float64Array::from(values.to_vec()))
-}
-
-pub(crate) fn text(values: &[Option<&str>]) -> ArrayRef {
-    Arc::new(StringArray::from(values.to_vec()))
-}
-
-/// The names in a folder, sorted.
-pub(crate) fn names(folder: &Path) -> Vec<String> {
-    let mut names: Vec<String> = std::fs::read_dir(folder)
-        .unwrap()
-        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
-        .collect();
-    names.sort();
-    names
 }
