@@ -1,6 +1,6 @@
 import pathlib
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Literal, TypeAlias, final
+from typing import TYPE_CHECKING, Any, Literal, final
 
 from arro3.core import ChunkedArray, RecordBatch, Schema
 
@@ -11,9 +11,25 @@ if TYPE_CHECKING:
     import polars as pl
     import pyarrow as pa
 
-__version__: str
+__all__ = [
+    "Document",
+    "Finished",
+    "Frame",
+    "Table",
+    "__version__",
+    "cli",
+    "metadata",
+    "metadata_async",
+    "read",
+    "read_async",
+    "register_step",
+    "scan",
+    "sql",
+    "write",
+    "write_async",
+]
 
-JoinKind: TypeAlias = Literal["inner", "left", "right", "full", "semi", "anti", "cross"]
+__version__: str
 
 @final
 class Table:
@@ -152,7 +168,7 @@ class Frame:
         self,
         other: AnyTable,
         on: str | Sequence[str] | Mapping[str, str] | None = None,
-        how: JoinKind = "inner",
+        how: Literal["inner", "left", "right", "full", "semi", "anti", "cross"] = "inner",
     ) -> Frame:
         """Bring the columns of another table to the rows whose keys are equal.
 

@@ -41,11 +41,6 @@ Paths: TypeAlias = Path | Sequence[Path]
 Schema: TypeAlias = ArrowSchema | Mapping[str, str]
 """An Arrow schema, or the columns' types by name: `{"id": "int64", "price": "decimal(12, 2)"}`."""
 
-OnBadRows: TypeAlias = Literal["error", "skip"]
-WriteMode: TypeAlias = Literal["overwrite", "error"]
-ParquetCompression: TypeAlias = Literal["none", "snappy", "gzip", "lz4", "brotli", "zstd"]
-IpcCompression: TypeAlias = Literal["none", "lz4", "zstd"]
-
 
 def read_parquet(
     path: Paths,
@@ -135,7 +130,7 @@ def read_csv(
     schema: Schema | None = None,
     infer_rows: int = 10_000,
     encoding: str = "utf-8",
-    on_bad_rows: OnBadRows = "error",
+    on_bad_rows: Literal["error", "skip"] = "error",
     columns: Sequence[str] | None = None,
     filter: str | None = None,
     limit: int | None = None,
@@ -202,7 +197,7 @@ def read_csv_async(
     schema: Schema | None = None,
     infer_rows: int = 10_000,
     encoding: str = "utf-8",
-    on_bad_rows: OnBadRows = "error",
+    on_bad_rows: Literal["error", "skip"] = "error",
     columns: Sequence[str] | None = None,
     filter: str | None = None,
     limit: int | None = None,
@@ -245,7 +240,7 @@ def scan_csv(
     schema: Schema | None = None,
     infer_rows: int = 10_000,
     encoding: str = "utf-8",
-    on_bad_rows: OnBadRows = "error",
+    on_bad_rows: Literal["error", "skip"] = "error",
     columns: Sequence[str] | None = None,
     filter: str | None = None,
     limit: int | None = None,
@@ -445,11 +440,11 @@ def write_parquet(
     table: AnyTable,
     path: Path,
     *,
-    compression: ParquetCompression = "zstd",
+    compression: Literal["none", "snappy", "gzip", "lz4", "brotli", "zstd"] = "zstd",
     level: int | None = None,
     row_group_rows: int = 1_048_576,
     statistics: Literal["none", "row_group", "page"] = "page",
-    mode: WriteMode = "overwrite",
+    mode: Literal["overwrite", "error"] = "overwrite",
 ) -> None:
     """Write Parquet.
 
@@ -482,11 +477,11 @@ def write_parquet_async(
     table: AnyTable,
     path: Path,
     *,
-    compression: ParquetCompression = "zstd",
+    compression: Literal["none", "snappy", "gzip", "lz4", "brotli", "zstd"] = "zstd",
     level: int | None = None,
     row_group_rows: int = 1_048_576,
     statistics: Literal["none", "row_group", "page"] = "page",
-    mode: WriteMode = "overwrite",
+    mode: Literal["overwrite", "error"] = "overwrite",
 ) -> Awaitable[None]:
     """As [`write_parquet`][bowstring.write_parquet], to be awaited."""
     options = {
@@ -503,7 +498,7 @@ def write_csv(
     table: AnyTable,
     path: Path,
     *,
-    mode: WriteMode = "overwrite",
+    mode: Literal["overwrite", "error"] = "overwrite",
 ) -> None:
     """Write CSV, or TSV when the name ends in `.tsv`.
 
@@ -526,7 +521,7 @@ def write_csv_async(
     table: AnyTable,
     path: Path,
     *,
-    mode: WriteMode = "overwrite",
+    mode: Literal["overwrite", "error"] = "overwrite",
 ) -> Awaitable[None]:
     """As [`write_csv`][bowstring.write_csv], to be awaited."""
     options = {"mode": mode}
@@ -537,7 +532,7 @@ def write_json(
     table: AnyTable,
     path: Path,
     *,
-    mode: WriteMode = "overwrite",
+    mode: Literal["overwrite", "error"] = "overwrite",
 ) -> None:
     """Write newline-delimited JSON.
 
@@ -560,7 +555,7 @@ def write_json_async(
     table: AnyTable,
     path: Path,
     *,
-    mode: WriteMode = "overwrite",
+    mode: Literal["overwrite", "error"] = "overwrite",
 ) -> Awaitable[None]:
     """As [`write_json`][bowstring.write_json], to be awaited."""
     options = {"mode": mode}
@@ -572,8 +567,8 @@ def write_ipc(
     path: Path,
     *,
     container: Literal["file", "stream"] = "file",
-    compression: IpcCompression = "none",
-    mode: WriteMode = "overwrite",
+    compression: Literal["none", "lz4", "zstd"] = "none",
+    mode: Literal["overwrite", "error"] = "overwrite",
 ) -> None:
     """Write Arrow IPC.
 
@@ -599,8 +594,8 @@ def write_ipc_async(
     path: Path,
     *,
     container: Literal["file", "stream"] = "file",
-    compression: IpcCompression = "none",
-    mode: WriteMode = "overwrite",
+    compression: Literal["none", "lz4", "zstd"] = "none",
+    mode: Literal["overwrite", "error"] = "overwrite",
 ) -> Awaitable[None]:
     """As [`write_ipc`][bowstring.write_ipc], to be awaited."""
     options = {"container": container, "compression": compression, "mode": mode}

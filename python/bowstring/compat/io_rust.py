@@ -32,7 +32,7 @@ class RustIOEngine:
             "num_columns": metadata.num_columns,
             "size_bytes": metadata.size_bytes,
             "created_by": metadata.created_by,
-            "schema": {field.name: str(field.type) for field in metadata.schema},
+            "schema": {name: str(metadata.schema.field(name).type) for name in metadata.schema.names},
             "key_value_metadata": dict(metadata.key_value_metadata),
             "row_groups": [
                 {
