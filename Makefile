@@ -2,7 +2,7 @@
 SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 .DELETE_ON_ERROR:
-.PHONY: help demo test check check-python deny bench coverage docs
+.PHONY: help demo test wheel check check-python deny bench coverage docs
 
 CARGO_TARGET_DIR ?= $(CURDIR)/target
 export CARGO_TARGET_DIR
@@ -19,6 +19,8 @@ LLVM_COV := $(BOWSTRING_TOOLS)/bin/cargo-llvm-cov@0.9.1
 ADVISORIES := https://github.com/rustsec/advisory-db
 
 BOWSTRING := $(CARGO_TARGET_DIR)/debug/bowstring
+WHEELS = $(CARGO_TARGET_DIR)/wheels
+PYTEST := pytest -c python/pyproject.toml --rootdir . python/tests docs examples
 
 # What the demo writes: sections.parquet, ranking.parquet, report.md, and the report of the run.
 FOUND := $(CARGO_TARGET_DIR)/demo
@@ -39,8 +41,16 @@ demo: ## build the command, and rank what Debian's packages depend on
 	@echo; tail -n 1 $(FOUND)/run.txt
 	@echo "All of it: $(FOUND)/report.md, ranking.parquet, sections.parquet, run.txt"
 
-test: ## build and test everything
+test: wheel ## build and test everything
 	cargo test --workspace --locked
+	$(BIN)/$(PYTEST)
+
+# In the profile of the tests and in their folder, so that the wheel costs little on top of them.
+wheel: $(VENV)/ready
+	rm -rf $(WHEELS)
+	$(BIN)/maturin build --profile dev --locked --quiet --manifest-path python/Cargo.toml \
+	    --interpreter $(BIN)/python --out $(WHEELS)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --force-reinstall --no-deps $(WHEELS)/*.whl
 
 check: $(MACHETE) deny docs check-python ## formatting, lints, layers, licences, dependencies, documentation
 	cargo fmt --all --check
@@ -52,10 +62,12 @@ check: $(MACHETE) deny docs check-python ## formatting, lints, layers, licences,
 	$(MACHETE) --with-metadata
 	RUSTDOCFLAGS="-D warnings" cargo doc --workspace --lib --no-deps --locked
 
-check-python: $(VENV)/ready
+check-python: wheel
 	$(BIN)/ruff check --no-cache
 	$(BIN)/ruff format --check --no-cache
 	$(BIN)/mypy --strict docs examples
+	$(BIN)/mypy --strict --package bowstring
+	$(BIN)/python -m mypy.stubtest bowstring
 
 deny: $(DENY)
 	$(DENY) --locked check bans licenses sources
@@ -74,12 +86,14 @@ bench: ## run the benchmarks beside their peers; tables go to benchmarks/results
 	$(VENV)-bench/bin/python benchmarks/tables/fused.py --out benchmarks/results/fused.md
 
 # The instrumented build has a folder of its own, so that it does not throw away the ordinary one.
-coverage: $(LLVM_COV) ## line coverage of the tests; fails below 90 %
+coverage: $(LLVM_COV) $(VENV)/ready ## line coverage of the tests; fails below 90 %
 	rustup component add llvm-tools
 	export CARGO_TARGET_DIR=$(CARGO_TARGET_DIR)/coverage; \
 	source <($(LLVM_COV) llvm-cov show-env --sh); \
 	$(LLVM_COV) llvm-cov clean --workspace; \
 	cargo test --workspace --locked; \
+	$(MAKE) wheel VENV=$(VENV); \
+	$(BIN)/$(PYTEST) --cov=bowstring --cov-report=term --cov-fail-under=90; \
 	$(LLVM_COV) llvm-cov report --summary-only --fail-under-lines 90
 
 docs: $(VENV)/ready ## build the documentation site into site/

@@ -35,11 +35,8 @@ __version__: str
 class Table:
     """Rows in memory, as Arrow record batches of one schema. Immutable; sharing it copies nothing.
 
-    Args:
-        data: A table of any library with the Arrow PyCapsule interface; taken without a copy.
-
-    Raises:
-        TypeError: When `data` has no Arrow interface.
+    `Table(data)` takes a table of any library with the Arrow PyCapsule interface, without a copy; what has
+    none is a `TypeError`.
     """
 
     def __new__(cls, data: AnyTable, /) -> Table: ...
@@ -97,11 +94,8 @@ class Frame:
     frame is run. Where a method takes an expression, the exact name of a column is that column, and
     any other text is SQL, in which a name with unusual characters stands in double quotes.
 
-    Args:
-        data: A table of any library with the Arrow PyCapsule interface; taken without a copy.
-
-    Raises:
-        TypeError: When `data` has no Arrow interface.
+    `Frame(data)` takes a table of any library with the Arrow PyCapsule interface, without a copy; what has
+    none is a `TypeError`.
     """
 
     def __new__(cls, data: AnyTable, /) -> Frame: ...
