@@ -5,12 +5,18 @@ use std::{io::Write, path::Path};
 use arrow::{
     array::{Array, ArrayRef, AsArray, RecordBatch, StringArray},
     compute::cast,
-    datatypes::{DataType, SchemaRef},
+    datatypes::{DataType, Schema, SchemaRef},
+    error::ArrowError,
     util::display::{ArrayFormatter, FormatOptions},
 };
 
 use super::record::Dialect;
-use crate::{CsvOptions, IoError, Result, encoder::Encoder, sink::Sink, text::column};
+use crate::{
+    CsvOptions, IoError, Result,
+    encoder::Encoder,
+    sink::Sink,
+    text::{column, encode},
+};
 
 /// Quoted, because at the beginning of a file it would be taken for the file's own.
 const BOM: char = '\u{feff}';
@@ -37,13 +43,11 @@ pub(crate) struct CsvEncoder {
     schema: SchemaRef,
     delimiter: u8,
     rows: u64,
-    /// The encoded batch; kept for its memory.
-    bytes: Vec<u8>,
 }
 
 impl CsvEncoder {
     pub(crate) fn new(
-        sink: Sink,
+        mut sink: Sink,
         path: &Path,
         schema: &SchemaRef,
         options: &CsvWriteOptions,
@@ -64,86 +68,82 @@ impl CsvEncoder {
         column::check_names(schema, "CSV")?;
         let reading = CsvOptions { delimiter: options.delimiter, ..CsvOptions::default() };
         let delimiter = Dialect::new(&reading, super::delimiter(path))?.delimiter;
-        let mut encoder =
-            Self { sink, schema: SchemaRef::clone(schema), delimiter, rows: 0, bytes: Vec::new() };
         if options.header {
-            let names = schema.fields().iter().map(|field| Some(field.name().as_str()));
-            encoder.header(&StringArray::from_iter(names))?;
+            let header = header(schema, delimiter)?;
+            sink.write_all(&header).map_err(ArrowError::from)?;
         }
-        Ok(encoder)
-    }
-
-    fn header(&mut self, names: &StringArray) -> Result<()> {
-        for (index, name) in names.iter().enumerate() {
-            let name = name.unwrap_or_default();
-            if index > 0 {
-                self.bytes.push(self.delimiter);
-            }
-            let quoted = name.is_empty() || name.starts_with(BOM);
-            if !push(&mut self.bytes, name.as_bytes(), self.delimiter, quoted) {
-                return Err(self.nul(index));
-            }
-        }
-        self.bytes.push(b'\n');
-        Ok(())
-    }
-
-    fn nul(&self, column: usize) -> IoError {
-        let column = self.schema.fields().get(column).map(|field| field.name().clone()).unwrap_or_default();
-        IoError::UnsupportedValue { value: "a NUL byte", format: "CSV", column, row: self.rows }
-    }
-
-    fn encode(&mut self, batch: &RecordBatch) -> Result<()> {
-        let options = FormatOptions::new().with_display_error(false);
-        let columns = batch.columns().iter().map(plain).collect::<Result<Vec<ArrayRef>>>()?;
-        let columns = columns.iter().map(|array| Column::new(array, &options)).collect::<Result<Vec<_>>>()?;
-        let mut text = String::new();
-        for row in 0..batch.num_rows() {
-            self.rows += 1;
-            for (index, column) in columns.iter().enumerate() {
-                if index > 0 {
-                    self.bytes.push(self.delimiter);
-                }
-                let fits = match column {
-                    Column::Text(array) if array.is_null(row) => true,
-                    Column::Text(array) => {
-                        let value = array.value(row);
-                        let quoted = value.is_empty() || value.starts_with(BOM);
-                        push(&mut self.bytes, value.as_bytes(), self.delimiter, quoted)
-                    }
-                    Column::Other(array, _) if array.is_null(row) => true,
-                    Column::Other(_, formatter) => {
-                        text.clear();
-                        formatter.value(row).write(&mut text)?;
-                        push(&mut self.bytes, text.as_bytes(), self.delimiter, false)
-                    }
-                };
-                if !fits {
-                    return Err(self.nul(index));
-                }
-            }
-            self.bytes.push(b'\n');
-        }
-        Ok(())
-    }
-
-    fn flush(&mut self) -> Result<()> {
-        self.sink.write_all(&self.bytes).map_err(arrow::error::ArrowError::from)?;
-        self.bytes.clear();
-        Ok(())
+        Ok(Self { sink, schema: SchemaRef::clone(schema), delimiter, rows: 0 })
     }
 }
 
 impl Encoder for CsvEncoder {
     fn write(&mut self, batch: &RecordBatch) -> Result<()> {
-        self.encode(batch)?;
-        self.flush()
+        let (schema, delimiter, before) = (&self.schema, self.delimiter, self.rows);
+        encode::write(batch, &mut self.sink, |slice, first| {
+            rows(slice, delimiter, |column, row| nul(schema, column, before + (first + row) as u64 + 1))
+        })?;
+        self.rows += batch.num_rows() as u64;
+        Ok(())
     }
 
-    fn finish(mut self: Box<Self>) -> Result<Sink> {
-        self.flush()?;
+    fn finish(self: Box<Self>) -> Result<Sink> {
         Ok(self.sink)
     }
+}
+
+fn nul(schema: &Schema, column: usize, row: u64) -> IoError {
+    let column = schema.fields().get(column).map(|field| field.name().clone()).unwrap_or_default();
+    IoError::UnsupportedValue { value: "a NUL byte", format: "CSV", column, row }
+}
+
+fn header(schema: &Schema, delimiter: u8) -> Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    for (index, field) in schema.fields().iter().enumerate() {
+        let name = field.name();
+        if index > 0 {
+            bytes.push(delimiter);
+        }
+        let quoted = name.is_empty() || name.starts_with(BOM);
+        if !push(&mut bytes, name.as_bytes(), delimiter, quoted) {
+            return Err(nul(schema, index, 0));
+        }
+    }
+    bytes.push(b'\n');
+    Ok(bytes)
+}
+
+/// The lines of a batch; `nul` makes the error for a column and a row that hold a NUL byte.
+fn rows(batch: &RecordBatch, delimiter: u8, nul: impl Fn(usize, usize) -> IoError) -> Result<Vec<u8>> {
+    let options = FormatOptions::new().with_display_error(false);
+    let columns = batch.columns().iter().map(plain).collect::<Result<Vec<ArrayRef>>>()?;
+    let columns = columns.iter().map(|array| Column::new(array, &options)).collect::<Result<Vec<_>>>()?;
+    let (mut bytes, mut text) = (Vec::new(), String::new());
+    for row in 0..batch.num_rows() {
+        for (index, column) in columns.iter().enumerate() {
+            if index > 0 {
+                bytes.push(delimiter);
+            }
+            let fits = match column {
+                Column::Text(array) if array.is_null(row) => true,
+                Column::Text(array) => {
+                    let value = array.value(row);
+                    let quoted = value.is_empty() || value.starts_with(BOM);
+                    push(&mut bytes, value.as_bytes(), delimiter, quoted)
+                }
+                Column::Other(array, _) if array.is_null(row) => true,
+                Column::Other(_, formatter) => {
+                    text.clear();
+                    formatter.value(row).write(&mut text)?;
+                    push(&mut bytes, text.as_bytes(), delimiter, false)
+                }
+            };
+            if !fits {
+                return Err(nul(index, row));
+            }
+        }
+        bytes.push(b'\n');
+    }
+    Ok(bytes)
 }
 
 enum Column<'a> {

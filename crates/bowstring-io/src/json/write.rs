@@ -1,19 +1,22 @@
 //! How is a table written as newline-delimited JSON? One object a line, nulls written out, times as
 //! RFC 3339 has them. What JSON cannot say (`NaN`, infinities, bytes) is an error, not a null.
 
-use std::io::Write;
-
 use arrow::{
     array::{Array, ArrayRef, AsArray, RecordBatch},
-    datatypes::{DataType, Float16Type, Float32Type, Float64Type, SchemaRef},
+    datatypes::{DataType, Float16Type, Float32Type, Float64Type, Schema, SchemaRef},
 };
-use arrow_json::{LineDelimitedWriter, WriterBuilder, writer::LineDelimited};
+use arrow_json::{WriterBuilder, writer::LineDelimited};
 
-use crate::{IoError, Result, encoder::Encoder, sink::Sink, text::column};
+use crate::{
+    IoError, Result,
+    encoder::Encoder,
+    sink::Sink,
+    text::{column, encode},
+};
 
 /// Writes newline-delimited JSON.
 pub(crate) struct JsonEncoder {
-    writer: LineDelimitedWriter<Sink>,
+    sink: Sink,
     schema: SchemaRef,
     rows: u64,
 }
@@ -31,43 +34,46 @@ impl JsonEncoder {
             }
         }
         column::check_names(schema, "JSON")?;
-        let writer = WriterBuilder::new().with_explicit_nulls(true).build::<_, LineDelimited>(sink);
-        Ok(Self { writer, schema: SchemaRef::clone(schema), rows: 0 })
+        Ok(Self { sink, schema: SchemaRef::clone(schema), rows: 0 })
     }
+}
 
-    /// Finds a float that is no number.
-    fn check(&self, batch: &RecordBatch) -> Result<()> {
-        for (field, array) in self.schema.fields().iter().zip(batch.columns()) {
-            if !has_floats(field.data_type()) {
-                continue;
-            }
-            let found = (0..array.len()).find_map(|row| Some((row, not_a_number(array, row)?)));
-            if let Some((row, value)) = found {
-                return Err(IoError::UnsupportedValue {
-                    value,
-                    format: "JSON",
-                    column: field.name().clone(),
-                    row: self.rows + row as u64 + 1,
-                });
-            }
+/// Finds a float that is no number, in rows that come after so many others.
+fn check(schema: &Schema, batch: &RecordBatch, before: u64) -> Result<()> {
+    for (field, array) in schema.fields().iter().zip(batch.columns()) {
+        if !has_floats(field.data_type()) {
+            continue;
         }
-        Ok(())
+        let found = (0..array.len()).find_map(|row| Some((row, not_a_number(array, row)?)));
+        if let Some((row, value)) = found {
+            return Err(IoError::UnsupportedValue {
+                value,
+                format: "JSON",
+                column: field.name().clone(),
+                row: before + row as u64 + 1,
+            });
+        }
     }
+    Ok(())
 }
 
 impl Encoder for JsonEncoder {
     fn write(&mut self, batch: &RecordBatch) -> Result<()> {
-        self.check(batch)?;
-        self.writer.write(batch)?;
+        let (schema, before) = (&self.schema, self.rows);
+        encode::write(batch, &mut self.sink, |slice, first| {
+            check(schema, slice, before + first as u64)?;
+            let builder = WriterBuilder::new().with_explicit_nulls(true);
+            let mut writer = builder.build::<_, LineDelimited>(Vec::new());
+            writer.write(slice)?;
+            writer.finish()?;
+            Ok(writer.into_inner())
+        })?;
         self.rows += batch.num_rows() as u64;
         Ok(())
     }
 
-    fn finish(mut self: Box<Self>) -> Result<Sink> {
-        self.writer.finish()?;
-        let mut sink = self.writer.into_inner();
-        sink.flush().map_err(arrow::error::ArrowError::from)?;
-        Ok(sink)
+    fn finish(self: Box<Self>) -> Result<Sink> {
+        Ok(self.sink)
     }
 }
 

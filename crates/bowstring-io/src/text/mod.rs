@@ -2,6 +2,7 @@
 //! readings of single values, and what can be wrong with a row.
 
 pub(crate) mod column;
+pub(crate) mod encode;
 pub(crate) mod file;
 pub(crate) mod problem;
 pub(crate) mod search;

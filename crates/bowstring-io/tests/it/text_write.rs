@@ -278,3 +278,37 @@ fn a_table_without_rows_keeps_its_header() {
     );
     check("empty.ndjson", &table(vec![("a", texts(&[]))]), expect![[""]]);
 }
+
+#[test]
+fn a_large_batch_is_written_in_order_and_a_fault_in_it_has_its_row() {
+    let count = 10_000;
+    let ids: ArrayRef = Arc::new(Int64Array::from_iter_values(0..count));
+    let text: StringArray = (0..count).map(|id| Some(if id == 7_777 { "a\0" } else { "a" })).collect();
+    let number = (0..count).map(|id| if id == 7_777 { f64::NAN } else { 0.5 });
+    let number: ArrayRef = Arc::new(Float64Array::from_iter_values(number));
+    let expected: String = (0..count).map(|id| format!("{id}\n")).collect();
+    let folder = folder();
+    let path = folder.path().join("ids.csv");
+    write_all(&path, &[table(vec![("id", Arc::clone(&ids))])], &WriteOptions::default()).unwrap();
+    assert_eq!(std::fs::read_to_string(&path).unwrap(), format!("id\n{expected}"));
+    check(
+        "nul.csv",
+        &table(vec![("id", Arc::clone(&ids)), ("text", Arc::new(text))]),
+        expect![[r#"
+        data: a NUL byte cannot be written as CSV
+          at row 7778, column `text`
+
+        hint: replace such values, or write Parquet
+    "#]],
+    );
+    check(
+        "nan.ndjson",
+        &table(vec![("id", ids), ("number", number)]),
+        expect![[r#"
+        data: NaN cannot be written as JSON
+          at row 7778, column `number`
+
+        hint: replace such values, or write Parquet
+    "#]],
+    );
+}
