@@ -175,8 +175,12 @@ pub(crate) struct SqlArgs {
 
 #[derive(Args, Debug)]
 pub(crate) struct SchemaArgs {
-    /// A file, a glob or a folder
+    /// A file, a glob or a folder; `-` for stdin
     pub(crate) path: PathBuf,
+
+    /// The format to read, where the name does not tell
+    #[arg(long, value_enum)]
+    pub(crate) from: Option<SourceFormat>,
 
     /// How the rows are written
     #[arg(long, value_enum, default_value_t = TableFormat::Table)]
@@ -185,8 +189,12 @@ pub(crate) struct SchemaArgs {
 
 #[derive(Args, Debug)]
 pub(crate) struct HeadArgs {
-    /// A file, a glob or a folder; `-` for stdin (a stream of Arrow IPC, CSV or NDJSON)
+    /// A file, a glob or a folder; `-` for stdin
     pub(crate) path: PathBuf,
+
+    /// The format to read, where the name does not tell
+    #[arg(long, value_enum)]
+    pub(crate) from: Option<SourceFormat>,
 
     /// How many rows
     #[arg(short = 'n', long, value_name = "N", default_value_t = 10)]

@@ -8,18 +8,18 @@ use arrow::{
 };
 use bowstring::{
     Cancel,
-    io::{Dataset, ReadOptions, Scan},
+    io::{Dataset, Format, ReadOptions, Scan},
 };
 
 use crate::{
-    args::{HeadArgs, SchemaArgs},
+    args::{HeadArgs, SchemaArgs, SourceFormat},
     error::{CliError, Result},
     rows::RowWriter,
 };
 
 /// Writes a row for each column of a file.
 pub(crate) fn schema(args: &SchemaArgs) -> Result<()> {
-    let dataset = open(&args.path)?;
+    let dataset = open(&args.path, args.from)?;
     let fields = dataset.schema().fields();
     let names = StringArray::from_iter_values(fields.iter().map(|field| field.name()));
     let types = StringArray::from_iter_values(fields.iter().map(|field| field.data_type().to_string()));
@@ -39,7 +39,7 @@ pub(crate) fn schema(args: &SchemaArgs) -> Result<()> {
 
 /// Writes the first rows of a file.
 pub(crate) fn head(args: &HeadArgs, cancel: &Cancel) -> Result<()> {
-    let dataset = open(&args.path)?;
+    let dataset = open(&args.path, args.from)?;
     let mut writer = RowWriter::new(dataset.schema(), args.format)?;
     let mut left = args.rows;
     let scan = Scan { limit: Some(left), batch_rows: left.clamp(1, 8192), ..Scan::default() };
@@ -60,6 +60,7 @@ pub(crate) fn head(args: &HeadArgs, cancel: &Cancel) -> Result<()> {
     writer.finish()
 }
 
-fn open(path: &Path) -> Result<Dataset> {
-    Ok(Dataset::open(&[path.to_owned()], &ReadOptions::default())?)
+fn open(path: &Path, from: Option<SourceFormat>) -> Result<Dataset> {
+    let options = ReadOptions { format: from.map(Format::from), ..ReadOptions::default() };
+    Ok(Dataset::open(&[path.to_owned()], &options)?)
 }

@@ -295,3 +295,61 @@ fn a_full_stdout_is_a_failure_of_storage() {
         );
     }
 }
+
+#[test]
+fn text_comes_from_stdin_when_its_format_is_named() {
+    let check = |args: &[&str], input: &str, expected: Expect| {
+        expected.assert_eq(&Folder::new().run_with(args, input.as_bytes()));
+    };
+    check(
+        &["head", "-", "--from", "csv"],
+        "a,b\n1,\"x\ny\"\n,\n",
+        expect![[r#"
+        exit 0
+           a  b
+        ────  ────
+           1  x\ny
+        null  null
+    "#]],
+    );
+    check(
+        &["schema", "-", "--from", "json"],
+        "{\"a\":1,\"b\":[true]}\n",
+        expect![[r#"
+        exit 0
+        column  type           nullable
+        ──────  ─────────────  ────────
+        a       Int64          true
+        b       List(Boolean)  true
+    "#]],
+    );
+    check(
+        &["head", "-", "--from", "csv"],
+        "a,b\n1\n",
+        expect![[r#"
+        exit 3
+        error: a row has 1 values where 2 are expected
+          at -, row 1 (line 2)
+
+        hint: mend the row, check `delimiter` and `quote`, or leave such rows out with `on_bad_rows`
+    "#]],
+    );
+    check(
+        &["convert", "-", "-", "--from", "csv", "--to", "json"],
+        "a\tb\n1\t2\n",
+        expect![[r#"
+        exit 0
+        {"a\tb":"1\t2"}
+    "#]],
+    );
+    check(
+        &["head", "-"],
+        "a,b\n1,2\n",
+        expect![[r#"
+        exit 2
+        error: cannot tell the format of `-` from its name
+
+        hint: name the format
+    "#]],
+    );
+}
