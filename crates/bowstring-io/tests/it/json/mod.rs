@@ -4,6 +4,7 @@ mod bad;
 mod options;
 mod parts;
 mod types;
+mod values;
 
 use bowstring_io::{JsonOptions, ReadOptions};
 use expect_test::Expect;
