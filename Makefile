@@ -44,6 +44,10 @@ demo: ## build the command, and rank what Debian's packages depend on
 test: wheel ## build and test everything
 	cargo test --workspace --locked
 	$(BIN)/$(PYTEST)
+	$(PYTHON) -m venv --clear $(VENV)-clean
+	$(VENV)-clean/$(notdir $(BIN))/python -m pip install --quiet --disable-pip-version-check $(WHEELS)/*.whl
+	$(VENV)-clean/$(notdir $(BIN))/python -c 'import bowstring; print("imported", bowstring.__version__)'
+	$(VENV)-clean/$(notdir $(BIN))/bowstring --version
 
 # In the profile of the tests and in their folder, so that the wheel costs little on top of them.
 wheel: $(VENV)/ready

@@ -7,11 +7,11 @@ use bowstring::{
     io::IoError,
     workflow::{Document, Finished, Keep, Observer, Params, Problems, RunOptions, Workflow},
 };
-use pyo3::{prelude::*, types::PyList};
+use pyo3::{exceptions::PyTypeError, prelude::*, types::PyList};
 use serde_json::{Value as Json, json};
 
 use crate::{
-    arguments::{from_json, json},
+    arguments::{from_json, json, type_name},
     error::{Fault, Result},
     events::observer,
     finished::PyFinished,
@@ -67,12 +67,12 @@ fn validated(engine: &Engine, document: &Document, params: &Params) -> Result<Wo
 
 fn params_of(given: Option<&Bound<'_, PyAny>>) -> PyResult<Params> {
     let mut params = Params::new();
-    if let Some(given) = given
-        && let Json::Object(values) = json(given)?
-    {
-        for (name, value) in values {
-            params = params.value(name, value);
-        }
+    let Some(given) = given else { return Ok(params) };
+    let Json::Object(values) = json(given)? else {
+        return Err(PyTypeError::new_err(format!("params: expected a mapping, got {}", type_name(given))));
+    };
+    for (name, value) in values {
+        params = params.value(name, value);
     }
     Ok(params)
 }
@@ -199,7 +199,7 @@ impl PyDocument {
             memory: size_of(memory)?,
             max_parallel: max_parallel.unwrap_or(0),
             keep: keep_of(keep)?,
-            observers: observers.iter().map(observer).collect(),
+            observers: observers.iter().map(observer).collect::<PyResult<_>>()?,
         })
     }
 }

@@ -125,6 +125,16 @@ def test_a_frame_is_not_changed_by_its_methods() -> None:
     assert pa.schema(frame.schema) == NUMBERS.schema
 
 
+def test_fields_of_structs() -> None:
+    people = pa.table({"who": [{"name": "Ann", "age": 31}, {"name": "Bob", "age": None}], "n": [1, 2]})
+    frame = bs.Frame(people)
+    assert frame.select("who.age AS age").to_pyarrow().to_pydict() == {"age": [31, None]}
+    assert frame.select("who['age'] + n AS next").to_pyarrow().to_pydict() == {"next": [32, None]}
+    assert frame.with_columns(name="who.name").column_names == ["who", "n", "name"]
+    assert frame.filter("who.name = 'Ann'").collect().num_rows == 1
+    assert bs.sql("SELECT who.name AS name FROM people", people=people).collect().num_rows == 2
+
+
 async def test_collect_async() -> None:
     table = await FRAME.filter("id = 1").collect_async()
     assert table.num_rows == 1

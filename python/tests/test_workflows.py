@@ -217,6 +217,8 @@ def test_text_is_not_compared_with_a_number(numbers: Path) -> None:
         ({"keep": "some"}, bs.UsageError, "`some` is none of `leaves` and `all`"),
         ({"keep": ["x"]}, bs.UsageError, "no step `x`"),
         ({"cache": "folder"}, TypeError, "cache"),
+        ({"params": [1]}, TypeError, "params: expected a mapping, got list"),
+        ({"on_event": 5}, TypeError, "on_event: expected a function, got int"),
         ({"params": {"x": 1}}, bs.InvalidWorkflowError, "x"),
     ],
 )

@@ -219,6 +219,8 @@ fn state(options: &SessionOptions, threads: usize) -> Result<SessionState> {
     settings.sql_parser.map_string_types_to_utf8view = false;
     settings.sql_parser.parse_float_as_decimal = true;
     settings.sql_parser.default_null_ordering = "nulls_last".to_owned();
+    // It would put a struct beside its own field under one name, qualified and not, and fail.
+    settings.optimizer.enable_leaf_expression_pushdown = false;
     if let Some(memory) = options.memory {
         settings.optimizer.prefer_hash_join = false;
         settings.execution.sort_spill_reservation_bytes =
