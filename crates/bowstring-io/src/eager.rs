@@ -100,7 +100,12 @@ impl Dataset {
                 ));
             };
             let numbers = 0..parquet.metadata().num_row_groups() as u64;
-            groups.extend(numbers.map(|group| Part { file, range: Some(group..group + 1), weight: 0 }));
+            groups.extend(numbers.map(|group| Part {
+                file,
+                range: Some(group..group + 1),
+                rows: None,
+                weight: 0,
+            }));
         }
         let is_left = |part: &Part| {
             let range = |part: &Part| part.range.clone().unwrap_or_default();

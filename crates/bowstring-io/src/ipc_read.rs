@@ -103,7 +103,7 @@ impl Source for IpcFile {
                     range.end = index + 1;
                     *total += weight;
                 }
-                _ => parts.push(Part { file, range: Some(index..index + 1), weight }),
+                _ => parts.push(Part { file, range: Some(index..index + 1), rows: None, weight }),
             }
         }
         Ok(parts)

@@ -1,7 +1,7 @@
 //! How do the bytes of pages get from the file to the decoder?
 //!
-//! Column chunks are read in windows of a mebibyte, in which pages are slices; with a page index, by
-//! which pages are skipped, each page is read on its own. Page headers that claim more than their column
+//! Column chunks are read in windows of a mebibyte, in which pages are slices; of pages that are skipped
+//! no more than the beginning is read, or nothing, when there is a page index. Page headers that claim more than their column
 //! chunk can hold are refused before the decoder asks for memory by them. What a page claims in its own
 //! compressed bytes, as the delta encodings of text do, the decoder alone can tell.
 
@@ -25,8 +25,8 @@ use parquet::{
 use crate::thrift::{I32, STRUCT, TOO_SHORT, Walk};
 
 const WINDOW: u64 = 1 << 20;
-/// What is left of a window at least, when a header is read from it.
-const HEADER: u64 = 64 << 10;
+/// What is read of a page for its header; almost all are much smaller.
+const HEADER: u64 = 16 << 10;
 /// Pages up to this size need not be in keeping with the size of their column chunk, about which some
 /// writers erred.
 const FREE_SIZE: i64 = 16 << 20;
@@ -89,8 +89,9 @@ impl Pages {
         Arc::clone(&self.failure)
     }
 
-    /// Bytes of a chunk, `least` of them at least, but not more than it has; more, when they come for free.
-    fn window(&self, start: u64, least: u64) -> Result<(&Chunk, Bytes), ParquetError> {
+    /// Bytes of a chunk, `least` of them at least, but not more than it has; `ahead` are read when they
+    /// are not there.
+    fn window(&self, start: u64, least: u64, ahead: u64) -> Result<(&Chunk, Bytes), ParquetError> {
         let next = self.chunks.partition_point(|chunk| chunk.bytes.start <= start);
         let index = next.checked_sub(1).ok_or_else(outside)?;
         let chunk = self.chunks.get(index).filter(|chunk| start <= chunk.bytes.end).ok_or_else(outside)?;
@@ -100,7 +101,7 @@ impl Pages {
         let (place, window) = windows.get_mut(index).ok_or_else(outside)?;
         let covered = *place <= start && start + least <= *place + window.len() as u64;
         if !covered {
-            let ahead = if self.by_index { least } else { WINDOW.max(least).min(chunk.bytes.end - start) };
+            let ahead = ahead.max(least).min(chunk.bytes.end - start);
             *window = read(file, start, ahead).map_err(|error| self.failed(error))?;
             *place = start;
         }
@@ -130,11 +131,11 @@ impl ChunkReader for Pages {
 
     /// A page's header. The decoder also comes with the place after a header that it has read before.
     fn get_read(&self, start: u64) -> Result<Self::T, ParquetError> {
-        let (mut chunk, mut bytes) = self.window(start, HEADER)?;
+        let (mut chunk, mut bytes) = self.window(start, HEADER, HEADER)?;
         if !self.state().bodies.contains(&start) {
             let mut checked = chunk.check(&bytes);
             if checked == Err(TOO_SHORT) {
-                (chunk, bytes) = self.window(start, u64::MAX)?;
+                (chunk, bytes) = self.window(start, u64::MAX, 0)?;
                 checked = chunk.check(&bytes);
             }
             let length = checked.map_err(corrupt)?;
@@ -145,7 +146,8 @@ impl ChunkReader for Pages {
 
     /// A page, after its header; with it, when there is a page index.
     fn get_bytes(&self, start: u64, length: usize) -> Result<Bytes, ParquetError> {
-        let (chunk, bytes) = self.window(start, length as u64)?;
+        let ahead = if self.by_index { 0 } else { WINDOW };
+        let (chunk, bytes) = self.window(start, length as u64, ahead)?;
         let page = if length <= bytes.len() { bytes.slice(..length) } else { return Err(outside()) };
         if self.by_index {
             chunk.check(&page).map_err(corrupt)?;

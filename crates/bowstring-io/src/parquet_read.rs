@@ -1,10 +1,12 @@
 //! How are the row groups of a Parquet file read?
 //!
 //! Row groups that the predicate rules out by their statistics are left away when a scan is split, and
-//! so are pages, by the page index, when a part is read.
+//! so are pages, by the page index, when a part is read. Small row groups are read together, large ones
+//! in several parts.
 
 use std::{
     fs::File,
+    ops::Range,
     path::{Path, PathBuf},
     sync::{Arc, OnceLock, PoisonError},
 };
@@ -37,6 +39,10 @@ use crate::{
 
 /// Row groups are read together until a part has this many bytes.
 const PART_BYTES: u64 = 2 << 20;
+/// A row group is cut into parts of at least this many bytes
+const CUT_BYTES: u64 = 4 << 20;
+/// and rows.
+const CUT_ROWS: u64 = 1 << 17;
 
 /// A Parquet file whose footer has been read.
 #[derive(Clone, Debug)]
@@ -152,6 +158,31 @@ impl ParquetFile {
         chunks.map(|chunk| chunk.compressed_size().max(0) as u64).sum()
     }
 
+    /// The rows of the parts in which a large row group is read; `None` when it is one part. To begin
+    /// within a row group, pages are skipped by the page index, or else by their headers, which do not tell
+    /// rows where values are nested.
+    fn cut(&self, group: &RowGroupMetaData, columns: &[usize], weight: u64) -> Option<Vec<Range<u64>>> {
+        let rows = u64::try_from(group.num_rows()).ok()?;
+        let pieces = (weight / CUT_BYTES).min(rows / CUT_ROWS);
+        let skips = |index: usize| {
+            let is_flat = self.leaves.get(index).is_some_and(|leaf| leaf.is_root);
+            is_flat || group.columns().get(index).is_some_and(|chunk| chunk.offset_index_offset().is_some())
+        };
+        if pieces < 2 || !self.read_leaves(columns).all(skips) {
+            return None;
+        }
+        let at = |piece: u64| (u128::from(rows) * u128::from(piece) / u128::from(pieces)) as u64;
+        Some((0..pieces).map(|piece| at(piece)..at(piece + 1)).collect())
+    }
+
+    /// A selection of these rows of some row groups, counted over all of them.
+    fn rows(&self, groups: &[usize], rows: &Range<u64>) -> RowSelection {
+        let groups = groups.iter().filter_map(|group| self.metadata().row_groups().get(*group));
+        let total: usize = groups.map(|group| usize::try_from(group.num_rows()).unwrap_or_default()).sum();
+        let at = |row: u64| usize::try_from(row).unwrap_or(total).min(total);
+        RowSelection::from_consecutive_ranges(std::iter::once(at(rows.start)..at(rows.end)), total)
+    }
+
     /// The leaves that are read for some columns, which are sorted.
     fn read_leaves(&self, columns: &[usize]) -> impl Iterator<Item = usize> {
         let leaves = self.leaves.iter().zip(&self.wanted);
@@ -238,18 +269,30 @@ impl Source for ParquetFile {
 
     fn parts(&self, file: usize, scan: &Scan) -> Result<Vec<Part>> {
         let columns = scan.needed(self.schema().fields().len()).read;
+        let range = |index| Some(index..index + 1);
         let mut parts: Vec<Part> = Vec::new();
         for index in self.groups(scan.predicate.as_ref()) {
             let Some(group) = self.metadata().row_groups().get(index) else { continue };
             let (weight, index) = (self.weight(group, &columns), index as u64);
             match parts.last_mut() {
-                Some(Part { range: Some(range), weight: total, .. })
+                Some(Part { range: Some(range), rows: None, weight: total, .. })
                     if range.end == index && *total + weight <= PART_BYTES =>
                 {
                     range.end += 1;
                     *total += weight;
                 }
-                _ => parts.push(Part { file, range: Some(index..index + 1), weight }),
+                _ => match self.cut(group, &columns, weight) {
+                    Some(cut) => {
+                        let weight = weight / cut.len() as u64;
+                        parts.extend(cut.into_iter().map(|rows| Part {
+                            file,
+                            range: range(index),
+                            rows: Some(rows),
+                            weight,
+                        }));
+                    }
+                    None => parts.push(Part { file, range: range(index), rows: None, weight }),
+                },
             }
         }
         Ok(parts)
@@ -258,17 +301,22 @@ impl Source for ParquetFile {
     fn read(&self, part: &Part, scan: &Scan, cancel: &Cancel) -> Result<Batches> {
         let file = self.open_again()?;
         let range = part.range.clone().unwrap_or(0..self.metadata().num_row_groups() as u64);
-        let groups: Vec<usize> = (range.start as usize..range.end as usize).collect();
-        if groups.last().is_some_and(|last| *last >= self.metadata().num_row_groups()) {
+        if range.end > self.metadata().num_row_groups() as u64 {
             return Err(IoError::option(
                 "row_groups",
                 format!("{range:?} are not in `{}`", self.path.display()),
             ));
         }
-        let indexed = scan.predicate.as_ref().and_then(|_| self.with_page_index(&file));
-        let selection = indexed.zip(scan.predicate.as_ref());
-        let selection =
-            selection.and_then(|(metadata, predicate)| self.selection(metadata, &groups, predicate));
+        let groups: Vec<usize> = (range.start as usize..range.end as usize).collect();
+        let skips = scan.predicate.is_some() || part.rows.is_some();
+        let indexed = if skips { self.with_page_index(&file) } else { None };
+        let pruned = indexed.zip(scan.predicate.as_ref());
+        let pruned = pruned.and_then(|(metadata, predicate)| self.selection(metadata, &groups, predicate));
+        let cut = part.rows.as_ref().map(|rows| self.rows(&groups, rows));
+        let selection = match (pruned, cut) {
+            (Some(pruned), Some(cut)) => Some(pruned.intersection(&cut)),
+            (pruned, cut) => pruned.or(cut),
+        };
         let metadata = indexed.filter(|_| selection.is_some()).unwrap_or(&self.metadata).clone();
         let columns = scan.needed(self.schema().fields().len()).read;
         let leaves: Vec<usize> = self.read_leaves(&columns).collect();

@@ -107,6 +107,8 @@ pub struct Part {
     pub file: usize,
     /// Row groups of a Parquet file, or record batches of an IPC file; bytes of a text file.
     pub range: Option<Range<u64>>,
+    /// Rows of the one row group, when it is so large that it is read in several parts.
+    pub rows: Option<Range<u64>>,
     /// Bytes to read, for balance; an estimate.
     pub weight: u64,
 }

@@ -73,7 +73,7 @@ impl Source for CsvFile {
     }
 
     fn parts(&self, file: usize, scan: &Scan) -> Result<Vec<Part>> {
-        let part = |from, to| Part { file, range: Some(from..to), weight: to - from };
+        let part = |from, to| Part { file, range: Some(from..to), rows: None, weight: to - from };
         // A few rows from the beginning need no search for the places to cut.
         if scan.limit.is_some() && scan.predicate.is_none() {
             return Ok(vec![part(self.layout.first_row, self.layout.text.range().end)]);

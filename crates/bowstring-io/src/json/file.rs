@@ -48,7 +48,9 @@ impl Source for JsonFile {
             _ => self.0.text.line_starts(range.clone(), part_bytes(range.end - range.start))?,
         };
         let ranges = boundaries.iter().zip(boundaries.iter().skip(1));
-        Ok(ranges.map(|(from, to)| Part { file, range: Some(*from..*to), weight: to - from }).collect())
+        Ok(ranges
+            .map(|(from, to)| Part { file, range: Some(*from..*to), rows: None, weight: to - from })
+            .collect())
     }
 
     fn read(&self, part: &Part, scan: &Scan, cancel: &Cancel) -> Result<Batches> {

@@ -8,6 +8,7 @@ mod json;
 mod markdown;
 mod metadata;
 mod parquet_corrupt;
+mod parquet_cut;
 mod parquet_scan;
 mod storage;
 mod support;
