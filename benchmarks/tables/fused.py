@@ -37,8 +37,8 @@ def lineitem(scale: float, folder: Path) -> Path:
     path = folder / f"sf{scale:g}" / "lineitem.parquet"
     if not path.exists():
         path.parent.mkdir(parents=True, exist_ok=True)
-        command = ["tpchgen-cli", "-s", f"{scale:g}", "--format", "parquet", "--tables", "lineitem"]
-        subprocess.run([*command, "--output-dir", str(path.parent)], check=True)
+        command = ["tpchgen-cli", "parquet", "-s", f"{scale:g}", "--tables", "lineitem"]
+        subprocess.run([*command, f"--output-dir={path.parent}"], check=True)
     return path
 
 
