@@ -2,9 +2,9 @@
 
 use std::sync::Arc;
 
-use arrow::array::{Array, ArrayRef, BooleanArray, RecordBatch, Scalar};
+use arrow::array::{Array, ArrayRef, ArrowPrimitiveType, AsArray, BooleanArray, RecordBatch, Scalar};
 use arrow::compute::kernels::{boolean, cmp};
-use arrow::datatypes::{FieldRef, Schema};
+use arrow::datatypes::{DataType, FieldRef, Float16Type, Float32Type, Float64Type, Schema};
 
 use crate::{IoError, Result};
 
@@ -47,6 +47,27 @@ pub(crate) enum Folded {
     Rest(Predicate),
 }
 
+type F16 = <Float16Type as ArrowPrimitiveType>::Native;
+
+/// Floats with one zero and one NaN, as the kernels compare bits; anything else as it is.
+fn comparable(array: ArrayRef) -> ArrayRef {
+    match array.data_type() {
+        DataType::Float64 => {
+            let one = |value: f64| if value.is_nan() { f64::NAN } else { value + 0.0 };
+            Arc::new(array.as_primitive::<Float64Type>().unary::<_, Float64Type>(one))
+        }
+        DataType::Float32 => {
+            let one = |value: f32| if value.is_nan() { f32::NAN } else { value + 0.0 };
+            Arc::new(array.as_primitive::<Float32Type>().unary::<_, Float32Type>(one))
+        }
+        DataType::Float16 => {
+            let one = |value: F16| if value.is_nan() { F16::NAN } else { value + F16::ZERO };
+            Arc::new(array.as_primitive::<Float16Type>().unary::<_, Float16Type>(one))
+        }
+        _ => array,
+    }
+}
+
 pub(crate) fn column_of(schema: &Schema, index: usize) -> Result<&FieldRef> {
     schema.fields().get(index).ok_or_else(|| {
         IoError::option("columns", format!("has index {index}, but there are {}", schema.fields().len()))
@@ -54,8 +75,8 @@ pub(crate) fn column_of(schema: &Schema, index: usize) -> Result<&FieldRef> {
 }
 
 /// A condition on the columns of a dataset, by SQL's three-valued logic: a row is kept when it is
-/// true, not when it is null. Floats are in IEEE 754's total order: -0.0 is less than 0.0, and NaN
-/// equals itself and is greater than every number (less, when its sign bit is set).
+/// true, not when it is null. Of floats, -0.0 equals 0.0, and NaN equals NaN, whatever its sign, and is
+/// greater than every other number.
 #[derive(Clone, Debug)]
 pub enum Predicate {
     /// Column (an index into the dataset's schema) against a value: an array of one row and of the
@@ -197,7 +218,8 @@ impl Predicate {
     ) -> Result<BooleanArray> {
         Ok(match self {
             Predicate::Compare(column, op, value) => {
-                let (array, value) = (column_at(*column)?, Scalar::new(Arc::clone(value)));
+                let (array, value) = (column_at(*column)?, Scalar::new(comparable(Arc::clone(value))));
+                let array = comparable(array);
                 match op {
                     CompareOp::Eq => cmp::eq(&array, &value)?,
                     CompareOp::NotEq => cmp::neq(&array, &value)?,

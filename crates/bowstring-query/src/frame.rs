@@ -33,6 +33,10 @@ impl Frame {
     /// come from, and must have a name each.
     pub(crate) fn new(session: &Session, plan: LogicalPlan) -> Result<Self> {
         crate::size::check_plan(&plan)?;
+        crate::size::planning(|| Self::checked(session, plan))
+    }
+
+    fn checked(session: &Session, plan: LogicalPlan) -> Result<Self> {
         let plan = without_qualifiers(plan)?;
         let state = session.state();
         let plan = state

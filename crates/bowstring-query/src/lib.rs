@@ -9,6 +9,8 @@
 mod dataset_exec;
 mod error;
 mod execute;
+mod fields;
+mod floats;
 mod frame;
 mod guard;
 mod in_order;

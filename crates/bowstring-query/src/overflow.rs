@@ -214,70 +214,71 @@ impl ScalarUDFImpl for Bounded {
 /// Takes the sums of an aggregation or a window over 64-bit integers as decimals, which no number of
 /// rows fills, and turns them back above it.
 fn check_sums(node: LogicalPlan) -> Result<Transformed<LogicalPlan>> {
+    let changed = around(node, |call, schema| {
+        let (name, args) = match call {
+            Expr::AggregateFunction(call) => (call.func.name().to_owned(), &mut call.params.args),
+            Expr::WindowFunction(call) => (call.fun.name().to_owned(), &mut call.params.args),
+            _ => return Ok(None),
+        };
+        let [arg] = args.as_mut_slice() else { return Ok(None) };
+        let data_type = arg.get_type(schema)?;
+        if name != "sum" || !matches!(data_type, DataType::Int64 | DataType::UInt64) {
+            return Ok(None);
+        }
+        *arg = cast(std::mem::take(arg), DataType::Decimal128(20, 0));
+        Ok(Some(Box::new(move |sum| cast(sum, data_type.clone()))))
+    });
+    changed.map(Transformed::yes)
+}
+
+/// What turns the result of a changed call into that of the call before.
+pub(crate) type Back = Box<dyn Fn(Expr) -> Expr>;
+
+/// Lets `change` change the calls of an aggregation or a window, and puts a projection above the node
+/// that turns their results back. Names and types stay.
+pub(crate) fn around(
+    node: LogicalPlan,
+    change: impl Fn(&mut Expr, &DFSchema) -> Result<Option<Back>>,
+) -> Result<LogicalPlan> {
     let (exprs, input) = match &node {
         LogicalPlan::Aggregate(aggregate) => (&aggregate.aggr_expr, &aggregate.input),
         LogicalPlan::Window(window) => (&window.window_expr, &window.input),
-        _ => return Ok(Transformed::no(node)),
+        _ => return Ok(node),
     };
-    let schema = input.schema();
-    let mut changed = Vec::with_capacity(exprs.len());
+    let names = NamePreserver::new_for_projection();
+    let (mut calls, mut backs) = (Vec::with_capacity(exprs.len()), Vec::with_capacity(exprs.len()));
     for expr in exprs {
-        changed.push(wide_sum(expr, schema)?);
+        let name = names.save(expr);
+        let mut back = None;
+        let call = expr.clone().transform_down(|mut expr| {
+            let changed = change(&mut expr, input.schema())?;
+            let found = changed.is_some();
+            back = back.take().or(changed);
+            Ok(Transformed::new_transformed(expr, found))
+        })?;
+        calls.push(name.restore(call.data));
+        backs.push(back);
     }
-    if changed.iter().all(Option::is_none) {
-        return Ok(Transformed::no(node));
+    if backs.iter().all(Option::is_none) {
+        return Ok(node);
     }
-    let all: Vec<Expr> =
-        changed.iter().zip(exprs).map(|(new, old)| new.as_ref().unwrap_or(old).clone()).collect();
     let before = Arc::clone(node.schema());
-    let unchanged = before.fields().len() - exprs.len();
-    let node = match node {
+    let unchanged = before.fields().len() - backs.len();
+    let builder = match node {
         LogicalPlan::Aggregate(aggregate) => LogicalPlanBuilder::from(Arc::unwrap_or_clone(aggregate.input))
-            .aggregate(aggregate.group_expr, all)?,
+            .aggregate(aggregate.group_expr, calls)?,
         LogicalPlan::Window(window) => {
-            LogicalPlanBuilder::from(Arc::unwrap_or_clone(window.input)).window(all)?
+            LogicalPlanBuilder::from(Arc::unwrap_or_clone(window.input)).window(calls)?
         }
         other => LogicalPlanBuilder::from(other),
     };
     let columns = before.iter().enumerate().map(|(index, (qualifier, field))| {
         let column = Expr::Column(Column::new(qualifier.cloned(), field.name()));
-        match index.checked_sub(unchanged).and_then(|index| changed.get(index)) {
-            Some(Some(_)) => {
-                cast(column, field.data_type().clone()).alias_qualified(qualifier.cloned(), field.name())
-            }
+        match index.checked_sub(unchanged).and_then(|index| backs.get(index)) {
+            Some(Some(back)) => back(column).alias_qualified(qualifier.cloned(), field.name()),
             _ => column,
         }
     });
     let columns: Vec<Expr> = columns.collect();
-    Ok(Transformed::yes(node.project(columns)?.build()?))
-}
-
-/// The expression as a sum of decimals, under its own name; `None` when it is no sum of 64-bit
-/// integers.
-fn wide_sum(expr: &Expr, schema: &DFSchema) -> Result<Option<Expr>> {
-    let names = NamePreserver::new_for_projection();
-    let name = names.save(expr);
-    let widened = expr.clone().transform_down(|expr| {
-        Ok(match expr {
-            Expr::AggregateFunction(mut call) if call.func.name() == "sum" => {
-                let wide = widen(&mut call.params.args, schema)?;
-                Transformed::new_transformed(Expr::AggregateFunction(call), wide)
-            }
-            Expr::WindowFunction(mut call) if call.fun.name() == "sum" => {
-                let wide = widen(&mut call.params.args, schema)?;
-                Transformed::new_transformed(Expr::WindowFunction(call), wide)
-            }
-            other => Transformed::no(other),
-        })
-    })?;
-    Ok(widened.transformed.then(|| name.restore(widened.data)))
-}
-
-fn widen(args: &mut [Expr], schema: &DFSchema) -> Result<bool> {
-    let [arg] = args else { return Ok(false) };
-    if !matches!(arg.get_type(schema)?, DataType::Int64 | DataType::UInt64) {
-        return Ok(false);
-    }
-    *arg = cast(arg.clone(), DataType::Decimal128(20, 0));
-    Ok(true)
+    builder.project(columns)?.build()
 }

@@ -106,9 +106,8 @@ fn approximate(parsed: &mut impl VisitMut) {
 impl Frame {
     fn plan_expr(&self, expr: ast::Expr, schema: &DFSchema) -> Result<Expr> {
         let expr = ExprWithAlias { expr, alias: None };
-        self.session()
-            .state()
-            .create_logical_expr_from_sql_expr(expr, schema)
+        let state = self.session().state();
+        crate::size::planning(|| state.create_logical_expr_from_sql_expr(expr, schema))
             .map_err(during("planning an expression"))
     }
 

@@ -66,7 +66,7 @@ fn negated(predicate: Predicate, negated: bool) -> Predicate {
 }
 
 fn index(expr: &Expr, schema: &Schema) -> Option<usize> {
-    match expr {
+    match crate::floats::bare(expr) {
         Expr::Column(column) => schema.index_of(&column.name).ok(),
         _ => None,
     }

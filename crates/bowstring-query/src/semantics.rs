@@ -9,13 +9,15 @@ use datafusion::common::{DFSchema, Result};
 use datafusion::error::DataFusionError;
 use datafusion::logical_expr::expr_rewriter::NamePreserver;
 use datafusion::logical_expr::utils::merge_schema;
-use datafusion::logical_expr::{Expr, ExprSchemable, LogicalPlan, Operator, expr::InSubquery};
+use datafusion::logical_expr::{Expr, ExprSchemable, LogicalPlan, Operator, cast, expr::InSubquery};
 use datafusion::optimizer::AnalyzerRule;
 use datafusion::optimizer::analyzer::{
     resolve_grouping_function::ResolveGroupingFunction, type_coercion::TypeCoercion,
 };
 
 use crate::QueryError;
+use crate::fields::NullFields;
+use crate::floats::FloatOrder;
 use crate::overflow::CheckedArithmetic;
 
 /// The rules that check and complete a plan, in order. Comparisons are checked with the types that
@@ -24,9 +26,12 @@ pub(crate) fn analyzer_rules() -> Vec<Arc<dyn AnalyzerRule + Send + Sync>> {
     vec![
         Arc::new(ResolveGroupingFunction::new()),
         Arc::new(NoMixedComparison),
+        Arc::new(FloatsStayFloats),
         Arc::new(TypeCoercion::new()),
         Arc::new(FoldLiteralCasts),
+        Arc::new(NullFields),
         Arc::new(CheckedArithmetic),
+        Arc::new(FloatOrder),
     ]
 }
 
@@ -46,6 +51,67 @@ impl AnalyzerRule for NoMixedComparison {
         })?;
         Ok(plan)
     }
+}
+
+/// Makes decimals that stand beside floats floats. Coercion would make decimals of the floats in lists
+/// and choices, which loses digits and has no place for NaN.
+#[derive(Debug)]
+struct FloatsStayFloats;
+
+impl AnalyzerRule for FloatsStayFloats {
+    fn name(&self) -> &'static str {
+        "floats_stay_floats"
+    }
+
+    fn analyze(&self, plan: LogicalPlan, _config: &ConfigOptions) -> Result<LogicalPlan> {
+        let changed = plan.transform_up_with_subqueries(|node| {
+            let schema = merge_schema(&node.inputs());
+            let names = NamePreserver::new(&node);
+            node.map_expressions(|expr| {
+                let name = names.save(&expr);
+                let expr = expr.transform_up(|mut expr| {
+                    let changed = widen_decimals(&mut choices(&mut expr), &schema);
+                    Ok(Transformed::new_transformed(expr, changed))
+                })?;
+                Ok(expr.update_data(|expr| name.restore(expr)))
+            })
+        })?;
+        Ok(changed.data)
+    }
+}
+
+/// The parts of an expression that must have one type.
+fn choices(expr: &mut Expr) -> Vec<&mut Expr> {
+    match expr {
+        Expr::BinaryExpr(binary) if is_comparison(binary.op) => vec![&mut binary.left, &mut binary.right],
+        Expr::Between(between) => vec![&mut between.expr, &mut between.low, &mut between.high],
+        Expr::InList(list) => std::iter::once(list.expr.as_mut()).chain(&mut list.list).collect(),
+        Expr::Case(case) => {
+            let results = case.when_then_expr.iter_mut().map(|(_, then)| then.as_mut());
+            results.chain(case.else_expr.as_deref_mut()).collect()
+        }
+        Expr::ScalarFunction(call)
+            if matches!(call.name(), "coalesce" | "nullif" | "greatest" | "least" | "nvl" | "nvl2") =>
+        {
+            call.args.iter_mut().collect()
+        }
+        _ => Vec::new(),
+    }
+}
+
+fn widen_decimals(parts: &mut [&mut Expr], schema: &DFSchema) -> bool {
+    let types: Vec<Option<DataType>> = parts.iter().map(|part| part.get_type(schema).ok()).collect();
+    if !types.iter().flatten().any(DataType::is_floating) {
+        return false;
+    }
+    let mut changed = false;
+    for (part, _) in
+        parts.iter_mut().zip(types).filter(|(_, of)| of.as_ref().is_some_and(DataType::is_decimal))
+    {
+        **part = cast(std::mem::take(*part), DataType::Float64);
+        changed = true;
+    }
+    changed
 }
 
 /// Turns the literals that coercion has put a cast around into literals of that type. Types that
@@ -142,7 +208,7 @@ fn check_expr(expr: &Expr, schema: &DFSchema) -> Result<()> {
     }
 }
 
-fn is_comparison(op: Operator) -> bool {
+pub(crate) fn is_comparison(op: Operator) -> bool {
     use Operator::{Eq, Gt, GtEq, IsDistinctFrom, IsNotDistinctFrom, Lt, LtEq, NotEq};
     matches!(op, Eq | NotEq | Lt | LtEq | Gt | GtEq | IsDistinctFrom | IsNotDistinctFrom)
 }

@@ -24,6 +24,13 @@ const STEPS: usize = 500;
 /// The most steps of all branches together.
 const ALL_STEPS: usize = 5_000;
 
+/// Runs a part of planning with stack enough for the deepest plan that is let through.
+pub(crate) fn planning<T>(plan: impl FnOnce() -> T) -> T {
+    const ENOUGH: usize = 24 << 20;
+    const STACK: usize = 64 << 20;
+    stacker::maybe_grow(ENOUGH, STACK, plan)
+}
+
 /// Refuses text whose operators stand in too long a row: `a + a + a …` is a tree as deep as it is
 /// long. Commas start a new row, parentheses an inner one.
 pub(crate) fn check_text(text: &str) -> Result<()> {

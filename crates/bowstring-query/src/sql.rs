@@ -49,9 +49,7 @@ impl Session {
         let state = SessionStateBuilder::new_from_existing(self.state().clone())
             .with_catalog_list(catalog(tables)?)
             .build();
-        let plan = state
-            .statement_to_plan(statement)
-            .now_or_never()
+        let plan = crate::size::planning(|| state.statement_to_plan(statement).now_or_never())
             .ok_or_else(|| QueryError::Internal { during: "planning a query", reason: "it waited".into() })?
             .map_err(during("planning a query"))?;
         let only_read =

@@ -8,3 +8,4 @@ mod limits;
 mod scans;
 mod sql;
 mod support;
+mod values;
