@@ -213,12 +213,18 @@ impl Dialect {
 
     /// The bytes of a value with doubled quotes and escapes undone.
     pub(crate) fn unescape(&self, value: &[u8]) -> Vec<u8> {
-        let mut bytes = value.iter().copied();
-        let mut plain = Vec::with_capacity(value.len());
-        while let Some(byte) = bytes.next() {
-            let special = Some(byte) == self.quote || Some(byte) == self.escape;
-            plain.push(if special { bytes.next().unwrap_or(byte) } else { byte });
+        let (mut plain, mut rest) = (Vec::with_capacity(value.len()), value);
+        let quote = self.quote.map_or(self.ends, Lanes::of);
+        let escape = self.escape.map_or(quote, Lanes::of);
+        while let Some((before, special)) =
+            search::either(rest, quote, escape).and_then(|at| rest.split_at_checked(at))
+        {
+            plain.extend_from_slice(before);
+            // What it stands before is kept, and so is it where it stands before nothing.
+            plain.extend(special.get(1).or_else(|| special.first()));
+            rest = special.get(2..).unwrap_or_default();
         }
+        plain.extend_from_slice(rest);
         plain
     }
 }

@@ -17,6 +17,9 @@ use crate::{Result, RowProblem, text::window::Window};
 
 /// Rows end a batch early when they hold more bytes than this.
 const BATCH_BYTES: usize = 256 << 20;
+/// The most values of a batch, missing ones too: objects that share no keys have far more of those than
+/// the file has bytes.
+const BATCH_VALUES: usize = 1 << 22;
 
 /// The batches of a part of an NDJSON file: some of its columns, and all rows up to a limit.
 pub(crate) struct Reader {
@@ -47,8 +50,8 @@ impl Reader {
             lines: Lines::new(Window::new(&layout.text, range)?),
             columns: Object::new(layout.schema.fields(), &layout.inferred, layout.sampled, wanted),
             schema: Arc::new(layout.schema.project(read)?),
+            batch_rows: batch_rows.min(BATCH_VALUES / layout.schema.flattened_fields().len().max(1)).max(1),
             layout: Arc::clone(layout),
-            batch_rows,
             left: limit,
             rows: Vec::new(),
             failure: None,

@@ -49,3 +49,16 @@ fn a_fault_in_a_later_part_has_its_row_and_line() {
     "#]]
     .assert_eq(&folder.hide(&format!("{}\n", render(bad[0].as_ref().unwrap_err()))));
 }
+
+#[test]
+fn a_batch_of_many_columns_has_few_rows() {
+    let first: Vec<String> = (0..4000).map(|key| format!("\"{key}\":{key}")).collect();
+    let text = format!("{{{}}}\n{}", first.join(","), "{}\n".repeat(2000));
+    let (_folder, path) = Folder::with("data.ndjson", text.as_bytes());
+    let dataset = Dataset::open(&[path], &ReadOptions::default()).unwrap();
+    let scan = Scan::default();
+    let parts = dataset.split(&scan).unwrap();
+    let batches = dataset.read(&parts[0], &scan, &Cancel::new()).unwrap();
+    let rows: Vec<usize> = batches.map(|batch| batch.unwrap().num_rows()).collect();
+    assert_eq!(rows, [1048, 953]);
+}
