@@ -76,7 +76,10 @@ impl Frame {
     }
 
     pub(crate) async fn physical_plan(&self) -> Result<Arc<dyn ExecutionPlan>> {
-        self.session().state().create_physical_plan(self.plan()).await.map_err(during("planning a query"))
+        let mut state = self.session().state().clone();
+        // What `now()` stands for, in the whole query.
+        state.mark_start_execution();
+        state.create_physical_plan(self.plan()).await.map_err(during("planning a query"))
     }
 
     /// The plan as it runs: its operators notice when `cancel` is set.

@@ -269,6 +269,19 @@ fn mistakes_are_told_with_their_exit_code() {
 }
 
 #[test]
+fn names_from_files_do_not_steer_the_terminal() {
+    let folder = Folder::new();
+    folder.file("red.csv", "a\u{1b}[31m\n1\n");
+    expect![[r#"
+        exit 2
+        error: there is no column `b`
+
+        hint: the columns are `a\u{1b}[31m`
+    "#]]
+    .assert_eq(&folder.run(&["sql", "SELECT b FROM 'red.csv'"]));
+}
+
+#[test]
 fn a_reader_who_leaves_early_is_no_failure() {
     let folder = Folder::new();
     let rows = "SELECT a.value AS x FROM generate_series(1, 3000) a CROSS JOIN generate_series(1, 3000) b";

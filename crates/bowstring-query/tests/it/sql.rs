@@ -65,6 +65,20 @@ fn queries_run_over_named_frames() {
 }
 
 #[test]
+fn now_is_one_moment_of_the_query() {
+    check(
+        "select count(distinct now()) as moments, min(now()) > '2020-01-01' as later, \
+         min(current_date()) > '2020-01-01' as today from people",
+        expect![[r#"
+        +---------+-------+-------+
+        | moments | later | today |
+        +---------+-------+-------+
+        | 1       | true  | true  |
+        +---------+-------+-------+"#]],
+    );
+}
+
+#[test]
 fn anything_but_a_query_is_refused() {
     for statement in [
         "create table t as select 1",
