@@ -9,7 +9,9 @@ export CARGO_TARGET_DIR
 
 PYTHON ?= python3
 VENV := $(CARGO_TARGET_DIR)/venv
-BIN := $(VENV)/$(if $(filter Windows_NT,$(OS)),Scripts,bin)
+SCRIPTS := $(if $(filter Windows_NT,$(OS)),Scripts,bin)
+BIN := $(VENV)/$(SCRIPTS)
+CLEAN := $(VENV)-clean/$(SCRIPTS)
 
 # Cargo's own tools, built once at these versions into a folder of their own.
 BOWSTRING_TOOLS ?= $(CARGO_TARGET_DIR)/tools
@@ -72,6 +74,9 @@ check-python: wheel
 	$(BIN)/mypy --strict docs examples
 	$(BIN)/mypy --strict --package bowstring
 	$(BIN)/python -m mypy.stubtest bowstring
+	$(PYTHON) -m venv --clear $(VENV)-clean
+	$(CLEAN)/python -m pip install --quiet --disable-pip-version-check $(WHEELS)/*.whl
+	cd $(VENV)-clean && $(CLEAN)/python -W error -c "import bowstring" && $(CLEAN)/bowstring --version
 
 deny: $(DENY)
 	$(DENY) --locked check bans licenses sources
