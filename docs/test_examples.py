@@ -1,6 +1,6 @@
 """Every example in the documentation runs.
 
-A page's blocks run in order in a folder of their own that holds `data/` of the Debian example:
+A page's blocks run in order in a folder of their own that holds the Debian example:
 a block with a title is saved under it, `python` blocks share one namespace, `sh` blocks run with
 `bash -e`. What must not run is marked `text` or `console`.
 """
@@ -17,25 +17,26 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[1]
-DATA = ROOT / "examples" / "debian-packages" / "data"
+EXAMPLE = ROOT / "examples" / "debian-packages"
 FENCE = re.compile(r"^```(?P<info>[^\n`]*)\n(?P<body>.*?)^```$", re.MULTILINE | re.DOTALL)
 TITLE = re.compile(r'title="([^"]+)"')
 
 PAGES = sorted(
     page
-    for page in (ROOT / "docs").rglob("*.md")
+    for page in (ROOT / "README.md", ROOT / "python" / "README.md", *(ROOT / "docs").rglob("*.md"))
     if "```sh" in (text := page.read_text()) or "```python" in text
 )
 
 
 def test_the_guides_are_among_the_pages() -> None:
-    names = {page.relative_to(ROOT / "docs").as_posix() for page in PAGES}
-    assert {"index.md", "guides/workflows.md", "guides/tables.md"} <= names
+    names = {page.relative_to(ROOT).as_posix() for page in PAGES}
+    assert {"README.md", "docs/index.md", "docs/guides/workflows.md", "docs/guides/tables.md"} <= names
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.relative_to(ROOT).as_posix())
 def test_examples_run(page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    shutil.copytree(DATA, tmp_path / "data")
+    shutil.copytree(EXAMPLE / "data", tmp_path / "data")
+    shutil.copy(EXAMPLE / "workflow.yaml", tmp_path)
     monkeypatch.chdir(tmp_path)
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
     namespace: dict[str, object] = {"__name__": page.stem}
