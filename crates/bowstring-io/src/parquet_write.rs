@@ -2,7 +2,11 @@
 
 use std::str::FromStr;
 
-use arrow::{array::RecordBatch, datatypes::SchemaRef, error::ArrowError};
+use arrow::{
+    array::RecordBatch,
+    datatypes::{DataType, SchemaRef},
+    error::ArrowError,
+};
 use parquet::{
     arrow::ArrowWriter,
     basic::{BrotliLevel, Compression, GzipLevel, ZstdLevel},
@@ -102,6 +106,14 @@ pub(crate) fn encoder(
     if options.row_group_rows == 0 {
         return Err(IoError::option("row_group_rows", "must be at least 1"));
     }
+    if let Some(field) = schema.fields().iter().find(|field| holds_union(field.data_type())) {
+        return Err(IoError::Unwritable {
+            column: field.name().clone(),
+            data_type: field.data_type().to_string(),
+            format: "Parquet",
+            hint: Some("keep one of its types, or write Arrow IPC"),
+        });
+    }
     let properties = WriterProperties::builder()
         .set_compression(compression(options)?)
         .set_max_row_group_row_count(Some(options.row_group_rows))
@@ -113,6 +125,23 @@ pub(crate) fn encoder(
         .build();
     let writer = ArrowWriter::try_new(sink, SchemaRef::clone(schema), Some(properties)).map_err(refused)?;
     Ok(Box::new(ParquetEncoder(writer)))
+}
+
+/// Unions, on which the encoder would panic.
+fn holds_union(data_type: &DataType) -> bool {
+    match data_type {
+        DataType::Union(..) => true,
+        DataType::Struct(fields) => fields.iter().any(|field| holds_union(field.data_type())),
+        DataType::List(field)
+        | DataType::LargeList(field)
+        | DataType::ListView(field)
+        | DataType::LargeListView(field)
+        | DataType::FixedSizeList(field, _)
+        | DataType::Map(field, _)
+        | DataType::RunEndEncoded(_, field) => holds_union(field.data_type()),
+        DataType::Dictionary(_, values) => holds_union(values),
+        _ => false,
+    }
 }
 
 fn compression(options: &ParquetWriteOptions) -> Result<Compression> {

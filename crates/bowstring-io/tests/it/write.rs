@@ -8,6 +8,7 @@ use std::{
 };
 
 use arrow::array::{Int64Array, RecordBatch, StringArray};
+use arrow::datatypes::{DataType, Field, Schema, UnionMode};
 use bowstring_core::{Diagnostic, ErrorKind, render};
 use bowstring_io::{
     Format, IoError, ParquetCompression, ParquetStatistics, ParquetWriteOptions, WriteMode, WriteOptions,
@@ -157,6 +158,23 @@ fn what_cannot_be_written_is_refused_before_any_work() {
 
         hint: leave it out, or use `zstd`, `gzip` or `brotli`"#]],
     );
+}
+
+#[test]
+fn unions_have_no_place_in_parquet() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let members = [(0, Arc::new(Field::new("n", DataType::Int64, true)))].into_iter().collect();
+    let union = DataType::Union(members, UnionMode::Sparse);
+    let column = DataType::List(Arc::new(Field::new("item", union, true)));
+    let schema = Arc::new(Schema::new(vec![Field::new("u", column, true)]));
+    let path = folder.path().join("x.parquet");
+    let error = Writer::create(&path, &schema, &WriteOptions::default()).expect_err("it cannot");
+    expect![[r#"
+        usage: column `u` of type List(Union(Sparse, 0: ("n": Int64))) cannot be written as Parquet
+
+        hint: keep one of its types, or write Arrow IPC"#]]
+    .assert_eq(&message(folder.path(), &error));
+    assert!(!path.exists());
 }
 
 #[test]
