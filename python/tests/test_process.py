@@ -66,7 +66,7 @@ def test_ctrl_c_ends_a_long_call(call: str) -> None:
             {LONG[call]}
         except BaseException as error:
             print(type(error).__name__, time.monotonic() - begin)
-        """,  # noqa: S608 - our own text
+        """,
         stop=signal.SIGINT,
     )
     _, said = done.stdout.splitlines()
