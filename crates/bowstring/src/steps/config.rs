@@ -98,17 +98,17 @@ pub(super) struct ReadConfig {
     names: Option<Vec<String>>,
     /// CSV: lines to skip before the header. Default 0.
     skip_rows: Option<usize>,
-    /// CSV: unquoted values that mean null, the empty one besides.
+    /// CSV: values that mean null, the empty one besides; in a column of text only when not quoted.
     null_values: Option<Vec<String>>,
-    /// CSV and JSON: all columns and their types, as in `cast`; inferred when absent.
+    /// CSV and JSON: the types of some columns or of all, as in `cast`; those of the others are inferred.
     #[schemars(extend("minProperties" = 1))]
     schema: Option<ByName<String>>,
     /// CSV and JSON: rows from which types are inferred. Default 10000.
     #[schemars(range(min = 1))]
     infer_rows: Option<usize>,
-    /// CSV: the encoding. Default `utf-8`.
+    /// CSV and JSON: the encoding. Default `utf-8`.
     encoding: Option<String>,
-    /// CSV: what happens to a row with too many or too few values. Default `error`.
+    /// CSV: what happens to a row that cannot be read. Default `error`.
     on_bad_rows: Option<OnBadRows>,
 }
 
@@ -140,6 +140,7 @@ impl ReadConfig {
         options.json.infer_rows = self.infer_rows.unwrap_or(options.json.infer_rows);
         if let Some(encoding) = &self.encoding {
             csv.encoding.clone_from(encoding);
+            options.json.encoding.clone_from(encoding);
         }
         csv.on_bad_rows = match self.on_bad_rows.unwrap_or_default() {
             OnBadRows::Error => BadRows::Error,

@@ -276,3 +276,21 @@ fn readers_options_reach_the_reader() {
           at test.yaml:4:12"#]]
     .assert_eq(&bench.shown("  - {name: it, type: read}", "it"));
 }
+
+#[test]
+fn text_in_another_encoding_is_read_whatever_its_format() {
+    let bench = Bench::new();
+    std::fs::write(bench.path("text.csv"), b"x\ncaf\xe9\n").unwrap();
+    std::fs::write(bench.path("text.ndjson"), b"{\"x\":\"caf\xe9\"}\n").unwrap();
+    for name in ["text.csv", "text.ndjson"] {
+        let read =
+            format!("  - {{name: it, type: read, config: {{path: \"${{dir}}/{name}\", encoding: latin1}}}}");
+        expect![[r#"
+            +------+
+            | x    |
+            +------+
+            | café |
+            +------+"#]]
+        .assert_eq(&bench.shown(&read, "it"));
+    }
+}
