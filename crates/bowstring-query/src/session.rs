@@ -221,6 +221,8 @@ fn state(options: &SessionOptions, threads: usize) -> Result<SessionState> {
     settings.sql_parser.default_null_ordering = "nulls_last".to_owned();
     // It would put a struct beside its own field under one name, qualified and not, and fail.
     settings.optimizer.enable_leaf_expression_pushdown = false;
+    // Without a zone, TIMESTAMP WITH TIME ZONE would be a timestamp without one.
+    settings.execution.time_zone = Some("+00:00".to_owned());
     if let Some(memory) = options.memory {
         settings.optimizer.prefer_hash_join = false;
         settings.execution.sort_spill_reservation_bytes =

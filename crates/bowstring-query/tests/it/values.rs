@@ -161,3 +161,20 @@ fn the_least_and_the_greatest_float_are_values_of_the_column() {
     check(&[1.0, f64::NAN, -3.5], expect!["-3.5 NaN"]);
     check(&[f64::MIN, f64::MAX, -0.0], expect!["-1.7976931348623157e308 1.7976931348623157e308"]);
 }
+
+#[test]
+fn an_instant_is_the_same_in_every_zone() {
+    let values = vec![Some(-1_i64), Some(0), Some(1_729_989_000_000_000), None];
+    let moments = arrow::array::TimestampMicrosecondArray::from(values).with_timezone("Europe/Berlin");
+    let source = frame(&session(), &batch(&[("at", Arc::new(moments))]));
+    for (condition, rows) in [
+        ("at = cast('1969-12-31T23:59:59.999999Z' as timestamp with time zone)", 1),
+        ("at = cast('2024-10-27T01:30:00+01:00' as timestamp with time zone)", 1),
+        ("at >= cast('1970-01-01T00:00:00Z' as timestamptz)", 2),
+        ("at = to_timestamp('1970-01-01T00:00:00Z')", 1),
+        ("at = timestamp '1970-01-01 01:00:00'", 1),
+    ] {
+        let kept = source.filter(condition).expect("a frame").collect(&Cancel::new()).expect("rows");
+        assert_eq!(kept.table.num_rows(), rows, "{condition}");
+    }
+}
