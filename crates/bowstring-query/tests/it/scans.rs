@@ -2,6 +2,7 @@
 
 use arrow::array::RecordBatch;
 use bowstring_core::Cancel;
+use bowstring_query::Frame;
 use expect_test::expect;
 
 use crate::support::{batch, dataset, ints, pairs, parquet, session, shown, strings, text};
@@ -148,4 +149,29 @@ fn a_condition_becomes_the_readers_own_where_they_can_check_it() {
     check("n > 250 and length(word) = 4", false);
     let unknown = session().predicate(files.clone(), "m > 1").expect_err("no such column");
     assert_eq!(unknown.to_string(), "there is no column `m`");
+}
+
+#[test]
+fn steps_one_upon_the_other_are_the_plan_of_the_one_query() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let session = session();
+    let frame = session.scan(dataset(&numbers(&folder))).expect("a frame");
+    let steps = frame
+        .filter("n between 250 and 1250")
+        .and_then(|f| f.filter("word <> 'w300'"))
+        .and_then(|f| f.select(&strings(&["n", "word"])))
+        .and_then(|f| f.aggregate(&strings(&["word"]), &pairs(&[("total", "sum(n)")])))
+        .expect("a frame");
+    let query = "select word, sum(n) as total from t \
+                 where n between 250 and 1250 and word <> 'w300' group by word";
+    let query = session.sql(query, &[("t".to_owned(), frame)]).expect("a frame");
+    let plan = |frame: &Frame| frame.explain(false, &Cancel::new()).expect("a plan");
+    assert_eq!(plan(&steps), plan(&query).replace("t.", ""));
+    expect![[r#"
+        ProjectionExec: expr=[word@0 as word, CAST(sum(n)@1 AS Int64) as total]
+          AggregateExec: mode=FinalPartitioned, gby=[word@0 as word], aggr=[sum(n)]
+            RepartitionExec: partitioning=Hash([word@0], 4), input_partitions=2
+              AggregateExec: mode=Partial, gby=[word@1 as word], aggr=[sum(n)]
+                DatasetExec: files=2, partitions=2, projection=[n, word], predicate=n >= 250 AND n <= 1250 AND word != w300
+    "#]].assert_eq(&plan(&steps));
 }
