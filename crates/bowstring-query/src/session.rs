@@ -225,8 +225,11 @@ fn state(options: &SessionOptions, threads: usize) -> Result<SessionState> {
     settings.execution.time_zone = Some("+00:00".to_owned());
     if let Some(memory) = options.memory {
         settings.optimizer.prefer_hash_join = false;
-        settings.execution.sort_spill_reservation_bytes =
-            operator_share(memory, threads).min(settings.execution.sort_spill_reservation_bytes);
+        // What is set aside for merging must hold a batch of each spilled run: once the other operators
+        // have taken the rest of the memory, a merge that needs more cannot have it.
+        settings.execution.sort_spill_reservation_bytes = operator_share(memory, threads)
+            .saturating_mul(4)
+            .min(settings.execution.sort_spill_reservation_bytes);
     }
     Ok(SessionStateBuilder::new()
         .with_config(config)
