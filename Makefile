@@ -89,10 +89,11 @@ bench: ## run the benchmarks beside their peers; tables go to benchmarks/results
 	$(VENV)-bench/bin/python benchmarks/workflow/run.py --out benchmarks/results/workflow.md
 	$(VENV)-bench/bin/python benchmarks/tables/fused.py --out benchmarks/results/fused.md
 
-# The instrumented build has a folder of its own, so that it does not throw away the ordinary one.
+# The instrumented build has a folder of its own, so that it does not throw away the ordinary one,
+# and no information for debuggers, which would take some gigabytes.
 coverage: $(LLVM_COV) $(VENV)/ready ## line coverage of the tests; fails below 90 %
 	rustup component add llvm-tools
-	export CARGO_TARGET_DIR=$(CARGO_TARGET_DIR)/coverage; \
+	export CARGO_TARGET_DIR=$(CARGO_TARGET_DIR)/coverage CARGO_INCREMENTAL=0 CARGO_PROFILE_DEV_DEBUG=0; \
 	source <($(LLVM_COV) llvm-cov show-env --sh); \
 	$(LLVM_COV) llvm-cov clean --workspace; \
 	cargo test --workspace --locked; \

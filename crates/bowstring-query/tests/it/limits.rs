@@ -13,9 +13,9 @@ use crate::support::{batch, dataset, frame, ints, pairs, parquet, session, sessi
 
 const ROWS: i64 = 100_000;
 
-const LIMIT: u64 = 6 << 20;
+const LIMIT: u64 = 8 << 20;
 
-/// About 6 MiB: numbers in a scrambled order, a word for each, and a group out of 25,000.
+/// About 6 MiB, in several pieces when sorted or joined: numbers in a scrambled order, a word for each, and a group out of 25,000.
 fn large() -> RecordBatch {
     let key = |n: i64| (n * 7_919) % ROWS;
     let words: Vec<String> = (0..ROWS).map(|n| format!("word number {:>9}", key(n))).collect();
