@@ -39,10 +39,10 @@ use crate::{
 
 /// Row groups are read together until a part has this many bytes.
 const PART_BYTES: u64 = 2 << 20;
-/// A row group is cut into parts of at least this many bytes
-const CUT_BYTES: u64 = 4 << 20;
+/// A row group is cut into parts of at least this many bytes (each decodes its dictionaries anew)
+const CUT_BYTES: u64 = 8 << 20;
 /// and rows.
-const CUT_ROWS: u64 = 1 << 17;
+const CUT_ROWS: u64 = 1 << 18;
 
 /// A Parquet file whose footer has been read.
 #[derive(Clone, Debug)]

@@ -16,7 +16,7 @@ use parquet::{
 
 use crate::support::{folder, table};
 
-const ROWS: i64 = 450_000;
+const ROWS: i64 = 750_000;
 
 /// Numbers that no encoding makes smaller, so that a row group is as large as it looks.
 fn numbers(factor: i64) -> ArrayRef {
@@ -32,6 +32,7 @@ fn flat() -> RecordBatch {
         ("a", numbers(0x5851_f42d_4c95_7f2d)),
         ("b", numbers(0x1405_7b7e_f767_814f)),
         ("text", Arc::new(text)),
+        ("c", numbers(0x2545_f491_4f6c_dd1d)),
     ])
 }
 
@@ -123,8 +124,8 @@ fn limits_and_row_groups_are_those_of_the_file() {
         let (schema, batches) = read.expect("rows");
         concat_batches(&schema, &batches).expect("one table")
     };
-    let limit = EagerOptions { limit: Some(300_000), ..EagerOptions::default() };
-    assert!(eager(&limit) == batch.slice(0, 300_000), "the first rows");
+    let limit = EagerOptions { limit: Some(400_000), ..EagerOptions::default() };
+    assert!(eager(&limit) == batch.slice(0, 400_000), "the first rows");
     let group = EagerOptions {
         row_groups: Some(vec![0]),
         filter: Some(id(CompareOp::Lt, 300_000)),
@@ -137,7 +138,7 @@ fn limits_and_row_groups_are_those_of_the_file() {
 fn nested_columns_are_cut_only_with_a_page_index() {
     let lists = ListArray::from_iter_primitive::<Int64Type, _, _>((0..ROWS).map(|row| {
         let item = |item: i64| Some(row.wrapping_mul(0x5851_f42d_4c95_7f2d) ^ item);
-        (row % 7 != 0).then(|| (0..row % 5).map(item).collect::<Vec<_>>())
+        (row % 7 != 0).then(|| (0..row % 9).map(item).collect::<Vec<_>>())
     }));
     let batch = table(vec![
         ("row", Arc::new(UInt32Array::from_iter_values(0..ROWS as u32)) as ArrayRef),
