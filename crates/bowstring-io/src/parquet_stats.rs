@@ -1,7 +1,7 @@
 //! What do Parquet's own statistics say, and how far can they be believed?
 //!
-//! - Bounds in an order that is not the type's (deprecated ones of text and unsigned numbers, INT96,
-//!   unknown orders) are unknown.
+//! - Bounds in an order that is not the type's (deprecated ones of text, bytes, decimals in bytes and
+//!   unsigned numbers, INT96, unknown orders) are unknown.
 //! - Bounds of floats leave NaN out, and zero may have either sign: they are never exact, a lower bound
 //!   of 0.0 becomes -0.0 and an upper one of -0.0 becomes 0.0; a bound that is NaN is unknown.
 //! - Bounds of text and bytes may be cut short: they are exact only where the file says so.
@@ -170,6 +170,11 @@ fn is_ordered(metadata: &ParquetMetaData, leaf: usize, deprecated: bool) -> bool
     let defined = file.column_orders().and_then(|orders| orders.get(leaf));
     match (column.physical_type(), column.sort_order(), defined) {
         (Type::INT96, ..) | (_, SortOrder::UNDEFINED, _) | (.., Some(ColumnOrder::UNKNOWN)) => false,
+        // Bytes were compared byte by byte, whatever they meant, before orders were defined.
+        (Type::BYTE_ARRAY | Type::FIXED_LEN_BYTE_ARRAY, _, Some(ColumnOrder::TYPE_DEFINED_ORDER(_))) => {
+            !deprecated
+        }
+        (Type::BYTE_ARRAY | Type::FIXED_LEN_BYTE_ARRAY, ..) => false,
         // What was written before orders were defined was compared as signed numbers are.
         (_, SortOrder::SIGNED, _) => true,
         (_, SortOrder::UNSIGNED, Some(ColumnOrder::TYPE_DEFINED_ORDER(_))) => !deprecated,
@@ -220,4 +225,56 @@ fn float(bound: &ArrayRef, zero: f32) -> Option<ArrayRef> {
 fn half(zero: f32) -> <Float16Type as arrow::datatypes::ArrowPrimitiveType>::Native {
     let bits = if zero.is_sign_negative() { 0x8000 } else { 0 };
     <Float16Type as arrow::datatypes::ArrowPrimitiveType>::Native::from_bits(bits)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use arrow::array::{Decimal128Array, Int64Array, RecordBatch, StringArray, UInt32Array};
+    use parquet::{
+        arrow::{ArrowWriter, parquet_to_arrow_schema},
+        file::metadata::{FileMetaData, ParquetMetaDataReader},
+    };
+
+    /// Whether the columns have bounds when the file says of their orders what `orders` makes of it.
+    fn check(orders: impl Fn(Option<&Vec<ColumnOrder>>) -> Option<Vec<ColumnOrder>>, expected: [bool; 4]) {
+        let wide = Decimal128Array::from(vec![-1, 300]).with_precision_and_scale(38, 0).expect("a precision");
+        let columns: [(&str, ArrayRef); 4] = [
+            ("number", Arc::new(Int64Array::from(vec![-1, 300]))),
+            ("unsigned", Arc::new(UInt32Array::from(vec![1, u32::MAX]))),
+            ("text", Arc::new(StringArray::from(vec!["a", "\u{e9}"]))),
+            ("wide", Arc::new(wide)),
+        ];
+        let batch = RecordBatch::try_from_iter(columns).expect("a batch");
+        let mut writer = ArrowWriter::try_new(Vec::new(), batch.schema(), None).expect("a writer");
+        writer.write(&batch).expect("rows");
+        let bytes = bytes::Bytes::from(writer.into_inner().expect("a footer"));
+        let metadata = ParquetMetaDataReader::new().parse_and_finish(&bytes).expect("metadata");
+        let file = metadata.file_metadata();
+        let orders = orders(file.column_orders());
+        let descriptor = file.schema_descr_ptr();
+        let file = FileMetaData::new(2, 2, None, file.key_value_metadata().cloned(), descriptor, orders);
+        let metadata = ParquetMetaData::new(file, metadata.row_groups().to_vec());
+        let file = metadata.file_metadata();
+        let schema =
+            parquet_to_arrow_schema(file.schema_descr(), file.key_value_metadata()).expect("a schema");
+        let groups: Vec<&RowGroupMetaData> = metadata.row_groups().iter().collect();
+        let known = leaves(&metadata, &schema).expect("leaves");
+        let known = known.iter().map(|leaf| {
+            let known = of_row_groups(&metadata, leaf, &groups);
+            known.first().is_some_and(|known| known.min.is_some() && known.max.is_some() && known.exact)
+        });
+        assert_eq!(known.collect::<Vec<_>>(), expected);
+    }
+
+    #[test]
+    fn bounds_are_believed_where_their_order_is_known() {
+        check(|orders| orders.cloned(), [true, true, true, true]);
+        check(|_| None, [true, false, false, false]);
+        check(
+            |orders| orders.map(|orders| vec![ColumnOrder::UNDEFINED; orders.len()]),
+            [true, false, false, false],
+        );
+        check(|orders| orders.map(|orders| vec![ColumnOrder::UNKNOWN; orders.len()]), [false; 4]);
+    }
 }
