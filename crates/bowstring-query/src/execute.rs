@@ -79,7 +79,11 @@ impl Frame {
         let mut state = self.session().state().clone();
         // What `now()` stands for, in the whole query.
         state.mark_start_execution();
-        state.create_physical_plan(self.plan()).await.map_err(during("planning a query"))
+        let plan = state.create_physical_plan(self.plan()).await.map_err(during("planning a query"))?;
+        match self.session().memory_limit() {
+            Some(_) => crate::spill::spillable(plan).map_err(during("planning a query")),
+            None => Ok(plan),
+        }
     }
 
     /// The plan as it runs: its operators notice when `cancel` is set.

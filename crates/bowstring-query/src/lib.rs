@@ -26,6 +26,7 @@ mod scan;
 mod semantics;
 mod session;
 mod size;
+mod spill;
 mod sql;
 mod statistics;
 mod stream;

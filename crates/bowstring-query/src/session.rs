@@ -240,14 +240,14 @@ fn state(options: &SessionOptions, threads: usize) -> Result<SessionState> {
         .build())
 }
 
-/// The bytes of the limit that each of sixteen operators on each thread could have.
+/// The bytes of the limit that each of eight operators on each thread could have.
 fn operator_share(memory: u64, threads: usize) -> usize {
-    usize::try_from(memory).unwrap_or(usize::MAX) / threads.saturating_mul(16)
+    usize::try_from(memory).unwrap_or(usize::MAX) / threads.saturating_mul(8)
 }
 
 fn batch_rows(options: &SessionOptions, threads: usize) -> usize {
     /// What a row of a usual table takes.
-    const ROW_BYTES: usize = 256;
+    const ROW_BYTES: usize = 512;
     /// Smaller batches cost more than they save.
     const LEAST_ROWS: usize = 256;
     let fit = options.memory.map_or(usize::MAX, |memory| operator_share(memory, threads) / ROW_BYTES);

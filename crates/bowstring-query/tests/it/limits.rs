@@ -96,6 +96,15 @@ fn every_kind_of_join_spills() {
 }
 
 #[test]
+fn a_sort_for_many_first_rows_spills() {
+    let session = session_with(2, Some(LIMIT));
+    let query = "select key from t order by word desc limit 3 offset 99990";
+    let found = session.sql(query, &[("t".to_owned(), frame(&session, &large()))]).expect("a frame");
+    let found = rows(&found).expect("rows");
+    assert_eq!(found.column(0).as_primitive::<Int64Type>().values(), &[9, 8, 7]);
+}
+
+#[test]
 fn what_cannot_spill_ends_with_the_limit() {
     let tight = session_with(1, Some(8 << 10));
     let sorted = frame(&tight, &large()).sort(&strings(&["word"])).expect("a frame");
