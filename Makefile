@@ -99,7 +99,7 @@ coverage: $(LLVM_COV) $(VENV)/ready ## line coverage of the tests; fails below 9
 	cargo test --workspace --locked; \
 	$(MAKE) wheel VENV=$(VENV); \
 	$(BIN)/$(PYTEST) --cov=bowstring --cov-report=term --cov-fail-under=90; \
-	$(LLVM_COV) llvm-cov report --summary-only --fail-under-lines 90
+	$(LLVM_COV) llvm-cov report --failure-mode all --summary-only --fail-under-lines 90
 
 docs: $(VENV)/ready ## build the documentation site into site/
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict

@@ -164,14 +164,14 @@ fn eight_sleepers() -> Graph {
 fn eight_sleepers_sleep_at_one_time() {
     let (over, reports) = quickest(eight_sleepers, 8, vec![vec![50]; 8], 5.0);
     assert!(over <= 5.0, "{over} ms");
-    assert!(reports.iter().all(|report| report.peak_parallelism == 8));
+    assert_eq!(reports.iter().map(|report| report.peak_parallelism).max(), Some(8));
 }
 
 #[test]
 fn three_slots_are_all_used_and_never_more() {
     let (over, reports) = quickest(eight_sleepers, 3, vec![vec![50; 3]; 3], 15.0);
     assert!(over <= 15.0, "{over} ms");
-    assert!(reports.iter().all(|report| report.peak_parallelism == 3));
+    assert_eq!(reports.iter().map(|report| report.peak_parallelism).max(), Some(3));
 }
 
 #[test]
