@@ -57,7 +57,8 @@ def read_parquet(
     Args:
         path: A file, a pattern such as `data/*.parquet`, a folder, whose
             `key=value` subfolders become columns, or a list of them; `-` is standard input.
-        columns: The columns to read, in this order; all when `None`.
+        columns: The columns to read, in this order; all when `None`. `point.x` is the field `x` of the
+            structure `point`, which comes with the fields that were named.
         filter: A SQL condition; rows for which it is true are kept.
         row_groups: The row groups, in the order wanted, counted from 0 over all files.
         limit: The most rows to read, after the filter.
@@ -106,7 +107,7 @@ def scan_parquet(
 ) -> Frame:
     """Plan over Parquet; as [`read_parquet`][bowstring.read_parquet], but lazily.
 
-    Only the metadata is read now, and later only what the plan uses.
+    Only the metadata is read now, and later only what the plan uses. For a field of a structure, `select` it.
     """
     options = {
         "columns": columns,
@@ -287,7 +288,8 @@ def read_json(
             `key=value` subfolders become columns, or a list of them; `-` is standard input.
         schema: All columns and their types; inferred when `None`.
         infer_rows: Rows from which types are inferred.
-        columns: The columns to read, in this order; all when `None`.
+        columns: The columns to read, in this order; all when `None`. `point.x` is the field `x` of the
+            structure `point`, which comes with the fields that were named.
         filter: A SQL condition; rows for which it is true are kept.
         limit: The most rows to read, after the filter.
 
@@ -340,7 +342,7 @@ def scan_json(
 ) -> Frame:
     """Plan over newline-delimited JSON; as [`read_json`][bowstring.read_json], but lazily.
 
-    Only the metadata is read now, and later only what the plan uses.
+    Only the metadata is read now, and later only what the plan uses. For a field of a structure, `select` it.
     """
     options = {
         "schema": schema,
@@ -366,7 +368,8 @@ def read_ipc(
     Args:
         path: A file, a pattern such as `data/*.arrow`, a folder, whose
             `key=value` subfolders become columns, or a list of them; `-` is standard input.
-        columns: The columns to read, in this order; all when `None`.
+        columns: The columns to read, in this order; all when `None`. `point.x` is the field `x` of the
+            structure `point`, which comes with the fields that were named.
         filter: A SQL condition; rows for which it is true are kept.
         limit: The most rows to read, after the filter.
 
@@ -411,7 +414,7 @@ def scan_ipc(
 ) -> Frame:
     """Plan over Arrow IPC, file or stream; as [`read_ipc`][bowstring.read_ipc], but lazily.
 
-    Only the metadata is read now, and later only what the plan uses.
+    Only the metadata is read now, and later only what the plan uses. For a field of a structure, `select` it.
     """
     options = {
         "columns": columns,
