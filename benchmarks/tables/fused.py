@@ -90,7 +90,7 @@ def contenders(path: Path) -> dict[str, Callable[[], Answer]]:
     connection.execute(f"SET threads = {THREADS}")
 
     def duck() -> Answer:
-        return answer(connection.execute(query.format(table=f"'{path}'")).fetch_arrow_table())
+        return answer(connection.sql(query.format(table=f"'{path}'")).to_arrow_table())
 
     return {
         "Bowstring, four steps": workflow,

@@ -232,17 +232,24 @@ fn blocking_and_awaiting_steps_do_not_starve_one_another() {
             text("awaited")
         })
     };
-    let mut graph = Graph::default().add("busy1", &[], busy).add("busy2", &[], busy);
-    let mut before: Option<String> = None;
-    for at in 0..5 {
-        let name = format!("await{at}");
-        graph = graph.add(&name, &before.as_deref().into_iter().collect::<Vec<_>>(), awaits);
-        before = Some(name);
-    }
-    let report = go(graph, parallel(3)).report;
-    // 200 ms when they go on side by side, 300 ms when one waits for the other.
-    assert!(report.execution_time_ms.as_f64() < 280.0, "{report:?}");
-    assert_eq!(report.status, Status::Completed);
+    let graph = || {
+        let mut graph = Graph::default().add("busy1", &[], busy).add("busy2", &[], busy);
+        let mut before: Option<String> = None;
+        for at in 0..5 {
+            let name = format!("await{at}");
+            graph = graph.add(&name, &before.as_deref().into_iter().collect::<Vec<_>>(), awaits);
+            before = Some(name);
+        }
+        graph
+    };
+    // 200 ms when they go on side by side, 300 ms when one waits for the other; more when the machine
+    // has other work.
+    let side_by_side = (0..30).any(|_| {
+        let report = go(graph(), parallel(3)).report;
+        assert_eq!(report.status, Status::Completed);
+        report.execution_time_ms.as_f64() < 280.0
+    });
+    assert!(side_by_side);
 }
 
 #[test]
