@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import subprocess
+import sys
 from collections.abc import Iterator
 from decimal import Decimal
 from pathlib import Path
@@ -23,7 +24,8 @@ def data(request: pytest.FixtureRequest) -> Path:
     """The tables at scale 0.1 as Parquet, made by tpchgen-cli once and kept in pytest's cache."""
     folder = Path(request.config.cache.mkdir("tpch-0.1"))
     if not all((folder / f"{name}.parquet").exists() for name in TABLES):
-        subprocess.run(["tpchgen-cli", "parquet", "-s", "0.1", f"--output-dir={folder}"], check=True)
+        tpchgen = Path(sys.executable).parent / "tpchgen-cli"
+        subprocess.run([str(tpchgen), "parquet", "-s", "0.1", f"--output-dir={folder}"], check=True)
     return folder
 
 

@@ -228,7 +228,7 @@ fn state(options: &SessionOptions, threads: usize) -> Result<SessionState> {
         // What is set aside for merging must hold a batch of each spilled run: once the other operators
         // have taken the rest of the memory, a merge that needs more cannot have it.
         settings.execution.sort_spill_reservation_bytes = operator_share(memory, threads)
-            .saturating_mul(4)
+            .saturating_mul(2)
             .min(settings.execution.sort_spill_reservation_bytes);
     }
     Ok(SessionStateBuilder::new()
