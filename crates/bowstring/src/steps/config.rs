@@ -112,7 +112,53 @@ pub(super) struct ReadConfig {
     on_bad_rows: Option<OnBadRows>,
 }
 
+/// The options of text formats that a config has, which other formats do not take.
+#[derive(Clone, Debug, Default)]
+pub(super) struct TextOptions {
+    csv: Vec<&'static str>,
+    csv_or_json: Vec<&'static str>,
+}
+
+impl TextOptions {
+    /// What is wrong with them for files of this format: each option, and why it has no place.
+    pub(super) fn unfit(&self, format: Format) -> Vec<(&'static str, String)> {
+        let of = |keys: &[&'static str], formats: &[Format], named: &str| {
+            let unfit = if formats.contains(&format) { &[] } else { keys };
+            let why = |key| (key, format!("`{key}` is for {named}, and this is {}", format.name()));
+            unfit.iter().copied().map(why).collect::<Vec<_>>()
+        };
+        let mut unfit = of(&self.csv, &[Format::Csv], "CSV");
+        unfit.extend(of(&self.csv_or_json, &[Format::Csv, Format::Json], "CSV and JSON"));
+        unfit
+    }
+}
+
 impl ReadConfig {
+    /// The options of text formats that were given.
+    pub(super) fn text_options(&self) -> TextOptions {
+        let given = |keys: &[(&'static str, bool)]| {
+            keys.iter().filter(|(_, given)| *given).map(|(key, _)| *key).collect()
+        };
+        TextOptions {
+            csv: given(&[
+                ("delimiter", self.delimiter.is_some()),
+                ("quote", self.quote.is_some()),
+                ("escape", self.escape.is_some()),
+                ("comment", self.comment.is_some()),
+                ("has_header", self.has_header.is_some()),
+                ("names", self.names.is_some()),
+                ("skip_rows", self.skip_rows.is_some()),
+                ("null_values", self.null_values.is_some()),
+                ("on_bad_rows", self.on_bad_rows.is_some()),
+            ]),
+            csv_or_json: given(&[
+                ("schema", self.schema.is_some()),
+                ("infer_rows", self.infer_rows.is_some()),
+                ("encoding", self.encoding.is_some()),
+            ]),
+        }
+    }
+
     /// The options of the readers.
     pub(super) fn options(&self, session: &Session) -> Result<ReadOptions, Vec<ConfigProblem>> {
         let mut problems = Vec::new();

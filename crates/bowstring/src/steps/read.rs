@@ -2,19 +2,25 @@
 
 use std::{path::PathBuf, sync::Arc};
 
-use bowstring_io::{Dataset, ReadOptions};
+use bowstring_core::ErrorKind;
+use bowstring_io::{Dataset, Format, ReadOptions};
 use bowstring_query::{Frame, QueryError, Session};
 use bowstring_workflow::{
     ConfigProblem, Fusion, InputSpec, Inputs, Registry, Step, StepContext, StepError, ValueType, Work,
 };
 
-use super::{at, config::ReadConfig, plan_or_rows, problem};
+use super::{
+    at,
+    config::{ReadConfig, TextOptions},
+    plan_or_rows, problem,
+};
 use crate::relation::{Operator, Relation, TABLE};
 
 struct Read {
     session: Session,
     paths: Vec<PathBuf>,
     options: ReadOptions,
+    text_options: TextOptions,
     columns: Option<Vec<String>>,
     filter: Option<String>,
     limit: Option<usize>,
@@ -29,6 +35,7 @@ pub(super) fn register(registry: &mut Registry, session: &Session) {
 
 fn build(config: ReadConfig, session: &Session) -> Result<Arc<dyn Step>, Vec<ConfigProblem>> {
     let options = config.options(session)?;
+    let text_options = config.text_options();
     let paths = match (config.path, config.input) {
         (Some(paths), None) | (None, Some(paths)) => paths.into_vec(),
         (Some(_), Some(_)) => {
@@ -40,10 +47,18 @@ fn build(config: ReadConfig, session: &Session) -> Result<Arc<dyn Step>, Vec<Con
         }
         (None, None) => return Err(vec![problem(&[], "`path` is missing", None)]),
     };
+    // The format of a folder or of a pattern may be seen only when it is read.
+    let format = options.format.or_else(|| paths.first().and_then(|path| Format::of_path(path).ok()));
+    let unfit = format.map(|format| text_options.unfit(format)).unwrap_or_default();
+    if !unfit.is_empty() {
+        let hint = "leave it out, or say another `format`";
+        return Err(unfit.into_iter().map(|(key, why)| problem(&[key], why, Some(hint.into()))).collect());
+    }
     Ok(Arc::new(Read {
         session: session.clone(),
         paths,
         options,
+        text_options,
         columns: config.columns,
         filter: config.filter,
         limit: config.limit.map(|limit| usize::try_from(limit).unwrap_or(usize::MAX)),
@@ -53,6 +68,10 @@ fn build(config: ReadConfig, session: &Session) -> Result<Arc<dyn Step>, Vec<Con
 impl Read {
     fn frame(&self) -> Result<Frame, StepError> {
         let dataset = Dataset::open(&self.paths, &self.options)?;
+        if let Some((_, why)) = self.text_options.unfit(dataset.format()).into_iter().next() {
+            let error = StepError::new(ErrorKind::Usage, why).with_hint("leave it out");
+            return Err(StepError { place: self.sources().first().map(ToString::to_string), ..error });
+        }
         let refined = || -> Result<Frame, QueryError> {
             let mut frame = self.session.scan(Arc::new(dataset))?;
             if let Some(filter) = &self.filter {

@@ -293,4 +293,20 @@ fn text_in_another_encoding_is_read_whatever_its_format() {
             +------+"#]]
         .assert_eq(&bench.shown(&read, "it"));
     }
+    let parquet = r#"  - {name: it, type: read, config: {path: "${dir}/people.parquet", delimiter: ";", infer_rows: 5}}"#;
+    expect![[r#"
+        the workflow has 2 problems
+
+        test.yaml:4:79: `delimiter` is for CSV, and this is parquet
+          hint: leave it out, or say another `format`
+
+        test.yaml:4:96: `infer_rows` is for CSV and JSON, and this is parquet
+          hint: leave it out, or say another `format`"#]].assert_eq(&bench.shown(parquet, "it"));
+    std::fs::create_dir(bench.path("folder")).unwrap();
+    std::fs::copy(bench.path("people.parquet"), bench.path("folder/a.parquet")).unwrap();
+    let folder = r#"  - {name: it, type: read, config: {path: "${dir}/folder", skip_rows: 1}}"#;
+    expect![[r#"
+        exit 2: step `it` (usage): `skip_rows` is for CSV, and this is parquet
+          at DIR/folder
+        hint: leave it out"#]].assert_eq(&bench.shown(folder, "it"));
 }
