@@ -178,3 +178,38 @@ fn an_instant_is_the_same_in_every_zone() {
         assert_eq!(kept.table.num_rows(), rows, "{condition}");
     }
 }
+
+#[test]
+fn narrow_floats_compare_as_wide_ones_do() {
+    let wide = frame(&session(), &floats());
+    for narrow in ["float32", "arrow_cast(f, 'Float16')"] {
+        let source = match narrow {
+            "float32" => wide.cast(&pairs(&[("f", narrow)])),
+            half => wide.with_columns(&pairs(&[("f", half)])),
+        };
+        let source = source.expect("a frame");
+        assert_eq!(numbers(&source.filter("f = 0").expect("a frame")), [0, 1], "{narrow}");
+        assert_eq!(numbers(&source.filter("f > 1").expect("a frame")), [2, 3, 4, 5], "{narrow}");
+        let sorted = source.sort(&strings(&["f", "n"])).expect("a frame");
+        assert_eq!(numbers(&sorted), [0, 1, 5, 4, 2, 3, 6], "{narrow}");
+        let distinct = source.select(&strings(&["f"])).and_then(|f| f.distinct(&[])).expect("a frame");
+        assert_eq!(distinct.collect(&Cancel::new()).expect("rows").table.num_rows(), 5, "{narrow}");
+        let most = source.aggregate(&[], &pairs(&[("most", "max(f) = cast('NaN' as double)")]));
+        let shown = shown(most.and_then(|f| f.filter("most")));
+        assert!(shown.contains("true"), "{narrow}: {shown}");
+    }
+}
+
+#[test]
+fn a_join_on_a_condition_shows_it_in_its_plan() {
+    let session = session();
+    let source = frame(&session, &batch(&[("n", ints(&[Some(1), Some(2), Some(3)]))]));
+    let query = "select a.n, b.n as other from t a join t b on a.n < b.n order by a.n, b.n";
+    let joined = session.sql(query, &[("t".to_owned(), source)]).expect("a frame");
+    let plan = joined.explain(true, &Cancel::new()).expect("a plan");
+    assert!(plan.contains("n@0 < n@1") || plan.contains("n@1 > n@0"), "{plan}");
+    assert_eq!(numbers(&joined), [1, 1, 2]);
+    let metrics = joined.collect(&Cancel::new()).expect("rows").metrics;
+    let join = metrics.operators.iter().find(|operator| operator.name.contains("Join")).expect("a join");
+    assert_eq!(join.rows, Some(3));
+}
