@@ -10,7 +10,9 @@ use std::sync::Arc;
 use arrow::array::AsArray;
 use arrow::compute::kernels::numeric;
 use arrow::compute::{CastOptions, cast_with_options, max};
-use arrow::datatypes::{DataType, Int64Type};
+use arrow::datatypes::{
+    DECIMAL128_MAX_PRECISION, DECIMAL256_MAX_PRECISION, DataType, Decimal128Type, Decimal256Type, Int64Type,
+};
 use arrow::error::ArrowError;
 use datafusion::common::config::ConfigOptions;
 use datafusion::common::tree_node::{Transformed, TransformedResult, TreeNode};
@@ -41,7 +43,9 @@ impl AnalyzerRule for CheckedArithmetic {
             let names = NamePreserver::new(&node);
             let node = node.map_expressions(|expr| {
                 let name = names.save(&expr);
-                Ok(expr.transform_down(|expr| check(expr, &schema))?.update_data(|expr| name.restore(expr)))
+                let expr = expr.transform_down(|expr| check(expr, &schema))?;
+                let expr = expr.transform_data(|expr| expr.transform_up(|expr| fits(expr, &schema)))?;
+                Ok(expr.update_data(|expr| name.restore(expr)))
             })?;
             node.transform_data(check_sums)
         })
@@ -79,6 +83,83 @@ fn check(expr: Expr, schema: &DFSchema) -> Result<Transformed<Expr>> {
         }
         other => Transformed::no(other),
     })
+}
+
+/// Puts a check around arithmetic whose result has the most digits that a decimal can have: there may
+/// have been more.
+fn fits(expr: Expr, schema: &DFSchema) -> Result<Transformed<Expr>> {
+    use Operator::{Divide, Minus, Multiply, Plus};
+    Ok(match expr {
+        Expr::BinaryExpr(binary) if matches!(binary.op, Plus | Minus | Multiply | Divide) => {
+            let expr = Expr::BinaryExpr(binary);
+            let is_full = matches!(
+                expr.get_type(schema),
+                Ok(DataType::Decimal128(DECIMAL128_MAX_PRECISION, _)
+                    | DataType::Decimal256(DECIMAL256_MAX_PRECISION, _))
+            );
+            if is_full { Transformed::yes(Fits::call(expr)) } else { Transformed::no(expr) }
+        }
+        // A plan is checked again when a step is put upon it.
+        Expr::ScalarFunction(mut call) if call.name() == Fits::NAME => match call.args.pop() {
+            Some(Expr::ScalarFunction(inner)) if inner.name() == Fits::NAME => {
+                Transformed::yes(Expr::ScalarFunction(inner))
+            }
+            Some(inner) => {
+                call.args.push(inner);
+                Transformed::no(Expr::ScalarFunction(call))
+            }
+            None => return Err(no_operands()),
+        },
+        other => Transformed::no(other),
+    })
+}
+
+/// A decimal, or an error when it has more digits than its type.
+#[derive(Debug, PartialEq, Eq, Hash)]
+struct Fits {
+    signature: Signature,
+}
+
+impl Fits {
+    const NAME: &str = "fits";
+
+    fn call(arg: Expr) -> Expr {
+        let function = Fits { signature: Signature::any(1, Volatility::Immutable) };
+        let function = Arc::new(ScalarUDF::new_from_impl(function));
+        Expr::ScalarFunction(ScalarFunction::new_udf(function, vec![arg]))
+    }
+}
+
+impl ScalarUDFImpl for Fits {
+    fn name(&self) -> &str {
+        Self::NAME
+    }
+
+    fn signature(&self) -> &Signature {
+        &self.signature
+    }
+
+    fn return_type(&self, types: &[DataType]) -> Result<DataType> {
+        types.first().cloned().ok_or_else(no_operands)
+    }
+
+    fn invoke_with_args(&self, args: ScalarFunctionArgs) -> Result<ColumnarValue> {
+        let [value] = args.args.as_slice() else { return Err(no_operands()) };
+        let array = match value {
+            ColumnarValue::Array(array) => Arc::clone(array),
+            ColumnarValue::Scalar(scalar) => scalar.to_array()?,
+        };
+        match array.data_type() {
+            DataType::Decimal128(digits, _) => {
+                array.as_primitive::<Decimal128Type>().validate_decimal_precision(*digits)?;
+            }
+            DataType::Decimal256(digits, _) => {
+                array.as_primitive::<Decimal256Type>().validate_decimal_precision(*digits)?;
+            }
+            _ => {}
+        }
+        Ok(value.clone())
+    }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -211,8 +292,8 @@ impl ScalarUDFImpl for Bounded {
     }
 }
 
-/// Takes the sums of an aggregation or a window over 64-bit integers as decimals, which no number of
-/// rows fills, and turns them back above it.
+/// Takes the sums of an aggregation or a window over 64-bit integers as decimals, and over long decimals
+/// as longer ones, which no number of rows fills, and turns them back above it.
 fn check_sums(node: LogicalPlan) -> Result<Transformed<LogicalPlan>> {
     let changed = around(node, |call, schema| {
         let (name, args) = match call {
@@ -222,11 +303,19 @@ fn check_sums(node: LogicalPlan) -> Result<Transformed<LogicalPlan>> {
         };
         let [arg] = args.as_mut_slice() else { return Ok(None) };
         let data_type = arg.get_type(schema)?;
-        if name != "sum" || !matches!(data_type, DataType::Int64 | DataType::UInt64) {
+        let (wide, result) = match data_type {
+            DataType::Int64 | DataType::UInt64 => (DataType::Decimal128(20, 0), data_type),
+            // Others have ten digits to spare.
+            DataType::Decimal128(digits @ 29.., scale) => {
+                (DataType::Decimal256(digits, scale), DataType::Decimal128(DECIMAL128_MAX_PRECISION, scale))
+            }
+            _ => return Ok(None),
+        };
+        if name != "sum" {
             return Ok(None);
         }
-        *arg = cast(std::mem::take(arg), DataType::Decimal128(20, 0));
-        Ok(Some(Box::new(move |sum| cast(sum, data_type.clone()))))
+        *arg = cast(std::mem::take(arg), wide);
+        Ok(Some(Box::new(move |sum| cast(sum, result.clone()))))
     });
     changed.map(Transformed::yes)
 }

@@ -100,6 +100,23 @@ fn sums_are_right_or_an_error() {
 }
 
 #[test]
+fn decimals_have_no_more_digits_than_their_type() {
+    let nines = "9".repeat(38);
+    let values =
+        format!("(values (cast('{nines}' as decimal(38, 0))), (cast('{nines}' as decimal(38, 0)))) v(x)");
+    let session = session();
+    for query in ["sum(x)", "sum(x) over ()", "x + x", "x - (0 - x)", "x * 2", "avg(x)"] {
+        let frame = session.sql(&format!("select {query} as y from {values}"), &[]).expect("a frame");
+        let frame = frame.filter("y is not null").expect("a frame");
+        let error = frame.collect(&Cancel::new()).expect_err(query);
+        assert_eq!(error.kind(), ErrorKind::Data, "{query}: {error}");
+    }
+    let fits = session.sql(&format!("select sum(x - x + 1) as y, max(x - 1 + 1) as z from {values}"), &[]);
+    let expected = format!("| 2 | {nines} |");
+    assert!(shown(fits).contains(&expected));
+}
+
+#[test]
 fn dividing_by_zero_is_an_error_for_exact_numbers() {
     check(
         &["most / zero", "most % zero", "1.0 / zero", "cast(most as double) / zero", "gcd(most, zero)"],
