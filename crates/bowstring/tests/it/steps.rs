@@ -301,12 +301,14 @@ fn text_in_another_encoding_is_read_whatever_its_format() {
           hint: leave it out, or say another `format`
 
         test.yaml:4:96: `infer_rows` is for CSV and JSON, and this is parquet
-          hint: leave it out, or say another `format`"#]].assert_eq(&bench.shown(parquet, "it"));
+          hint: leave it out, or say another `format`"#]]
+    .assert_eq(&bench.shown(parquet, "it"));
     std::fs::create_dir(bench.path("folder")).unwrap();
     std::fs::copy(bench.path("people.parquet"), bench.path("folder/a.parquet")).unwrap();
     let folder = r#"  - {name: it, type: read, config: {path: "${dir}/folder", skip_rows: 1}}"#;
     expect![[r#"
         exit 2: step `it` (usage): `skip_rows` is for CSV, and this is parquet
           at DIR/folder
-        hint: leave it out"#]].assert_eq(&bench.shown(folder, "it"));
+        hint: leave it out"#]]
+    .assert_eq(&bench.shown(folder, "it"));
 }
