@@ -128,7 +128,8 @@ def main() -> int:
     base = statistics.median(wall["Bowstring, one query"])
     rows = [
         f"read → filter → select → aggregate over lineitem, SF{options.scale:g}: {options.runs} runs each,",
-        f"in random order, {platform.machine()}, {os.cpu_count()} cores, {THREADS} threads each; answers equal in every run.",
+        f"in random order, {platform.machine()}, {os.cpu_count()} cores, {THREADS} threads each;",
+        "answers equal in every run.",
         "",
         "| | wall ms, median | best | CPU ms, median | wall against one query |",
         "| --- | --- | --- | --- | --- |",
