@@ -36,7 +36,7 @@ demo: ## build the command, and rank what Debian's packages depend on
 	@$(BOWSTRING) sql "SELECT depends_on AS package, section, dependants FROM '$(FOUND)/ranking.parquet' \
 	    ORDER BY dependants DESC, package LIMIT 8"
 	@echo; echo "The largest sections of this extract:"
-	@$(BOWSTRING) sql "SELECT section, packages, maintainers, round(installed_mib) AS installed_mib \
+	@$(BOWSTRING) sql "SELECT section, packages, maintainers, CAST(round(installed_mib) AS bigint) AS installed_mib \
 	    FROM '$(FOUND)/sections.parquet' ORDER BY packages DESC LIMIT 4"
 	@echo; tail -n 1 $(FOUND)/run.txt
 	@echo "All of it: $(FOUND)/report.md, ranking.parquet, sections.parquet, run.txt"
