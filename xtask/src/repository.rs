@@ -8,10 +8,10 @@ use std::{
 
 use anyhow::{Context, Result, bail};
 
-/// The root of the repository.
+/// The root of the repository that this runs in, which need not be the one that it was built in.
 pub(crate) fn root() -> Result<PathBuf> {
-    let manifest = Path::new(env!("CARGO_MANIFEST_DIR"));
-    Ok(manifest.parent().context("xtask lies in the repository's root")?.to_path_buf())
+    let printed = output_of(Command::new("git").args(["rev-parse", "--show-toplevel"]))?;
+    Ok(PathBuf::from(String::from_utf8(printed)?.trim_end()))
 }
 
 /// What a program printed, or an error that says what it complained of.
