@@ -42,7 +42,7 @@ fn a_field_of_a_null_struct_is_null() {
 
 #[test]
 fn a_field_of_a_null_struct_in_a_file_of_pyarrow_is_null() {
-    let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/null_structs.parquet");
+    let path = std::path::PathBuf::from("tests/fixtures/null_structs.parquet");
     let session = session();
     let file = session.scan(dataset(&[path])).expect("a frame");
     let query = "select id, t.place.x as x, t.place['y'] as y, nested['place']['x'] as deep, nested.place as inner from t";
