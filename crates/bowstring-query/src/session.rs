@@ -3,7 +3,8 @@
 use std::cell::Cell;
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
-use std::sync::{Arc, Barrier};
+use std::sync::Arc;
+use std::time::Duration;
 
 use bowstring_core::Cancel;
 use bowstring_io::{Dataset, Predicate};
@@ -184,25 +185,32 @@ impl Session {
 /// than a usual thread has.
 const STACK: usize = 64 << 20;
 
+/// Longest wait for the workers of a new session.
+const START: Duration = Duration::from_secs(1);
+
 fn start_runtime(threads: usize) -> Result<Runtime> {
+    // Only workers park. That tells them from the threads of `spawn_blocking`, which may wait for a
+    // query.
+    let (parks, parked) = std::sync::mpsc::channel();
     let runtime = Builder::new_multi_thread()
         .worker_threads(threads)
         .thread_name("bowstring-query")
         .thread_stack_size(STACK)
         .enable_all()
+        .on_thread_park(move || {
+            if !IS_WORKER.replace(true) {
+                // The session may have started without waiting for the last.
+                let _told = parks.send(());
+            }
+        })
         .build()
         .map_err(|error| QueryError::Start(Arc::new(error)))?;
-    // A task that waits for all others keeps its worker, so each worker gets one. That tells them from
-    // the threads of `spawn_blocking`, which may wait for a query.
-    let everyone = Arc::new(Barrier::new(threads + 1));
+    // A worker parks as soon as it has nothing to do, which at first is at once.
     for _ in 0..threads {
-        let everyone = Arc::clone(&everyone);
-        runtime.spawn(async move {
-            IS_WORKER.set(true);
-            everyone.wait();
-        });
+        if parked.recv_timeout(START).is_err() {
+            break;
+        }
     }
-    everyone.wait();
     Ok(runtime)
 }
 

@@ -3,7 +3,7 @@
 use bowstring_core::{Cancel, Diagnostic, ErrorKind};
 use expect_test::{Expect, expect};
 
-use crate::support::{batch, frame, ints, pairs, people, session, shown, strings};
+use crate::support::{batch, frame, ints, pairs, people, session, session_with, shown, strings};
 
 fn check(predicate: &str, expected: Expect) {
     expected.assert_eq(&shown(frame(&session(), &people()).filter(predicate)));
@@ -169,4 +169,29 @@ fn blocking_on_the_sessions_own_thread_is_refused() {
     });
     assert_eq!(worker.expect("no panic").expect_err("refused").kind(), ErrorKind::Internal);
     assert_eq!(blocking.expect("no panic").expect("rows"), 4);
+}
+
+#[test]
+fn every_worker_of_every_session_is_known() {
+    // Sessions start while others use all cores, so that their threads come in any order.
+    std::thread::scope(|scope| {
+        for _ in 0..8 {
+            scope.spawn(|| {
+                for _ in 0..60 {
+                    let session = session_with(3, None);
+                    let people = frame(&session, &people());
+                    let refused = (0..12).map(|_| {
+                        let people = people.clone();
+                        session.runtime().spawn(async move { people.collect(&Cancel::new()).is_err() })
+                    });
+                    let refused: Vec<_> = refused.collect();
+                    for task in refused {
+                        assert!(session.runtime().block_on(task).expect("no panic"));
+                    }
+                    let collected = people.collect(&Cancel::new()).expect("rows");
+                    assert_eq!(collected.table.num_rows(), 4);
+                }
+            });
+        }
+    });
 }
