@@ -11,24 +11,24 @@ import argparse
 import os
 import platform
 import statistics
-import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
 
+import duckdb
+import polars as pl
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.csv
+import pyarrow.json
+from lineitem import lineitem
+
+import bowstring as bs
+
+# What each contender takes when it is not told; DuckDB is told.
 THREADS = os.cpu_count() or 1
-os.environ["POLARS_MAX_THREADS"] = str(THREADS)
-
-import duckdb  # noqa: E402 - polars and duckdb come after the thread limit
-import polars as pl  # noqa: E402
-import pyarrow as pa  # noqa: E402
-import pyarrow.compute as pc  # noqa: E402
-import pyarrow.csv  # noqa: E402
-import pyarrow.json  # noqa: E402
-
-import bowstring as bs  # noqa: E402
 
 Answer = tuple[int, float, int]
 
@@ -40,12 +40,8 @@ SELECT l_orderkey AS id, l_quantity, l_shipinstruct || chr(10) || l_comment AS l
 
 def files(scale: float, folder: Path) -> dict[str, Path]:
     """Generates the files once and returns their paths."""
-    folder = folder / f"sf{scale:g}"
-    source = folder / "lineitem.parquet"
-    if not source.exists():
-        folder.mkdir(parents=True, exist_ok=True)
-        command = ["tpchgen-cli", "parquet", "-s", f"{scale:g}", "--tables", "lineitem"]
-        subprocess.run([*command, "--output-dir", str(folder)], check=True)
+    source = lineitem(scale, folder)
+    folder = source.parent
     wanted = {
         "CSV, numbers and dates": ("lineitem.csv", "SELECT *", "FORMAT csv, HEADER"),
         "CSV, quoted": (
