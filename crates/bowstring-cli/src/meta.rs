@@ -39,10 +39,8 @@ pub(crate) fn meta(args: &SchemaArgs) -> Result<()> {
 }
 
 fn summary(metadata: &ParquetMetadata, out: &mut dyn Write) -> std::io::Result<()> {
-    let mut files: Vec<_> = metadata.row_groups.iter().map(|group| &group.file).collect();
-    files.dedup();
     writeln!(out, "rows        {}", metadata.num_rows)?;
-    writeln!(out, "row groups  {} in {} files", metadata.num_row_groups, files.len())?;
+    writeln!(out, "row groups  {}", metadata.num_row_groups)?;
     writeln!(out, "size        {}", ByteSize(metadata.size_bytes))?;
     if let Some(writer) = &metadata.created_by {
         writeln!(out, "created by  {}", printable(writer))?;
