@@ -49,10 +49,10 @@ pub enum CliError {
         path: PathBuf,
     },
     /// A step that failed, or whose plan is wrong.
-    #[error("step `{step}`: {}", error.message)]
+    #[error("{}{}", step.as_ref().map(|step| format!("step `{step}`: ")).unwrap_or_default(), error.message)]
     Step {
-        /// The step.
-        step: String,
+        /// The step; `None` where it is the whole workflow that cannot be run.
+        step: Option<String>,
         /// Why.
         error: Failure,
     },
@@ -92,14 +92,13 @@ impl CliError {
         CliError::Usage { message: message.into(), hint: Some(hint.into()) }
     }
 
-    /// An error of a step's plan; of the whole plan when it does not say which step.
+    /// An error of planning a workflow.
     pub(crate) fn of_step(error: StepError) -> Self {
-        let step = error.step.clone().unwrap_or_else(|| "?".into());
         let message = match error.place {
             Some(place) => format!("{}\n  at {place}", error.message),
             None => error.message,
         };
-        CliError::Step { step, error: Failure { kind: error.kind, message, hint: error.hint } }
+        CliError::Step { step: error.step, error: Failure { kind: error.kind, message, hint: error.hint } }
     }
 
     /// Whether it only means that the reader of stdout has gone, which is no failure.

@@ -63,7 +63,7 @@ fn ending(report: &Report) -> Result<()> {
     match (&report.error, report.status) {
         (_, Status::Completed) => Ok(()),
         (Some(failure), _) => {
-            Err(CliError::Step { step: failure.step.to_string(), error: failure.error.clone() })
+            Err(CliError::Step { step: Some(failure.step.to_string()), error: failure.error.clone() })
         }
         (None, _) => Err(CliError::Stopped),
     }

@@ -54,7 +54,7 @@ pub(crate) fn check_text(text: &str) -> Result<()> {
         }
         if row.weight > WEIGHT {
             return Err(QueryError::Plan {
-                reason: "too many operators in a row".to_owned(),
+                reason: format!("too many operators in a row: they weigh more than {WEIGHT}"),
                 hint: Some("write long lists with `in (…)`, or join with a table of the values".into()),
             });
         }

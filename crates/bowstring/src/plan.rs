@@ -80,7 +80,8 @@ impl Engine {
                 if *lazy {
                     known.insert(*boundary, relation);
                 } else {
-                    plans[unit] = Some(relation.frame.explain(false, &options.cancel)?);
+                    let explained = relation.frame.explain(false, &options.cancel);
+                    plans[unit] = Some(explained.map_err(|error| in_step(error.into(), &spec.name))?);
                     known.insert(*boundary, self.empty(&relation.frame.schema())?);
                 }
             }
@@ -128,10 +129,7 @@ impl Engine {
                 Work::Blocking(work) => work(),
                 Work::Async(future) => self.session().runtime().block_on(future),
             };
-            let output = output.map_err(|mut error| {
-                error.step = Some(spec.name.to_string());
-                error
-            })?;
+            let output = output.map_err(|error| in_step(error, &spec.name))?;
             let relation = output.value.as_ref().and_then(Value::downcast::<Relation>);
             let Some(relation) = relation else { return Ok(None) };
             made.insert(*step, (*relation).clone());
@@ -139,6 +137,10 @@ impl Engine {
         }
         Ok(last)
     }
+}
+
+fn in_step(error: StepError, step: &str) -> StepError {
+    StepError { step: Some(step.to_owned()), ..error }
 }
 
 fn planned(workflow: &Workflow, step: usize) -> PlannedStep {
