@@ -2,7 +2,7 @@
 SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 .DELETE_ON_ERROR:
-.PHONY: help demo test wheel check check-python deny bench coverage docs
+.PHONY: help demo test wheel check check-python check-fuzz deny bench coverage fuzz docs
 
 CARGO_TARGET_DIR ?= $(CURDIR)/target
 export CARGO_TARGET_DIR
@@ -16,11 +16,17 @@ BOWSTRING_TOOLS ?= $(CARGO_TARGET_DIR)/tools
 MACHETE := $(BOWSTRING_TOOLS)/bin/cargo-machete@0.9.2
 DENY := $(BOWSTRING_TOOLS)/bin/cargo-deny@0.20.2
 LLVM_COV := $(BOWSTRING_TOOLS)/bin/cargo-llvm-cov@0.9.1
+CARGO_FUZZ := $(BOWSTRING_TOOLS)/bin/cargo-fuzz@0.13.2
 ADVISORIES := https://github.com/rustsec/advisory-db
 
 BOWSTRING := $(CARGO_TARGET_DIR)/debug/bowstring
 WHEELS = $(CARGO_TARGET_DIR)/wheels
 PYTEST := pytest -c python/pyproject.toml --rootdir . python/tests docs examples
+
+# The instrumentation of `make fuzz` is in nightly compilers only; nothing else here needs one.
+NIGHTLY := nightly-2026-05-20
+SECONDS_EACH ?= 60
+FUZZ_TARGETS ?= parquet csv ndjson ipc document
 
 # What the demo writes: sections.parquet, ranking.parquet, report.md, and the report of the run.
 FOUND := $(CARGO_TARGET_DIR)/demo
@@ -56,7 +62,7 @@ wheel: $(VENV)/ready
 	    --interpreter $(BIN)/python --out $(WHEELS)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --force-reinstall --no-deps $(WHEELS)/*.whl
 
-check: $(MACHETE) deny docs check-python ## formatting, lints, layers, licences, dependencies, documentation
+check: $(MACHETE) deny docs check-python check-fuzz ## formatting, lints, layers, licences, dependencies, documentation
 	cargo fmt --all --check
 	cargo clippy --workspace --all-targets --locked -- -D warnings
 	cargo clippy --workspace --lib --bins --locked --exclude bowstring-testing -- -D warnings \
@@ -72,6 +78,11 @@ check-python: wheel
 	$(BIN)/mypy --strict docs examples
 	$(BIN)/mypy --strict --package bowstring
 	$(BIN)/python -m mypy.stubtest bowstring
+
+# That the targets build; their running needs a nightly compiler.
+check-fuzz:
+	cargo fmt --manifest-path fuzz/Cargo.toml --check
+	cargo clippy --manifest-path fuzz/Cargo.toml --all-targets --locked -- -D warnings
 
 deny: $(DENY)
 	$(DENY) --locked check bans licenses sources
@@ -101,6 +112,19 @@ coverage: $(LLVM_COV) $(VENV)/ready ## line coverage of the tests; fails below 9
 	$(BIN)/$(PYTEST) --cov=bowstring --cov-report=term --cov-fail-under=90; \
 	$(LLVM_COV) llvm-cov report --failure-mode all --summary-only --fail-under-lines 90
 
+# Memory is limited so that an allocation which no input is worth is a find. What was learnt stays in
+# fuzz/corpus, and an input that breaks a promise in fuzz/artifacts.
+fuzz: $(CARGO_FUZZ) ## fuzz each reader of foreign bytes for SECONDS_EACH (60) seconds; needs a nightly Rust
+	@rustup toolchain install $(NIGHTLY) --profile minimal --no-self-update || { \
+	    echo "make fuzz needs Rust's $(NIGHTLY), which rustup could not install" >&2; exit 1; }
+	cargo run --quiet --locked --manifest-path fuzz/Cargo.toml --example seeds -- fuzz/corpus
+	for target in $(FUZZ_TARGETS); do \
+	    rustup run $(NIGHTLY) $(CARGO_FUZZ) fuzz run --release \
+	        --fuzz-dir fuzz --target-dir $(CARGO_TARGET_DIR)/fuzz $$target -- \
+	        -max_total_time=$(SECONDS_EACH) -timeout=10 -rss_limit_mb=2048 -malloc_limit_mb=512 \
+	        -max_len=65536 -print_final_stats=1; \
+	done
+
 docs: $(VENV)/ready ## build the documentation site into site/
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
 
@@ -109,6 +133,6 @@ $(VENV)/ready: requirements-dev.txt
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements-dev.txt
 	touch $@
 
-$(MACHETE) $(DENY) $(LLVM_COV): $(BOWSTRING_TOOLS)/bin/%:
+$(MACHETE) $(DENY) $(LLVM_COV) $(CARGO_FUZZ): $(BOWSTRING_TOOLS)/bin/%:
 	cargo install --locked --quiet --root $(BOWSTRING_TOOLS) --target-dir $(CARGO_TARGET_DIR)/tools-build $*
 	mv $(BOWSTRING_TOOLS)/bin/$(firstword $(subst @, ,$*)) $@

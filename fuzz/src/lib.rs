@@ -1,0 +1,13 @@
+//! What does Bowstring promise of bytes that a stranger made? Each target hands its input to one
+//! function here, which aborts, and so makes a find, where a promise is broken: no panic, an error of
+//! the promised kind that names the file, and rows that agree with one another however they are read.
+
+mod document;
+mod panics;
+mod tables;
+
+pub use crate::{
+    document::check_document,
+    panics::{input, install_hook},
+    tables::{check_csv, check_ipc, check_ndjson, check_parquet},
+};

@@ -1,0 +1,235 @@
+//! What must hold of a file of rows, whatever its bytes?
+
+use std::{num::NonZero, path::PathBuf, sync::LazyLock};
+
+use arrow::{
+    array::{Array, ArrayRef, RecordBatch},
+    datatypes::{DataType, SchemaRef},
+};
+use bowstring_core::{Cancel, Diagnostic, ErrorKind, render};
+use bowstring_io::{
+    BadRows, CompareOp, CsvOptions, Dataset, EagerOptions, IoError, JsonOptions, Predicate, ReadOptions,
+    Result, Scan, parquet_metadata,
+};
+use tempfile::TempDir;
+
+/// The bytes of `csv` and `ndjson` that are options; the rest is the file.
+const OPTIONS: usize = 8;
+
+/// What the input is written to, as the readers read files.
+static FOLDER: LazyLock<TempDir> = LazyLock::new(|| tempfile::tempdir().expect("a temporary folder"));
+
+/// Parquet: the metadata, and the rows read every way.
+pub fn check_parquet(data: &[u8]) {
+    let file = Input::new("x.parquet", data, ReadOptions::default());
+    let metadata = file.promised(parquet_metadata(std::slice::from_ref(&file.path)));
+    let rows = file.check();
+    if let (Some(metadata), Some(rows)) = (metadata, rows) {
+        assert_eq!(metadata.num_rows, rows as u64, "the metadata counts other rows");
+    }
+}
+
+/// Arrow IPC, file or stream, as its first bytes say.
+pub fn check_ipc(data: &[u8]) {
+    Input::new("x.arrow", data, ReadOptions::default()).check();
+}
+
+/// CSV, whose options are the first bytes.
+pub fn check_csv(data: &[u8]) {
+    let Some((options, data)) = data.split_first_chunk::<OPTIONS>() else { return };
+    let [delimiter, quote, escape, comment, switches, skip, infer, encoding] = *options;
+    let byte = |byte: u8| (byte != 0).then_some(byte);
+    let is_on = |switch: u8| switches & (1 << switch) != 0;
+    let csv = CsvOptions {
+        delimiter: byte(delimiter),
+        quote: if is_on(0) { byte(quote) } else { Some(b'"') },
+        escape: byte(escape),
+        comment: byte(comment),
+        has_header: !is_on(1),
+        names: is_on(2).then(|| ["a", "b", "c"].map(str::to_owned).to_vec()),
+        skip_rows: usize::from(skip % 8),
+        null_values: if is_on(3) { vec!["NA".to_owned(), "-".to_owned()] } else { Vec::new() },
+        infer_rows: inferred(infer),
+        encoding: encoded(encoding),
+        on_bad_rows: if is_on(4) { BadRows::Skip } else { BadRows::Error },
+        ..CsvOptions::default()
+    };
+    Input::new("x.csv", data, ReadOptions { csv, ..ReadOptions::default() }).check();
+}
+
+/// NDJSON, whose options are the first bytes.
+pub fn check_ndjson(data: &[u8]) {
+    let Some((options, data)) = data.split_first_chunk::<OPTIONS>() else { return };
+    let [infer, encoding, ..] = *options;
+    let json =
+        JsonOptions { infer_rows: inferred(infer), encoding: encoded(encoding), ..JsonOptions::default() };
+    Input::new("x.ndjson", data, ReadOptions { json, ..ReadOptions::default() }).check();
+}
+
+fn inferred(byte: u8) -> usize {
+    if byte == 0 { 10_000 } else { usize::from(byte) }
+}
+
+fn encoded(byte: u8) -> String {
+    let known = ["utf-8", "utf-16le", "utf-16be", "windows-1252", "shift_jis", "gb18030", "iso-2022-jp", "x"];
+    known.get(usize::from(byte)).copied().unwrap_or("utf-8").to_owned()
+}
+
+/// A file that a stranger made, and how it is to be read.
+struct Input {
+    path: PathBuf,
+    options: ReadOptions,
+}
+
+impl Input {
+    fn new(name: &str, data: &[u8], options: ReadOptions) -> Self {
+        let path = FOLDER.path().join(name);
+        std::fs::write(&path, data).expect("written");
+        Self { path, options }
+    }
+
+    /// What was read, or nothing, if the error is one that a file may end in.
+    fn promised<T>(&self, result: Result<T>) -> Option<T> {
+        let error = match result {
+            Ok(found) => return Some(found),
+            Err(error) => error,
+        };
+        let text = render(&error);
+        match error.kind() {
+            // Options that make no sense together are seen without a look at the file.
+            ErrorKind::Usage => assert!(matches!(error, IoError::InvalidOption { .. }), "{error:?}"),
+            ErrorKind::Data | ErrorKind::Limit => {
+                let name = self.path.file_name().and_then(|name| name.to_str()).expect("a name");
+                assert!(text.contains(name), "the message names no file: {text}");
+            }
+            kind => panic!("an error of kind {kind}: {error:?}"),
+        }
+        None
+    }
+
+    /// Reads the file every way; how many rows it has, when it can be read.
+    fn check(&self) -> Option<usize> {
+        let dataset = self.promised(Dataset::open(std::slice::from_ref(&self.path), &self.options))?;
+        let statistics = dataset.statistics();
+        assert_eq!(statistics.columns.len(), dataset.schema().fields().len());
+        let whole = self.promised(scan(&dataset, &Scan::default()));
+        let skipped = dataset.skipped_rows();
+        let rows = whole.as_ref().map(|batches| count(batches));
+
+        // A reading of less may succeed where the whole fails, but gives nothing that the whole has not.
+        self.check_limit(&dataset, rows);
+        let projection = dataset.schema().fields().len().checked_sub(1).map(|last| vec![last]);
+        let narrow = Scan { projection, batch_rows: 3, ..Scan::default() };
+        let narrow = self.promised(scan(&dataset, &narrow));
+        let (whole, rows) = (whole?, rows?);
+        if let Some(known) = statistics.num_rows {
+            assert_eq!(known, rows as u64, "the statistics count other rows");
+        }
+        if skipped == 0 {
+            let narrow = narrow.expect("a column of what was read whole");
+            check_last_column(&whole, &narrow);
+            self.check_predicates(&dataset, &whole, rows);
+        }
+        Some(rows)
+    }
+
+    fn check_limit(&self, dataset: &Dataset, rows: Option<usize>) {
+        let limit = rows.map_or(2, |rows| rows / 2);
+        let options =
+            EagerOptions { limit: Some(limit), threads: NonZero::new(1), ..EagerOptions::default() };
+        if let Some((schema, batches)) = self.promised(dataset.read_all(&options, &Cancel::new())) {
+            check_batches(&schema, &batches);
+            assert!(count(&batches) <= limit, "more rows than the limit");
+            assert!(rows.is_none() || count(&batches) == limit, "fewer rows than there are");
+        }
+    }
+
+    /// A row is kept by a condition, by its contrary, or by neither because its value is null. The
+    /// statistics of a Parquet file may lie, and then rows are missing; but none is there twice.
+    fn check_predicates(&self, dataset: &Dataset, whole: &[RecordBatch], rows: usize) {
+        for column in 0..dataset.schema().fields().len().min(4) {
+            let null = Predicate::IsNull(column);
+            let present = Predicate::IsNotNull(column);
+            let mut parts = vec![vec![null.clone(), present]];
+            if let Some(value) = first_value(whole, column) {
+                let less = Predicate::Compare(column, CompareOp::LtEq, value);
+                parts.push(vec![null, less.clone(), Predicate::Not(Box::new(less))]);
+            }
+            for parts in parts {
+                let kept = parts.iter().map(|predicate| {
+                    let predicate = Some(predicate.clone());
+                    let kept = scan(dataset, &Scan { predicate, ..Scan::default() });
+                    count(&self.promised(kept).expect("some of the rows that were read whole"))
+                });
+                let kept: usize = kept.sum();
+                let may_lie = self.path.extension().is_some_and(|ending| ending == "parquet");
+                assert!(kept == rows || (may_lie && kept < rows), "{parts:?} keep {kept} of {rows} rows");
+            }
+        }
+    }
+}
+
+/// Reads part by part, and checks each batch.
+fn scan(dataset: &Dataset, scan: &Scan) -> Result<Vec<RecordBatch>> {
+    let schema = match &scan.projection {
+        Some(projection) => SchemaRef::new(dataset.schema().project(projection)?),
+        None => SchemaRef::clone(dataset.schema()),
+    };
+    let mut batches = Vec::new();
+    for part in dataset.split(scan)? {
+        for batch in dataset.read(&part, scan, &Cancel::new())? {
+            let batch = batch?;
+            assert!(batch.num_rows() <= scan.batch_rows, "a batch of {} rows", batch.num_rows());
+            batches.push(batch);
+        }
+    }
+    check_batches(&schema, &batches);
+    Ok(batches)
+}
+
+fn check_batches(schema: &SchemaRef, batches: &[RecordBatch]) {
+    for batch in batches {
+        assert_eq!(batch.schema_ref(), schema, "a batch of another schema");
+        for column in batch.columns() {
+            column.to_data().validate_full().expect("an array that holds what its type says");
+        }
+    }
+}
+
+fn check_last_column(whole: &[RecordBatch], narrow: &[RecordBatch]) {
+    let last = |batches: &[RecordBatch]| {
+        let columns: Vec<ArrayRef> =
+            batches.iter().filter_map(|batch| batch.columns().last().cloned()).collect();
+        let columns: Vec<&dyn Array> = columns.iter().map(AsRef::as_ref).collect();
+        if columns.is_empty() { None } else { arrow::compute::concat(&columns).ok() }
+    };
+    assert_eq!(count(whole), count(narrow), "a column has other rows than the table");
+    // Dictionaries may be put together in another way; what they mean is compared by the tests of each crate.
+    if let (Some(left), Some(right)) = (last(whole), last(narrow))
+        && !matches!(left.data_type(), DataType::Dictionary(..))
+    {
+        let (left, right) = (left.to_data(), right.to_data());
+        assert!(left == right || has_nan(left.data_type()), "a column read alone has other values");
+    }
+}
+
+/// Whether its values may differ from themselves.
+fn has_nan(data_type: &DataType) -> bool {
+    data_type.is_floating() || data_type.is_nested()
+}
+
+/// The first value that is not null of a column whose values have an order.
+fn first_value(batches: &[RecordBatch], column: usize) -> Option<ArrayRef> {
+    let ordered = |data_type: &DataType| {
+        data_type.is_primitive() || matches!(data_type, DataType::Utf8 | DataType::Boolean | DataType::Binary)
+    };
+    let mut columns = batches.iter().map(|batch| batch.column(column));
+    columns.by_ref().filter(|values| ordered(values.data_type())).find_map(|values| {
+        let row = (0..values.len()).find(|row| values.is_valid(*row))?;
+        Some(values.slice(row, 1))
+    })
+}
+
+fn count(batches: &[RecordBatch]) -> usize {
+    batches.iter().map(RecordBatch::num_rows).sum()
+}

@@ -1,0 +1,6 @@
+//! NDJSON: eight bytes of options, then a file.
+#![no_main]
+
+use bowstring_fuzz::{check_ndjson, input, install_hook};
+
+libfuzzer_sys::fuzz_target!(init: install_hook(), |data: &[u8]| input(|| check_ndjson(data)));
