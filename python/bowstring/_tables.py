@@ -103,15 +103,17 @@ def scan_parquet(
     *,
     columns: Sequence[str] | None = None,
     filter: str | None = None,
+    row_groups: Sequence[int] | None = None,
     limit: int | None = None,
 ) -> Frame:
     """Plan over Parquet; as [`read_parquet`][bowstring.read_parquet], but lazily.
 
-    Only the metadata is read now, and later only what the plan uses. For a field of a structure, `select` it.
+    Only the metadata is read now, and later only what the plan uses.
     """
     options = {
         "columns": columns,
         "filter": filter,
+        "row_groups": row_groups,
         "limit": limit,
     }
     return _bowstring.scan("parquet", path, options)
@@ -342,7 +344,7 @@ def scan_json(
 ) -> Frame:
     """Plan over newline-delimited JSON; as [`read_json`][bowstring.read_json], but lazily.
 
-    Only the metadata is read now, and later only what the plan uses. For a field of a structure, `select` it.
+    Only the metadata is read now, and later only what the plan uses.
     """
     options = {
         "schema": schema,
@@ -414,7 +416,7 @@ def scan_ipc(
 ) -> Frame:
     """Plan over Arrow IPC, file or stream; as [`read_ipc`][bowstring.read_ipc], but lazily.
 
-    Only the metadata is read now, and later only what the plan uses. For a field of a structure, `select` it.
+    Only the metadata is read now, and later only what the plan uses.
     """
     options = {
         "columns": columns,

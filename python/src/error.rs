@@ -34,9 +34,6 @@ pub(crate) enum Fault {
     /// A name of no column.
     #[error("there is no column `{name}`")]
     UnknownColumn { name: String, known: Vec<String> },
-    /// Two options of a reader that do not go together.
-    #[error("`filter` goes with `row_groups` only when it compares columns with values")]
-    FilterOfRowGroups,
     /// Another library's stream ended in an error.
     #[error("the Arrow stream broke off: {reason}")]
     ForeignStream { reason: String },
@@ -83,7 +80,6 @@ impl Diagnostic for Fault {
             Fault::NotText { .. } => ErrorKind::InvalidWorkflow,
             Fault::UnknownWord { .. }
             | Fault::UnknownColumn { .. }
-            | Fault::FilterOfRowGroups
             | Fault::Opaque { .. }
             | Fault::BuiltInStep { .. }
             | Fault::NoParallelism

@@ -6,7 +6,7 @@ use arrow::datatypes::{Field, Schema, SchemaRef};
 use bowstring::{
     Cancel,
     io::{BadRows, Dataset, EagerOptions, Format, ReadOptions},
-    query::{Frame, Session, Table},
+    query::{Frame, Selection, Session, Table},
 };
 use pyo3::{intern, prelude::*, types::PyDict};
 
@@ -23,10 +23,8 @@ use crate::{
 struct Reading {
     paths: Vec<PathBuf>,
     options: ReadOptions,
-    columns: Option<Vec<String>>,
     row_groups: Option<Vec<usize>>,
-    filter: Option<String>,
-    limit: Option<usize>,
+    selection: Selection,
 }
 
 impl Reading {
@@ -58,46 +56,43 @@ impl Reading {
         Ok(Self {
             paths: paths(path)?,
             options,
-            columns: given.get("columns")?,
             row_groups: given.get("row_groups")?,
-            filter: given.get("filter")?,
-            limit: given.get("limit")?,
+            selection: Selection {
+                columns: given.get("columns")?,
+                filter: given.get("filter")?,
+                limit: given.get("limit")?,
+            },
         })
+    }
+
+    fn dataset(&self) -> Result<Arc<Dataset>> {
+        let dataset = Dataset::open(&self.paths, &self.options)?;
+        Ok(Arc::new(match &self.row_groups {
+            Some(wanted) => dataset.with_row_groups(wanted)?,
+            None => dataset,
+        }))
     }
 
     /// The plan; of the files, no more than the metadata is read.
     fn frame(&self) -> Result<Frame> {
-        self.frame_over(Arc::new(Dataset::open(&self.paths, &self.options)?))
-    }
-
-    fn frame_over(&self, dataset: Arc<Dataset>) -> Result<Frame> {
-        let mut frame = engine()?.session().scan(dataset)?;
-        if let Some(filter) = &self.filter {
-            frame = frame.filter(filter)?;
-        }
-        if let Some(columns) = &self.columns {
-            let quoted = |name: &String| format!("\"{}\"", name.replace('"', "\"\""));
-            frame = frame.select(&columns.iter().map(quoted).collect::<Vec<_>>())?;
-        }
-        match self.limit {
-            Some(limit) => Ok(frame.limit(limit)?),
-            None => Ok(frame),
-        }
+        Ok(engine()?.session().scan_selected(&self.dataset()?, &self.selection)?)
     }
 
     /// The rows.
     fn table(self, cancel: &Cancel) -> Result<Table> {
-        let dataset = Arc::new(Dataset::open(&self.paths, &self.options)?);
-        let filter = match &self.filter {
+        let dataset = self.dataset()?;
+        let filter = match &self.selection.filter {
             None => None,
-            Some(filter) => match engine()?.session().predicate(Arc::clone(&dataset), filter)? {
-                Some(predicate) => Some(predicate),
-                None if self.row_groups.is_some() => return Err(Fault::FilterOfRowGroups),
-                None => return Ok(self.frame_over(dataset)?.collect(cancel)?.table),
-            },
+            Some(filter) => {
+                let session = engine()?.session();
+                let Some(predicate) = session.predicate(Arc::clone(&dataset), filter)? else {
+                    return Ok(session.scan_selected(&dataset, &self.selection)?.collect(cancel)?.table);
+                };
+                Some(predicate)
+            }
         };
-        let Self { columns, row_groups, limit, .. } = self;
-        let wanted = EagerOptions { columns, row_groups, filter, limit, threads: None };
+        let Selection { columns, limit, .. } = self.selection;
+        let wanted = EagerOptions { columns, filter, limit, ..EagerOptions::default() };
         let (schema, batches) = dataset.read_all(&wanted, cancel)?;
         Ok(Table::new(schema, batches)?)
     }

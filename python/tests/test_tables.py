@@ -59,7 +59,6 @@ def test_scan_and_async_twins_take_the_same_options() -> None:
     for name in ("parquet", "csv", "json", "ipc"):
         reader = dict(inspect.signature(getattr(bs, f"read_{name}")).parameters)
         assert inspect.signature(getattr(bs, f"read_{name}_async")).parameters == reader
-        reader.pop("row_groups", None)
         assert inspect.signature(getattr(bs, f"scan_{name}")).parameters == reader
         writer = inspect.signature(getattr(bs, f"write_{name}")).parameters
         assert inspect.signature(getattr(bs, f"write_{name}_async")).parameters == writer
@@ -174,9 +173,44 @@ def test_row_groups(numbers: Path) -> None:
     assert filtered.to_pyarrow()["id"].to_pylist() == [3]
     with pytest.raises(bs.UsageError, match="2"):
         bs.read_parquet(numbers, row_groups=[2])
-    with pytest.raises(bs.UsageError, match="`filter` goes with `row_groups` only"):
-        bs.read_parquet(numbers, row_groups=[1], filter="id = value")
+    # A filter that the reader cannot check is the query engine's.
+    assert bs.read_parquet(numbers, row_groups=[1], filter="id * 50 < value").num_rows == 1
     assert bs.read_parquet(numbers, filter="id * 50 = value").num_rows == 1
+
+
+def test_a_scan_of_row_groups_knows_no_others(numbers: Path) -> None:
+    frame = bs.scan_parquet(numbers, row_groups=[1])
+    assert frame.to_pyarrow().to_pydict() == NUMBERS.slice(2).to_pydict()
+    figures = {"n": "count(*)", "least": "min(id)", "nulls": "count(*) - count(value)"}
+    assert frame.aggregate([], **figures).to_pyarrow().to_pylist() == [{"n": 2, "least": 3, "nulls": 1}]
+    counted = bs.sql("SELECT count(*) AS n FROM t", t=frame).to_pyarrow()
+    assert counted.to_pylist() == [{"n": 2}]
+    assert frame.filter("id < 3").collect().num_rows == 0
+    assert bs.scan_parquet(numbers, row_groups=[1, 0], limit=3).to_pyarrow()["id"].to_pylist() == [3, 4, 1]
+    assert bs.scan_parquet(numbers, row_groups=[]).aggregate([], n="count(*)").to_pyarrow().to_pylist() == [
+        {"n": 0}
+    ]
+    with pytest.raises(bs.UsageError, match="2"):
+        bs.scan_parquet(numbers, row_groups=[2])
+
+
+@pytest.mark.parametrize("ending", ["parquet", "json", "arrow"])
+def test_fields_of_structures_are_columns(ending: str, tmp_path: Path) -> None:
+    read, scan, write = FORMATS[ending]
+    path = tmp_path / f"points.{ending}"
+    points = [{"id": 1, "point": {"x": 10, "y": 20}}, {"id": 2, "point": {"x": 11, "y": 21}}]
+    write(pa.Table.from_pylist(points), path)
+    for options, expected in (
+        ({"columns": ["point.y"]}, [{"point": {"y": 20}}, {"point": {"y": 21}}]),
+        ({"columns": ["point.y", "id"], "filter": "id > 1"}, [{"point": {"y": 21}, "id": 2}]),
+        ({"columns": ["point.y"], "filter": "point.x = 11"}, [{"point": {"y": 21}}]),
+        ({"columns": ["id", "point.x", "id"], "limit": 1}, [{"id": 1, "point": {"x": 10}}]),
+    ):
+        assert read(path, **options).to_pyarrow().to_pylist() == expected
+        assert scan(path, **options).to_pyarrow().to_pylist() == expected
+    for call in (read, scan):
+        with pytest.raises(bs.UsageError, match=r"did you mean `point\.x`"):
+            call(path, columns=["pont.x"])
 
 
 def test_a_file_without_rows_keeps_its_schema(tmp_path: Path) -> None:

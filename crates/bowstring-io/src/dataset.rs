@@ -99,8 +99,12 @@ impl Dataset {
     }
 
     /// The dataset with no more of each column than the names say, and the columns that they mean, in
-    /// their order.
-    pub(crate) fn narrowed(&self, names: &[String]) -> Result<(Self, Vec<usize>)> {
+    /// their order, as indices into its schema. `point.x` is the field `x` of the structure `point`, or of
+    /// those in the list `point`; a column that is not named stays whole.
+    ///
+    /// # Errors
+    /// [`IoError::UnknownColumn`], which names the nearest.
+    pub fn narrowed(&self, names: &[String]) -> Result<(Self, Vec<usize>)> {
         let columns = nested::resolve(&self.schema, names)?;
         let projection = columns.iter().map(|(column, _)| *column).collect();
         if columns.iter().all(|(_, wanted)| *wanted == Wanted::Whole) {
@@ -121,7 +125,13 @@ impl Dataset {
         &self.members
     }
 
-    /// The files, in the order in which their rows come.
+    /// The dataset over other files, or parts of them, with the same columns.
+    pub(crate) fn with_members(&self, members: Vec<Member>) -> Self {
+        Self { members, ..self.clone() }
+    }
+
+    /// The files, in the order in which their rows come. A file comes more than once where row groups of
+    /// others were put between its own.
     pub fn files(&self) -> impl Iterator<Item = &Path> {
         self.members.iter().map(|member| member.source.path())
     }

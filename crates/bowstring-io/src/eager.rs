@@ -13,7 +13,7 @@ use std::{
 use arrow::{array::RecordBatch, datatypes::SchemaRef};
 use bowstring_core::Cancel;
 
-use crate::{Dataset, IoError, Part, Predicate, ReadOptions, Result, Scan};
+use crate::{Dataset, Part, Predicate, ReadOptions, Result, Scan};
 
 /// The rows of a batch of [`read_table`].
 const BATCH_ROWS: usize = 65_536;
@@ -25,8 +25,7 @@ pub struct EagerOptions {
     /// structure `point`, or of those in the list `point`: it comes as the column `point` with the fields
     /// that were named.
     pub columns: Option<Vec<String>>,
-    /// The row groups of Parquet files, in the order wanted; all when `None`. They are counted from 0 over
-    /// all files, as [`parquet_metadata`](crate::parquet_metadata) lists them.
+    /// The row groups of Parquet files, as [`Dataset::with_row_groups`] takes them; all when `None`.
     pub row_groups: Option<Vec<usize>>,
     /// Rows to keep; its columns are indices into the dataset's schema, and need not be among `columns`.
     pub filter: Option<Predicate>,
@@ -59,9 +58,13 @@ impl Dataset {
     /// # Errors
     /// As [`read_table`].
     pub fn read_all(&self, options: &EagerOptions, cancel: &Cancel) -> Result<(SchemaRef, Vec<RecordBatch>)> {
+        let dataset = match &options.row_groups {
+            Some(wanted) => self.with_row_groups(wanted)?,
+            None => self.clone(),
+        };
         let (dataset, projection) = match &options.columns {
-            Some(names) => self.narrowed(names)?,
-            None => (self.clone(), (0..self.schema().fields().len()).collect()),
+            Some(names) => dataset.narrowed(names)?,
+            None => (dataset, (0..self.schema().fields().len()).collect()),
         };
         let schema = SchemaRef::new(dataset.schema().project(&projection)?);
         let scan = Scan {
@@ -71,10 +74,6 @@ impl Dataset {
             batch_rows: BATCH_ROWS,
         };
         let parts = dataset.split(&scan)?;
-        let parts = match &options.row_groups {
-            Some(wanted) => dataset.row_groups(wanted, &parts)?,
-            None => parts,
-        };
         let threads = options.threads.or_else(|| thread::available_parallelism().ok());
         let threads = threads.map_or(1, NonZero::get).min(parts.len());
         let reading =
@@ -86,42 +85,6 @@ impl Dataset {
             reading.work();
         });
         Ok((schema, reading.finish(options.limit)?))
-    }
-
-    /// The parts that the row groups of these numbers are; those that are in none of `parts`, which the
-    /// filter has left, are left away.
-    fn row_groups(&self, wanted: &[usize], parts: &[Part]) -> Result<Vec<Part>> {
-        let mut groups = Vec::new();
-        for (file, member) in self.members().iter().enumerate() {
-            let Some(parquet) = member.source.as_parquet() else {
-                return Err(IoError::option(
-                    "row_groups",
-                    format!("are of Parquet files, not of {}", self.format().name()),
-                ));
-            };
-            let numbers = 0..parquet.metadata().num_row_groups() as u64;
-            groups.extend(numbers.map(|group| Part {
-                file,
-                range: Some(group..group + 1),
-                rows: None,
-                weight: 0,
-            }));
-        }
-        let is_left = |part: &Part| {
-            let range = |part: &Part| part.range.clone().unwrap_or_default();
-            parts.iter().any(|left| left.file == part.file && range(left).contains(&range(part).start))
-        };
-        let mut found = Vec::with_capacity(wanted.len());
-        for number in wanted {
-            let part = groups.get(*number).ok_or_else(|| {
-                IoError::option(
-                    "row_groups",
-                    format!("has {number}, but there are {}, counted from 0", groups.len()),
-                )
-            })?;
-            found.extend(is_left(part).then(|| part.clone()));
-        }
-        Ok(found)
     }
 }
 

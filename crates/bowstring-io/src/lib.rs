@@ -1,6 +1,7 @@
 //! Files to Arrow and back. Open a [`Dataset`] (one file, a list, a pattern or a folder), say what you
 //! want of it in a [`Scan`], and read its [parts](Part) in parallel, each as an iterator of batches;
-//! [`read_table`] does so with all of them at once.
+//! [`read_table`] does so with all of them at once. A dataset can be cut to [some row
+//! groups](Dataset::with_row_groups) and [less of its columns](Dataset::narrowed) first.
 //! [`parquet_metadata`] tells what the footers of Parquet files say. A [`Writer`] makes a file that
 //! appears as a whole or not at all.
 
@@ -33,6 +34,7 @@ mod parquet_stats;
 mod parquet_write;
 mod predicate;
 mod prune;
+mod row_groups;
 mod scan;
 mod sink;
 mod source;

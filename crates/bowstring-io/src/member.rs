@@ -123,6 +123,11 @@ impl Member {
         Self { source, columns: self.columns.clone() }
     }
 
+    /// The member with some of its source's rows.
+    pub(crate) fn over(&self, source: impl Source + 'static) -> Self {
+        Self { source: Arc::new(source), columns: self.columns.clone() }
+    }
+
     /// Where each column of the dataset comes from.
     pub(crate) fn columns(&self) -> &[Column] {
         &self.columns

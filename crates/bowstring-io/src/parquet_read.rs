@@ -55,6 +55,8 @@ pub(crate) struct ParquetFile {
     schema: SchemaRef,
     /// For each leaf whether it is wanted.
     wanted: Vec<bool>,
+    /// The row groups that are read, in this order; all when `None`.
+    chosen: Option<Vec<usize>>,
     statistics: OnceLock<Statistics>,
     /// The metadata with the page index, once a predicate has asked for it.
     indexed: OnceLock<Option<ArrowReaderMetadata>>,
@@ -78,6 +80,7 @@ impl ParquetFile {
             schema: SchemaRef::clone(metadata.schema()),
             metadata,
             wanted: vec![true; leaves.len()],
+            chosen: None,
             leaves,
             statistics: OnceLock::new(),
             indexed: OnceLock::new(),
@@ -98,6 +101,24 @@ impl ParquetFile {
         self.identity.length()
     }
 
+    /// The numbers of the row groups that are read, in their order.
+    pub(crate) fn row_groups(&self) -> Box<dyn Iterator<Item = usize> + '_> {
+        match &self.chosen {
+            Some(chosen) => Box::new(chosen.iter().copied()),
+            None => Box::new(0..self.metadata().num_row_groups()),
+        }
+    }
+
+    /// The file with the rows of some of its row groups.
+    pub(crate) fn with_row_groups(&self, chosen: Vec<usize>) -> Self {
+        Self { chosen: Some(chosen), statistics: OnceLock::new(), ..self.clone() }
+    }
+
+    /// The row groups that are read, each with its number.
+    fn groups(&self) -> impl Iterator<Item = (usize, &RowGroupMetaData)> {
+        self.row_groups().filter_map(|at| Some((at, self.metadata().row_groups().get(at)?)))
+    }
+
     fn open_again(&self) -> Result<File> {
         let file = File::open(&self.path).map_err(|error| IoError::system("open", &self.path, error))?;
         self.identity.check(&file, &self.path)?;
@@ -110,7 +131,7 @@ impl ParquetFile {
     }
 
     fn compute_statistics(&self) -> Statistics {
-        let groups: Vec<&RowGroupMetaData> = self.metadata().row_groups().iter().collect();
+        let groups: Vec<&RowGroupMetaData> = self.groups().map(|(_, group)| group).collect();
         let width = self.schema().fields().len();
         let mut parts: Vec<Statistics> = groups
             .iter()
@@ -128,15 +149,22 @@ impl ParquetFile {
                 }
             }
         }
-        Statistics { total_bytes: self.length(), ..statistics::merge(parts, width) }
+        let total_bytes = match self.chosen {
+            Some(_) => {
+                let chunks = groups.iter().flat_map(|group| group.columns());
+                chunks.map(|chunk| chunk.compressed_size().max(0) as u64).fold(0, u64::saturating_add)
+            }
+            None => self.length(),
+        };
+        Statistics { total_bytes, ..statistics::merge(parts, width) }
     }
 
-    /// The row groups that the predicate does not rule out.
-    fn groups(&self, predicate: Option<&Predicate>) -> Vec<usize> {
-        let groups: Vec<&RowGroupMetaData> = self.metadata().row_groups().iter().collect();
+    /// The row groups that are read and that the predicate does not rule out.
+    fn groups_that_may_match(&self, predicate: Option<&Predicate>) -> Vec<usize> {
         let Some(predicate) = predicate.map(Predicate::without_not) else {
-            return (0..groups.len()).collect();
+            return self.row_groups().collect();
         };
+        let (numbers, groups): (Vec<usize>, Vec<&RowGroupMetaData>) = self.groups().unzip();
         let known: Vec<(usize, Vec<ColumnStatistics>)> = predicate
             .columns()
             .into_iter()
@@ -148,8 +176,8 @@ impl ParquetFile {
                 known.iter().find(|(index, _)| *index == column).and_then(|(_, known)| known.get(at).cloned())
             })
         };
-        let kept = groups.iter().enumerate().filter(|(at, group)| may(*at, group));
-        kept.map(|(at, _)| at).collect()
+        let kept = numbers.into_iter().zip(&groups).enumerate().filter(|(at, (_, group))| may(*at, group));
+        kept.map(|(_, (number, _))| number).collect()
     }
 
     /// Compressed bytes of some columns of a row group.
@@ -271,7 +299,7 @@ impl Source for ParquetFile {
         let columns = scan.needed(self.schema().fields().len()).read;
         let range = |index| Some(index..index + 1);
         let mut parts: Vec<Part> = Vec::new();
-        for index in self.groups(scan.predicate.as_ref()) {
+        for index in self.groups_that_may_match(scan.predicate.as_ref()) {
             let Some(group) = self.metadata().row_groups().get(index) else { continue };
             let (weight, index) = (self.weight(group, &columns), index as u64);
             match parts.last_mut() {

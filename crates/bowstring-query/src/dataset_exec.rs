@@ -1,6 +1,8 @@
 //! How is a dataset read in parallel?
 
+use std::collections::HashSet;
 use std::fmt::Formatter;
+use std::path::Path;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
@@ -114,7 +116,8 @@ impl DisplayAs for DatasetExec {
             write!(f, "DatasetExec: ")?;
             ", "
         };
-        write!(f, "files={}{separator}", self.dataset.files().count())?;
+        let files: HashSet<&Path> = self.dataset.files().collect();
+        write!(f, "files={}{separator}", files.len())?;
         write!(f, "partitions={}{separator}projection=[{}]", self.partitions.len(), columns.join(", "))?;
         if let Some(predicate) = &self.scan.predicate {
             write!(f, "{separator}predicate={}", crate::predicate::show(predicate, self.dataset.schema()))?;

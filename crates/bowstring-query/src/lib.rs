@@ -23,6 +23,7 @@ mod project;
 mod relate;
 mod row_hash;
 mod scan;
+mod selection;
 mod semantics;
 mod session;
 mod size;
@@ -38,6 +39,7 @@ pub use crate::{
     frame::Frame,
     metrics::{Collected, OperatorMetrics, PlanMetrics},
     relate::{JoinKind, SampleSize},
+    selection::Selection,
     session::{Session, SessionOptions},
     sql::referenced_tables,
     stream::FrameStream,

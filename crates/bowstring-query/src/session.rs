@@ -17,7 +17,7 @@ use datafusion::prelude::SessionConfig;
 use tokio::runtime::{Builder, Handle, Runtime};
 
 use crate::error::during;
-use crate::{Frame, QueryError, Result, Table};
+use crate::{Frame, QueryError, Result, Selection, Table};
 
 /// How a session is set up.
 #[derive(Clone, Debug)]
@@ -129,6 +129,14 @@ impl Session {
     /// When the dataset's columns do not have a name each.
     pub fn scan(&self, dataset: Arc<Dataset>) -> Result<Frame> {
         crate::scan::scan(self, dataset)
+    }
+
+    /// A lazy frame over some rows and columns of files.
+    ///
+    /// # Errors
+    /// As [`scan`](Self::scan) and [`Frame::filter`], and when a column is unknown or none is selected.
+    pub fn scan_selected(&self, dataset: &Arc<Dataset>, selection: &Selection) -> Result<Frame> {
+        selection.frame(self, dataset)
     }
 
     /// A frame over rows in memory, which are not copied.

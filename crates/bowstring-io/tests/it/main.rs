@@ -10,6 +10,7 @@ mod metadata;
 mod parquet_corrupt;
 mod parquet_cut;
 mod parquet_scan;
+mod row_groups;
 mod storage;
 mod support;
 mod text_files;

@@ -6,6 +6,7 @@ mod first_rows;
 mod frames;
 mod limits;
 mod scans;
+mod selections;
 mod sql;
 mod support;
 mod values;

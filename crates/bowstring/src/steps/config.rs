@@ -72,13 +72,16 @@ pub(super) struct ReadConfig {
     pub(super) input: Option<Paths>,
     /// The format, where the names' endings do not tell.
     pub(super) format: Option<FormatName>,
-    /// The columns to read; all when absent.
+    /// The columns to read, in this order; all when absent. `point.x` is the field `x` of the structure
+    /// `point`, which comes with the fields that are named.
     #[schemars(length(min = 1))]
     pub(super) columns: Option<Vec<String>>,
     /// A condition, as of a `filter` step.
     pub(super) filter: Option<String>,
     /// The most rows to read, after the filter.
     pub(super) limit: Option<u64>,
+    /// Parquet: the row groups to read, in this order, counted from 0 over all files; all when absent.
+    pub(super) row_groups: Option<Vec<usize>>,
     /// CSV: the character between two values; a comma when absent, a tab for `.tsv`.
     #[schemars(length(min = 1, max = 1))]
     delimiter: Option<String>,
@@ -112,14 +115,15 @@ pub(super) struct ReadConfig {
     on_bad_rows: Option<OnBadRows>,
 }
 
-/// The options of text formats that a config has, which other formats do not take.
+/// The options of some formats that a config has, which other formats do not take.
 #[derive(Clone, Debug, Default)]
-pub(super) struct TextOptions {
+pub(super) struct FormatOptions {
+    parquet: Vec<&'static str>,
     csv: Vec<&'static str>,
     csv_or_json: Vec<&'static str>,
 }
 
-impl TextOptions {
+impl FormatOptions {
     /// What is wrong with them for files of this format: each option, and why it has no place.
     pub(super) fn unfit(&self, format: Format) -> Vec<(&'static str, String)> {
         let of = |keys: &[&'static str], formats: &[Format], named: &str| {
@@ -127,19 +131,21 @@ impl TextOptions {
             let why = |key| (key, format!("`{key}` is for {named}, and this is {}", format.name()));
             unfit.iter().copied().map(why).collect::<Vec<_>>()
         };
-        let mut unfit = of(&self.csv, &[Format::Csv], "CSV");
+        let mut unfit = of(&self.parquet, &[Format::Parquet], "Parquet");
+        unfit.extend(of(&self.csv, &[Format::Csv], "CSV"));
         unfit.extend(of(&self.csv_or_json, &[Format::Csv, Format::Json], "CSV and JSON"));
         unfit
     }
 }
 
 impl ReadConfig {
-    /// The options of text formats that were given.
-    pub(super) fn text_options(&self) -> TextOptions {
+    /// The options of some formats that were given.
+    pub(super) fn format_options(&self) -> FormatOptions {
         let given = |keys: &[(&'static str, bool)]| {
             keys.iter().filter(|(_, given)| *given).map(|(key, _)| *key).collect()
         };
-        TextOptions {
+        FormatOptions {
+            parquet: given(&[("row_groups", self.row_groups.is_some())]),
             csv: given(&[
                 ("delimiter", self.delimiter.is_some()),
                 ("quote", self.quote.is_some()),

@@ -4,14 +4,14 @@ use std::{path::PathBuf, sync::Arc};
 
 use bowstring_core::ErrorKind;
 use bowstring_io::{Dataset, Format, ReadOptions};
-use bowstring_query::{Frame, QueryError, Session};
+use bowstring_query::{Frame, Selection, Session};
 use bowstring_workflow::{
     ConfigProblem, Fusion, InputSpec, Inputs, Registry, Step, StepContext, StepError, ValueType, Work,
 };
 
 use super::{
     at,
-    config::{ReadConfig, TextOptions},
+    config::{FormatOptions, ReadConfig},
     plan_or_rows, problem,
 };
 use crate::relation::{Operator, Relation, TABLE};
@@ -20,10 +20,9 @@ struct Read {
     session: Session,
     paths: Vec<PathBuf>,
     options: ReadOptions,
-    text_options: TextOptions,
-    columns: Option<Vec<String>>,
-    filter: Option<String>,
-    limit: Option<usize>,
+    format_options: FormatOptions,
+    row_groups: Option<Vec<usize>>,
+    selection: Selection,
 }
 
 pub(super) fn register(registry: &mut Registry, session: &Session) {
@@ -35,7 +34,7 @@ pub(super) fn register(registry: &mut Registry, session: &Session) {
 
 fn build(config: ReadConfig, session: &Session) -> Result<Arc<dyn Step>, Vec<ConfigProblem>> {
     let options = config.options(session)?;
-    let text_options = config.text_options();
+    let format_options = config.format_options();
     let paths = match (config.path, config.input) {
         (Some(paths), None) | (None, Some(paths)) => paths.into_vec(),
         (Some(_), Some(_)) => {
@@ -49,7 +48,7 @@ fn build(config: ReadConfig, session: &Session) -> Result<Arc<dyn Step>, Vec<Con
     };
     // The format of a folder or of a pattern may be seen only when it is read.
     let format = options.format.or_else(|| paths.first().and_then(|path| Format::of_path(path).ok()));
-    let unfit = format.map(|format| text_options.unfit(format)).unwrap_or_default();
+    let unfit = format.map(|format| format_options.unfit(format)).unwrap_or_default();
     if !unfit.is_empty() {
         let hint = "leave it out, or say another `format`";
         return Err(unfit.into_iter().map(|(key, why)| problem(&[key], why, Some(hint.into()))).collect());
@@ -58,47 +57,33 @@ fn build(config: ReadConfig, session: &Session) -> Result<Arc<dyn Step>, Vec<Con
         session: session.clone(),
         paths,
         options,
-        text_options,
-        columns: config.columns,
-        filter: config.filter,
-        limit: config.limit.map(|limit| usize::try_from(limit).unwrap_or(usize::MAX)),
+        format_options,
+        row_groups: config.row_groups,
+        selection: Selection {
+            columns: config.columns,
+            filter: config.filter,
+            limit: config.limit.map(|limit| usize::try_from(limit).unwrap_or(usize::MAX)),
+        },
     }))
 }
 
 impl Read {
     fn frame(&self) -> Result<Frame, StepError> {
         let dataset = Dataset::open(&self.paths, &self.options)?;
-        if let Some((_, why)) = self.text_options.unfit(dataset.format()).into_iter().next() {
+        if let Some((_, why)) = self.format_options.unfit(dataset.format()).into_iter().next() {
             let error = StepError::new(ErrorKind::Usage, why).with_hint("leave it out");
             return Err(StepError { place: self.sources().first().map(ToString::to_string), ..error });
         }
-        let refined = || -> Result<Frame, QueryError> {
-            let mut frame = self.session.scan(Arc::new(dataset))?;
-            if let Some(filter) = &self.filter {
-                frame = frame.filter(filter)?;
-            }
-            if let Some(columns) = &self.columns {
-                frame = frame.select(&columns.iter().map(|name| quoted(name)).collect::<Vec<_>>())?;
-            }
-            match self.limit {
-                Some(limit) => frame.limit(limit),
-                None => Ok(frame),
-            }
+        let dataset = match &self.row_groups {
+            Some(wanted) => dataset.with_row_groups(wanted).map_err(|error| at(error, &self.sources()))?,
+            None => dataset,
         };
-        refined().map_err(|error| at(error, &self.sources()))
+        let frame = self.session.scan_selected(&Arc::new(dataset), &self.selection);
+        frame.map_err(|error| at(error, &self.sources()))
     }
 
     fn sources(&self) -> Vec<Arc<str>> {
         self.paths.iter().map(|path| path.display().to_string().into()).collect()
-    }
-}
-
-/// A column's name as a SQL expression; a dotted one names a field of a struct.
-fn quoted(name: &str) -> String {
-    let quote = |part: &str| format!("\"{}\"", part.replace('"', "\"\""));
-    match name.split_once('.') {
-        None => quote(name),
-        Some(_) => name.split('.').map(quote).collect::<Vec<_>>().join("."),
     }
 }
 
@@ -117,7 +102,7 @@ impl Step for Read {
 
     fn run(self: Arc<Self>, _inputs: Inputs, context: StepContext) -> Work {
         Work::blocking(move || {
-            let plain = self.filter.is_none() && self.limit.is_none();
+            let plain = self.selection.filter.is_none() && self.selection.limit.is_none();
             let operator = if plain { Operator::Scan } else { Operator::Other };
             let source = Relation { sources: self.sources(), ..Relation::lazy(self.frame()?) };
             let frame = source.frame.clone();

@@ -1,8 +1,14 @@
 //! What does each step kind make of its input?
 
+use std::sync::Arc;
+
+use arrow::{
+    array::{ArrayRef, StructArray},
+    datatypes::{DataType, Field},
+};
 use expect_test::{Expect, expect};
 
-use crate::support::Bench;
+use crate::support::{Bench, ints, table, text};
 
 const READ: &str = "  - {name: people, type: read, config: {path: \"${dir}/people.parquet\"}}\n";
 const PETS: &str = "  - {name: pets, type: read, config: {path: \"${dir}/pets.parquet\"}}\n";
@@ -23,6 +29,75 @@ fn read_takes_columns_a_filter_and_a_limit() {
             +------+-----+
             | ann  | 31  |
             +------+-----+
+        "#]],
+    );
+}
+
+#[test]
+fn read_takes_fields_and_row_groups() {
+    let age = ints(&[Some(31), Some(7), None, Some(55)]);
+    let field = Field::new("age", age.data_type().clone(), true);
+    let who: ArrayRef = Arc::new(StructArray::from(vec![
+        (
+            Arc::new(Field::new("name", DataType::Utf8, true)),
+            text(&[Some("ann"), Some("bob"), Some("cy"), None]),
+        ),
+        (Arc::new(field), age),
+    ]));
+    let bench = Bench::new();
+    bowstring_testing::parquet(
+        &bench.path("who.parquet"),
+        &table(&[("who", who), ("n", ints(&[Some(1); 4]))]),
+        1,
+    );
+    let check = |config: &str, expected: Expect| {
+        let step =
+            format!(r#"  - {{name: it, type: read, config: {{path: "${{dir}}/who.parquet", {config}}}}}"#);
+        expected.assert_eq(&format!("{}\n", bench.shown(&step, "it")));
+    };
+    check(
+        "columns: [who.age], row_groups: [3, 0]",
+        expect![[r#"
+            +-----------+
+            | who       |
+            +-----------+
+            | {age: 55} |
+            | {age: 31} |
+            +-----------+
+        "#]],
+    );
+    check(
+        "columns: [who.name], row_groups: [0, 1, 2], filter: \"who.age < 10\"",
+        expect![[r#"
+            +-------------+
+            | who         |
+            +-------------+
+            | {name: bob} |
+            +-------------+
+        "#]],
+    );
+    check(
+        "row_groups: [4]",
+        expect![[r#"
+            exit 2: step `it` (usage): `row_groups` has 4, but there are 4, counted from 0
+              at DIR/who.parquet
+        "#]],
+    );
+    check(
+        "columns: [who.nmae]",
+        expect![[r#"
+            exit 2: step `it` (usage): there is no column `who.nmae`
+              at DIR/who.parquet
+            hint: did you mean `who.name`?
+        "#]],
+    );
+    check(
+        "format: csv, row_groups: [0]",
+        expect![[r#"
+            `row_groups` is for Parquet, and this is csv
+              at test.yaml:4:90
+
+            hint: leave it out, or say another `format`
         "#]],
     );
 }
