@@ -234,7 +234,7 @@ mod tests {
             b"a,b\n1\n",
             Format::Csv,
             expect![[r#"
-            a row has 1 values where 2 are expected
+            a row has 1 value where 2 are expected
               at -, row 1 (line 2)
 
             hint: mend the row, check `delimiter` and `quote`, or leave such rows out with `on_bad_rows`"#]],

@@ -26,6 +26,14 @@ pub enum QueryError {
         /// Line and column in the text, from 1, when the parser says so.
         position: Option<(u64, u64)>,
     },
+    /// An expression, or a list of joins or unions, that is too long to be planned.
+    #[error("`{text}` has too many operators in a row")]
+    TooLong {
+        /// The text, shortened.
+        text: String,
+        /// Line and column in the text, from 1, of the first operator that is too many.
+        position: (u64, u64),
+    },
     /// A column that the input does not have.
     #[error("there is no column `{name}`")]
     UnknownColumn {
@@ -203,7 +211,8 @@ impl Diagnostic for QueryError {
 
     fn place(&self) -> Option<String> {
         match self {
-            QueryError::Syntax { position: Some((line, column)), .. } => {
+            QueryError::Syntax { position: Some((line, column)), .. }
+            | QueryError::TooLong { position: (line, column), .. } => {
                 Some(format!("line {line}, column {column}"))
             }
             QueryError::MemoryLimit { reason, .. } => Some(reason.clone()),
@@ -219,6 +228,9 @@ impl Diagnostic for QueryError {
             }
             QueryError::UnknownTable { nearest, available, .. } => {
                 named(nearest.as_deref(), available, "the tables are")
+            }
+            QueryError::TooLong { .. } => {
+                Some("write long lists with `in (…)`, or join with a table of the values".into())
             }
             QueryError::DuplicateColumn { .. } => Some("give one of them another name with `as`".into()),
             QueryError::AmbiguousColumn { .. } => Some("write the table's name and a dot before it".into()),

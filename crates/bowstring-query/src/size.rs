@@ -10,7 +10,7 @@ use datafusion::logical_expr::LogicalPlan;
 use datafusion::sql::sqlparser::ast::{self, Visit, Visitor, visit_relations};
 use datafusion::sql::sqlparser::dialect::GenericDialect;
 use datafusion::sql::sqlparser::keywords::Keyword;
-use datafusion::sql::sqlparser::tokenizer::{Token, Tokenizer};
+use datafusion::sql::sqlparser::tokenizer::{Token, TokenWithSpan, Tokenizer};
 
 use crate::{QueryError, Result};
 
@@ -35,10 +35,12 @@ pub(crate) fn planning<T>(plan: impl FnOnce() -> T) -> T {
 /// long. Commas start a new row, parentheses an inner one.
 pub(crate) fn check_text(text: &str) -> Result<()> {
     // What is not SQL is refused by the parser, in its own words.
-    let Ok(tokens) = Tokenizer::new(&GenericDialect {}, text).tokenize() else { return Ok(()) };
+    let Ok(tokens) = Tokenizer::new(&GenericDialect {}, text).tokenize_with_location() else {
+        return Ok(());
+    };
     let mut outer: Vec<Row> = Vec::new();
     let mut row = Row::default();
-    for token in &tokens {
+    for TokenWithSpan { token, span } in &tokens {
         match token {
             Token::LParen | Token::LBracket | Token::LBrace => outer.push(std::mem::take(&mut row)),
             Token::RParen | Token::RBracket | Token::RBrace => {
@@ -53,9 +55,9 @@ pub(crate) fn check_text(text: &str) -> Result<()> {
             token => row.weight += weight(token),
         }
         if row.weight > WEIGHT {
-            return Err(QueryError::Plan {
-                reason: format!("too many operators in a row: they weigh more than {WEIGHT}"),
-                hint: Some("write long lists with `in (…)`, or join with a table of the values".into()),
+            return Err(QueryError::TooLong {
+                text: crate::parse::shortened(text),
+                position: (span.start.line, span.start.column),
             });
         }
     }

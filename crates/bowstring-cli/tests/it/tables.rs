@@ -254,7 +254,7 @@ fn mistakes_are_told_with_their_exit_code() {
     folder.file("bad.csv", "a,b\n1,2\n3\n");
     expect![[r#"
         exit 3
-        error: a row has 1 values where 2 are expected
+        error: a row has 1 value where 2 are expected
           at bad.csv, row 2 (line 3)
 
         hint: mend the row, check `delimiter` and `quote`, or leave such rows out with `on_bad_rows`
@@ -266,6 +266,100 @@ fn mistakes_are_told_with_their_exit_code() {
         error: `empty.parquet` is not a valid parquet file: it is empty
     "#]]
     .assert_eq(&folder.run(&["head", "empty.parquet"]));
+}
+
+#[test]
+fn text_may_have_another_delimiter() {
+    let folder = Folder::new();
+    folder.file("semi.csv", "a;b\n1,5;x\n");
+    let check = |args: &[&str], expected: Expect| expected.assert_eq(&folder.run(args));
+    check(
+        &["head", "semi.csv", "--delimiter", ";"],
+        expect![[r#"
+        exit 0
+        a    b
+        ───  ─
+        1,5  x
+    "#]],
+    );
+    check(
+        &["schema", "semi.csv", "--delimiter", ";"],
+        expect![[r#"
+        exit 0
+        column  type  nullable
+        ──────  ────  ────────
+        a       Utf8  true
+        b       Utf8  true
+    "#]],
+    );
+    check(
+        &["convert", "semi.csv", "-", "--delimiter", ";", "--to", "json"],
+        expect![[r#"
+        exit 0
+        {"a":"1,5","b":"x"}
+    "#]],
+    );
+    check(
+        &["sql", "SELECT a, age FROM 'semi.csv', 'people.parquet' WHERE b = 'x' LIMIT 1", "--delimiter", ";"],
+        expect![[r#"
+            exit 0
+            a    age
+            ───  ───
+            1,5   31
+        "#]],
+    );
+    expect![[r#"
+        exit 0
+        a  b
+        ─  ─
+        1  2
+    "#]]
+    .assert_eq(&folder.run_with(&["head", "-", "--from", "csv", "--delimiter", "\\t"], b"a\tb\n1\t2\n"));
+    check(
+        &["head", "semi.csv", "--delimiter", ";;"],
+        expect![[r#"
+        exit 2
+        error: invalid value ';;' for '--delimiter <CHAR>': expected one ASCII character, or `\t` for a tab
+
+        For more information, try '--help'.
+    "#]],
+    );
+    check(
+        &["head", "semi.csv", "--delimiter", "é"],
+        expect![[r#"
+        exit 2
+        error: invalid value 'é' for '--delimiter <CHAR>': expected one ASCII character, or `\t` for a tab
+
+        For more information, try '--help'.
+    "#]],
+    );
+    check(
+        &["head", "semi.csv", "--delimiter", "\""],
+        expect![[r#"
+        exit 2
+        error: `quote` is `\"`, which is the delimiter already
+
+        hint: name another character
+    "#]],
+    );
+    check(
+        &["head", "people.parquet", "--delimiter", ";"],
+        expect![[r#"
+        exit 2
+        error: `--delimiter` is for CSV, and `people.parquet` is parquet
+
+        hint: leave it out
+    "#]],
+    );
+    check(
+        &["sql", "SELECT 1", "--delimiter", ";"],
+        expect![[r#"
+        exit 2
+        error: `--delimiter` is for CSV, and the query reads none
+
+        hint: leave it out
+    "#]],
+    );
 }
 
 #[test]
@@ -340,12 +434,12 @@ fn text_comes_from_stdin_when_its_format_is_named() {
         &["head", "-", "--from", "csv"],
         "a,b\n1\n",
         expect![[r#"
-        exit 3
-        error: a row has 1 values where 2 are expected
-          at -, row 1 (line 2)
+            exit 3
+            error: a row has 1 value where 2 are expected
+              at -, row 1 (line 2)
 
-        hint: mend the row, check `delimiter` and `quote`, or leave such rows out with `on_bad_rows`
-    "#]],
+            hint: mend the row, check `delimiter` and `quote`, or leave such rows out with `on_bad_rows`
+        "#]],
     );
     check(
         &["convert", "-", "-", "--from", "csv", "--to", "json"],

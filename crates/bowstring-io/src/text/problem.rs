@@ -7,7 +7,11 @@ use arrow::datatypes::{DataType, TimeUnit};
 #[non_exhaustive]
 pub enum RowProblem {
     /// Too many or too few values.
-    #[error("a row has {found} values where {expected} are expected")]
+    #[error(
+        "a row has {found} {} where {expected} {} expected",
+        if *.found == 1 { "value" } else { "values" },
+        if *.expected == 1 { "is" } else { "are" }
+    )]
     FieldCount {
         /// One for each column.
         expected: usize,

@@ -53,6 +53,19 @@ fn what_is_not_sql_is_refused_with_its_position() {
 }
 
 #[test]
+fn what_is_too_long_is_refused_where_it_becomes_so() {
+    let long = vec!["age > 1"; 600].join("\nand ");
+    check(
+        &long,
+        expect![[r#"
+        error: `age > 1 and age > 1 and age > 1 and age > 1 and age > 1 and age > 1 and age > 1 …` has too many operators in a row
+          at line 501, column 9
+
+        hint: write long lists with `in (…)`, or join with a table of the values"#]],
+    );
+}
+
+#[test]
 fn text_is_never_compared_with_numbers() {
     check(
         "name > 100",

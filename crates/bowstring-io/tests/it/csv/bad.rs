@@ -15,7 +15,7 @@ fn ragged_rows() {
     check(
         "a,b\n1,2\n\n3\n",
         expect![[r#"
-        a row has 1 values where 2 are expected
+        a row has 1 value where 2 are expected
           at data.csv, row 2 (line 4)
 
         hint: mend the row, check `delimiter` and `quote`, or leave such rows out with `on_bad_rows`
@@ -34,7 +34,7 @@ fn ragged_rows() {
         "1\n1,2\n",
         CsvOptions { has_header: false, ..CsvOptions::default() },
         expect![[r#"
-        a row has 2 values where 1 are expected
+        a row has 2 values where 1 is expected
           at data.csv, row 2 (line 2)
 
         hint: mend the row, check `delimiter` and `quote`, or leave such rows out with `on_bad_rows`

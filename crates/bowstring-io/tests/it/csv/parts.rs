@@ -61,7 +61,7 @@ fn a_fault_in_a_late_part_names_its_row() {
     let error = dataset.read(&last, &Scan::default(), &Cancel::new()).unwrap().find_map(Result::err).unwrap();
     assert!(folder.hide(&render(&error)).contains(&format!("row {} (line {})", rows + 1, 2 * rows + 2)));
     expect![[r#"
-        a row has 1 values where 2 are expected
+        a row has 1 value where 2 are expected
           at data.csv, row 102326 (line 204652)
 
         hint: mend the row, check `delimiter` and `quote`, or leave such rows out with `on_bad_rows`"#]]
