@@ -58,7 +58,7 @@ pub(crate) enum Command {
     /// Show the columns of a file, their types and whether they may be null
     Schema(SchemaArgs),
     /// Show the metadata and statistics of a Parquet file or a folder of them
-    Meta(SchemaArgs),
+    Meta(MetaArgs),
     /// Show the first rows of a file
     Head(HeadArgs),
     /// Copy a table into another format, which the names' endings tell
@@ -163,10 +163,27 @@ pub(crate) struct GraphViewArgs {
     pub(crate) format: GraphFormat,
 }
 
+/// How a file is read, where its name does not tell.
+#[derive(Args, Debug)]
+pub(crate) struct SourceArgs {
+    /// The format to read, where the name does not tell
+    #[arg(long, value_enum)]
+    pub(crate) from: Option<SourceFormat>,
+
+    /// The character between two values of CSV; `\t` is a tab [default: a comma, a tab for `.tsv`]
+    #[arg(long, value_name = "CHAR", value_parser = delimiter)]
+    pub(crate) delimiter: Option<u8>,
+}
+
 #[derive(Args, Debug)]
 pub(crate) struct SqlArgs {
     /// The query; `-` reads it from stdin
     pub(crate) query: String,
+
+    /// The character between two values of every CSV that the query reads; `\t` is a tab
+    /// [default: a comma, a tab for `.tsv`]
+    #[arg(long, value_name = "CHAR", value_parser = delimiter)]
+    pub(crate) delimiter: Option<u8>,
 
     /// How the rows are written
     #[arg(long, value_enum, default_value_t = TableFormat::Table)]
@@ -178,9 +195,18 @@ pub(crate) struct SchemaArgs {
     /// A file, a glob or a folder; `-` for stdin
     pub(crate) path: PathBuf,
 
-    /// The format to read, where the name does not tell
-    #[arg(long, value_enum)]
-    pub(crate) from: Option<SourceFormat>,
+    #[command(flatten)]
+    pub(crate) source: SourceArgs,
+
+    /// How the rows are written
+    #[arg(long, value_enum, default_value_t = TableFormat::Table)]
+    pub(crate) format: TableFormat,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct MetaArgs {
+    /// A file, a glob or a folder; `-` for stdin
+    pub(crate) path: PathBuf,
 
     /// How the rows are written
     #[arg(long, value_enum, default_value_t = TableFormat::Table)]
@@ -192,9 +218,8 @@ pub(crate) struct HeadArgs {
     /// A file, a glob or a folder; `-` for stdin
     pub(crate) path: PathBuf,
 
-    /// The format to read, where the name does not tell
-    #[arg(long, value_enum)]
-    pub(crate) from: Option<SourceFormat>,
+    #[command(flatten)]
+    pub(crate) source: SourceArgs,
 
     /// How many rows
     #[arg(short = 'n', long, value_name = "N", default_value_t = 10)]
@@ -213,9 +238,8 @@ pub(crate) struct ConvertArgs {
     /// The file to write; an existing one is replaced once the new one is complete. `-` for stdout
     pub(crate) target: PathBuf,
 
-    /// The format to read, where the source's name does not tell
-    #[arg(long, value_enum)]
-    pub(crate) from: Option<SourceFormat>,
+    #[command(flatten)]
+    pub(crate) read: SourceArgs,
 
     /// The format to write, where the target's name does not tell
     #[arg(long, value_enum)]
@@ -304,6 +328,14 @@ fn size(text: &str) -> Result<ByteSize, String> {
         Some(hint) => format!("{error}; {hint}"),
         None => error.to_string(),
     })
+}
+
+fn delimiter(text: &str) -> Result<u8, String> {
+    match text.as_bytes() {
+        b"\\t" => Ok(b'\t'),
+        [byte] if byte.is_ascii() => Ok(*byte),
+        _ => Err("expected one ASCII character, or `\\t` for a tab".into()),
+    }
 }
 
 #[cfg(test)]

@@ -2,20 +2,20 @@
 
 use std::{path::Path, sync::Arc};
 
-use bowstring::io::{Dataset, Format, ReadOptions, WriteOptions, Writer};
+use bowstring::io::{Format, WriteOptions, Writer};
 
 use crate::{
     Context,
     args::ConvertArgs,
     error::{CliError, Result},
     rows::RowWriter,
+    source::open,
 };
 
 /// Copies a table. A file appears as a whole or not at all.
 pub(crate) fn convert(args: &ConvertArgs, context: &Context<'_>) -> Result<()> {
-    let options = ReadOptions { format: args.from.map(Format::from), ..ReadOptions::default() };
     let engine = context.engine(&[])?;
-    let dataset = Dataset::open(std::slice::from_ref(&args.source), &options)?;
+    let dataset = open(&args.source, &args.read)?;
     let mut rows = engine.session().scan(Arc::new(dataset))?.stream(context.cancel)?;
     let format = args.to.map(Format::from);
     if args.target == Path::new("-") {

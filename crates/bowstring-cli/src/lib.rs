@@ -13,6 +13,7 @@ mod reference;
 mod report;
 mod rows;
 mod signals;
+mod source;
 mod sql;
 mod tables;
 mod workflows;

@@ -14,7 +14,7 @@ use bowstring::{
 use serde_json::{Value as Json, json};
 
 use crate::{
-    args::{SchemaArgs, TableFormat},
+    args::{MetaArgs, TableFormat},
     error::{CliError, Result},
     grid::printable,
     rows::RowWriter,
@@ -22,7 +22,7 @@ use crate::{
 };
 
 /// Writes what is known of Parquet files, and of each of their columns.
-pub(crate) fn meta(args: &SchemaArgs) -> Result<()> {
+pub(crate) fn meta(args: &MetaArgs) -> Result<()> {
     let metadata = parquet_metadata(std::slice::from_ref(&args.path))?;
     match args.format {
         TableFormat::Json => to_stdout(|out| writeln!(out, "{}", to_json(&metadata))),

@@ -3,7 +3,7 @@
 use std::{io::Read, path::PathBuf, sync::Arc};
 
 use bowstring::{
-    io::{Dataset, ReadOptions},
+    io::{Dataset, Format},
     query::{Frame, referenced_tables},
 };
 
@@ -12,6 +12,7 @@ use crate::{
     args::SqlArgs,
     error::{CliError, Result},
     rows::RowWriter,
+    source::{delimited, not_csv},
 };
 
 /// Runs a query, whose tables are paths, and writes its rows.
@@ -27,14 +28,16 @@ pub(crate) fn sql(args: &SqlArgs, context: &Context<'_>) -> Result<()> {
         query => query.to_owned(),
     };
     let engine = context.engine(&[])?;
-    let tables: Vec<(String, Frame)> = referenced_tables(&query)?
-        .into_iter()
-        .map(|name| {
-            let dataset = Dataset::open(&[PathBuf::from(&name)], &ReadOptions::default())?;
-            let frame = engine.session().scan(Arc::new(dataset))?;
-            Ok((name, frame))
-        })
-        .collect::<Result<_>>()?;
+    let options = delimited(args.delimiter);
+    let (mut tables, mut has_csv): (Vec<(String, Frame)>, _) = (Vec::new(), false);
+    for name in referenced_tables(&query)? {
+        let dataset = Dataset::open(&[PathBuf::from(&name)], &options)?;
+        has_csv |= dataset.format() == Format::Csv;
+        tables.push((name, engine.session().scan(Arc::new(dataset))?));
+    }
+    if args.delimiter.is_some() && !has_csv {
+        return Err(not_csv("the query reads none"));
+    }
     let mut rows = engine.session().sql(&query, &tables)?.stream(context.cancel)?;
     let mut writer = RowWriter::new(&rows.schema(), args.format)?;
     for batch in &mut rows {

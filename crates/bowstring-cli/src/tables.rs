@@ -1,25 +1,23 @@
 //! What is in a file?
 
-use std::{path::Path, sync::Arc};
+use std::sync::Arc;
 
 use arrow::{
     array::{ArrayRef, BooleanArray, RecordBatch, StringArray},
     datatypes::{DataType, Field, Schema},
 };
-use bowstring::{
-    Cancel,
-    io::{Dataset, Format, ReadOptions, Scan},
-};
+use bowstring::{Cancel, io::Scan};
 
 use crate::{
-    args::{HeadArgs, SchemaArgs, SourceFormat},
+    args::{HeadArgs, SchemaArgs},
     error::{CliError, Result},
     rows::RowWriter,
+    source::open,
 };
 
 /// Writes a row for each column of a file.
 pub(crate) fn schema(args: &SchemaArgs) -> Result<()> {
-    let dataset = open(&args.path, args.from)?;
+    let dataset = open(&args.path, &args.source)?;
     let fields = dataset.schema().fields();
     let names = StringArray::from_iter_values(fields.iter().map(|field| field.name()));
     let types = StringArray::from_iter_values(fields.iter().map(|field| field.data_type().to_string()));
@@ -39,7 +37,7 @@ pub(crate) fn schema(args: &SchemaArgs) -> Result<()> {
 
 /// Writes the first rows of a file.
 pub(crate) fn head(args: &HeadArgs, cancel: &Cancel) -> Result<()> {
-    let dataset = open(&args.path, args.from)?;
+    let dataset = open(&args.path, &args.source)?;
     let mut writer = RowWriter::new(dataset.schema(), args.format)?;
     let mut left = args.rows;
     let scan = Scan { limit: Some(left), batch_rows: left.clamp(1, 8192), ..Scan::default() };
@@ -58,9 +56,4 @@ pub(crate) fn head(args: &HeadArgs, cancel: &Cancel) -> Result<()> {
         }
     }
     writer.finish()
-}
-
-fn open(path: &Path, from: Option<SourceFormat>) -> Result<Dataset> {
-    let options = ReadOptions { format: from.map(Format::from), ..ReadOptions::default() };
-    Ok(Dataset::open(&[path.to_owned()], &options)?)
 }
