@@ -239,16 +239,6 @@ impl IoError {
         }
     }
 
-    /// An error of the Arrow IPC reader: the operating system's, where it says so, or a malformed file.
-    pub(crate) fn ipc(path: &Path, error: ArrowError) -> Self {
-        match error {
-            ArrowError::IoError(_, source) if source.kind() != std::io::ErrorKind::UnexpectedEof => {
-                Self::system("read", path, source)
-            }
-            error => Self::malformed(path, "ipc", error),
-        }
-    }
-
     pub(crate) fn malformed(path: &Path, format: &'static str, reason: impl std::fmt::Display) -> Self {
         IoError::Malformed { path: path.to_owned(), format, reason: reason.to_string(), hint: None }
     }

@@ -14,10 +14,11 @@ use arrow::{
     array::RecordBatch,
     buffer::{Buffer, MutableBuffer},
     datatypes::SchemaRef,
+    error::ArrowError,
 };
 use arrow_ipc::{
-    Block, Message, MessageHeader, MetadataVersion, convert::fb_to_schema, reader::FileDecoder,
-    root_as_footer, root_as_message,
+    Block, CompressionType, Message, MessageHeader, MetadataVersion, convert::fb_to_schema,
+    reader::FileDecoder, root_as_footer, root_as_message,
 };
 use bowstring_core::Cancel;
 
@@ -128,11 +129,11 @@ impl Source for IpcFile {
                 {
                     let (block, bytes) = file.message(dictionary)?;
                     let done = decoder.read_dictionary(&block, &bytes);
-                    done.map_err(|error| IoError::ipc(&file.path, error))?;
+                    done.map_err(|error| file.undecodable(error))?;
                 }
                 let (block, bytes) = file.message(entry)?;
                 let batch = decoder.read_record_batch(&block, &bytes);
-                batch.map_err(|error| IoError::ipc(&file.path, error))
+                batch.map_err(|error| file.undecodable(error))
             })();
             slices(batch.transpose(), most)
         });
@@ -167,6 +168,14 @@ impl Handle {
 
     fn malformed(&self, reason: impl std::fmt::Display) -> IoError {
         IoError::malformed(&self.path, "ipc", reason)
+    }
+
+    /// What a decoder complains of is the file's, as it is given bytes and reads none itself.
+    fn undecodable(&self, error: ArrowError) -> IoError {
+        match error {
+            ArrowError::IoError(reason, _) => self.malformed(reason),
+            error => self.malformed(error),
+        }
     }
 
     fn read(&mut self, offset: u64, length: u64) -> Result<Vec<u8>> {
@@ -208,21 +217,28 @@ impl Handle {
     }
 
     /// Each compressed buffer begins with its length when decompressed, for which the decoder will ask
-    /// memory: it must be there, or the process would be ended.
+    /// memory: it must be one that the bytes can have, and be there, or the process would be ended.
     fn check_compressed(&self, message: Message<'_>, body: &[u8]) -> Result<()> {
+        /// What a byte becomes at most: lengths grow by 255 a byte in LZ4, and four bytes are a block of
+        /// 128 KiB in Zstandard.
+        const MOST_BY_LZ4: usize = 255;
+        const MOST_BY_ZSTD: usize = 32 << 10;
         let dictionary = message.header_as_dictionary_batch().and_then(|dictionary| dictionary.data());
         let Some(batch) = message.header_as_record_batch().or(dictionary) else { return Ok(()) };
-        if batch.compression().is_none() {
-            return Ok(());
-        }
+        let Some(compression) = batch.compression() else { return Ok(()) };
+        let most = if compression.codec() == CompressionType::LZ4_FRAME { MOST_BY_LZ4 } else { MOST_BY_ZSTD };
         for buffer in batch.buffers().into_iter().flatten() {
-            let prefix =
-                usize::try_from(buffer.offset()).ok().and_then(|at| body.get(at..at.checked_add(8)?));
-            let Some(prefix) = prefix.and_then(|prefix| <[u8; 8]>::try_from(prefix).ok()) else { continue };
-            let length = i64::from_le_bytes(prefix);
-            let fits =
-                usize::try_from(length).map(|length| Vec::<u8>::new().try_reserve_exact(length).is_ok());
-            if buffer.length() > 0 && length != -1 && fits != Ok(true) {
+            let place = (usize::try_from(buffer.offset()), usize::try_from(buffer.length()));
+            let (Ok(at), Ok(length)) = place else { continue };
+            // What lies elsewhere is refused by the decoder.
+            let bytes = at.checked_add(length).and_then(|end| body.get(at..end)).unwrap_or_default();
+            let Some((prefix, packed)) = bytes.split_first_chunk::<8>() else { continue };
+            let length = i64::from_le_bytes(*prefix);
+            let fits = usize::try_from(length).is_ok_and(|length| {
+                length <= packed.len().saturating_mul(most)
+                    && Vec::<u8>::new().try_reserve_exact(length).is_ok()
+            });
+            if length != -1 && !fits {
                 return Err(self.malformed(format_args!("a buffer claims {length} bytes when decompressed")));
             }
         }

@@ -3,13 +3,14 @@
 use std::path::Path;
 
 use arrow::array::RecordBatch;
+use bowstring_core::{Diagnostic, ErrorKind};
 use bowstring_io::{
     Dataset, IpcCompression, IpcContainer, IpcWriteOptions, Predicate, ReadOptions, Scan, WriteOptions,
 };
 use expect_test::{Expect, expect};
 use proptest::prelude::*;
 
-use crate::support::{folder, plain, read_all, scan, shown, varied, write_all};
+use crate::support::{folder, ints, plain, read_all, scan, shown, varied, write_all};
 
 const CONTAINERS: [IpcContainer; 2] = [IpcContainer::File, IpcContainer::Stream];
 
@@ -129,6 +130,71 @@ fn malformed_files_are_named() {
     );
 }
 
+/// A compressed file of one buffer, changed where the compressed bytes begin.
+fn check_compressed(
+    compression: IpcCompression,
+    magic: [u8; 4],
+    change: impl Fn(&mut [u8]),
+    expected: Expect,
+) {
+    let folder = folder();
+    let path = folder.path().join("x.arrow");
+    let batch = ints("n", (0..500).map(Some).collect());
+    write_all(&path, &[batch], &options(IpcContainer::File, compression)).expect("written");
+    let mut bytes = std::fs::read(&path).expect("the file");
+    let at = bytes.windows(4).position(|window| window == magic).expect("compressed bytes");
+    change(&mut bytes[at - 8..]);
+    std::fs::write(&path, bytes).expect("written");
+    expected.assert_eq(&shown(folder.path(), read_all(&path)));
+}
+
+const LZ4: [u8; 4] = [0x04, 0x22, 0x4d, 0x18];
+const ZSTD: [u8; 4] = [0x28, 0xb5, 0x2f, 0xfd];
+
+#[test]
+fn compressed_bytes_that_are_damaged_are_malformed() {
+    let damage = |bytes: &mut [u8]| bytes[20..60].fill(0);
+    check_compressed(
+        IpcCompression::Lz4,
+        LZ4,
+        damage,
+        expect!["data: `DIR/x.arrow` is not a valid ipc file: DecompressionError(OffsetZero)"],
+    );
+    check_compressed(
+        IpcCompression::Zstd,
+        ZSTD,
+        damage,
+        expect!["data: `DIR/x.arrow` is not a valid ipc file: Data corruption detected"],
+    );
+}
+
+#[test]
+fn memory_is_never_asked_for_a_length_that_the_bytes_cannot_have() {
+    let claim = |length: i64| move |bytes: &mut [u8]| bytes[..8].copy_from_slice(&length.to_le_bytes());
+    check_compressed(
+        IpcCompression::Lz4,
+        LZ4,
+        claim(1 << 30),
+        expect![
+            "data: `DIR/x.arrow` is not a valid ipc file: a buffer claims 1073741824 bytes when decompressed"
+        ],
+    );
+    check_compressed(
+        IpcCompression::Zstd,
+        ZSTD,
+        claim(1 << 30),
+        expect![
+            "data: `DIR/x.arrow` is not a valid ipc file: a buffer claims 1073741824 bytes when decompressed"
+        ],
+    );
+    check_compressed(
+        IpcCompression::Zstd,
+        ZSTD,
+        claim(-2),
+        expect!["data: `DIR/x.arrow` is not a valid ipc file: a buffer claims -2 bytes when decompressed"],
+    );
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: 2000, failure_persistence: None, ..ProptestConfig::default() })]
     /// Whatever bytes change: a table or a typed error, never a panic, an abort or a hang.
@@ -152,6 +218,7 @@ proptest! {
         std::fs::write(&path, bytes).expect("written");
         if let Err(error) = read_all(&path) {
             let text = bowstring_core::render(&error);
+            prop_assert_eq!(error.kind(), ErrorKind::Data, "{}", text);
             prop_assert!(text.contains("x.arrow"), "{text}");
         }
     }
