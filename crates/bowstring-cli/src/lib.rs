@@ -150,8 +150,6 @@ fn colours() -> bool {
 /// Writes a message to stderr.
 fn complain(error: &dyn Diagnostic) {
     let label = if colours() { "\u{1b}[1;31merror\u{1b}[0m" } else { "error" };
-    // Names and values of strangers must not steer the terminal.
-    let message: Vec<String> = bowstring::render(error).lines().map(grid::printable).collect();
     // Nobody is left to tell when stderr is closed.
-    let _unread = writeln!(io::stderr().lock(), "{label}: {}", message.join("\n"));
+    let _unread = writeln!(io::stderr().lock(), "{label}: {}", bowstring::render(error));
 }

@@ -112,7 +112,8 @@ pub trait Diagnostic: std::error::Error + Send + Sync + 'static {
 }
 
 /// The message as a person sees it, without the leading `error: `: what, where, and after a blank
-/// line the hint.
+/// line the hint. Control characters other than line breaks are written as escapes, like `\u{1b}`, so
+/// that a stranger's names and values do not steer the terminal.
 pub fn render(error: &dyn Diagnostic) -> String {
     let mut text = error.to_string();
     if let Some(place) = error.place() {
@@ -121,7 +122,15 @@ pub fn render(error: &dyn Diagnostic) -> String {
     if let Some(hint) = error.hint() {
         let _infallible = write!(text, "\n\nhint: {hint}");
     }
-    text
+    let steers = |c: char| c.is_control() && c != '\n';
+    if !text.contains(steers) {
+        return text;
+    }
+    let mut shown = String::with_capacity(text.len() + 8);
+    for c in text.chars() {
+        if steers(c) { shown.extend(c.escape_default()) } else { shown.push(c) }
+    }
+    shown
 }
 
 #[cfg(test)]
@@ -140,6 +149,19 @@ mod tests {
     fn exit_codes_are_the_documented_ones() {
         let codes: Vec<u8> = ErrorKind::ALL.iter().map(|kind| kind.exit_code()).collect();
         assert_eq!(codes, [2, 2, 3, 4, 4, 5, 5, 1, 130, 70]);
+    }
+
+    #[test]
+    fn a_message_does_not_steer_the_terminal() {
+        #[derive(Debug, thiserror::Error)]
+        #[error("no column `\u{1b}[2J\r\u{9b}é`\nat all")]
+        struct Hostile;
+        impl Diagnostic for Hostile {
+            fn kind(&self) -> ErrorKind {
+                ErrorKind::Data
+            }
+        }
+        assert_eq!(render(&Hostile), "no column `\\u{1b}[2J\\r\\u{9b}é`\nat all");
     }
 
     #[derive(Debug, thiserror::Error)]
