@@ -54,13 +54,14 @@ fn validated(document: &Result<Document, Problems>, params: &Params) -> Result<W
 fn check_problems(problems: &Problems, text: &str) {
     assert_eq!(problems.kind(), ErrorKind::InvalidWorkflow);
     assert!(problems.iter().len() > 0, "refused without a reason");
-    assert!(render(problems).contains("x.yaml"), "the message names no file: {}", render(problems));
-    let lines = text.lines().count() + 1;
+    let shown = render(problems);
+    assert!(shown.contains("x.yaml"), "the message names no file: {shown}");
+    assert!(!shown.contains(|c: char| c.is_control() && c != '\n'), "{shown:?}");
+    // In YAML a carriage return ends a line as well.
+    let lines = text.split(['\n', '\r']).count() + 1;
     for problem in problems {
-        let message = &problem.message;
         assert!(problem.location.line.is_none_or(|line| (1..=lines).contains(&line)), "{problem}");
-        assert!(!message.is_empty() && !message.contains(char::is_control), "{message:?}");
-        assert!(!problem.hint.as_ref().is_some_and(|hint| hint.contains(char::is_control)), "{problem:?}");
+        assert!(!problem.message.is_empty(), "a problem without a message");
     }
 }
 

@@ -95,6 +95,7 @@ impl Input {
             Err(error) => error,
         };
         let text = render(&error);
+        assert!(!text.contains(|c: char| c.is_control() && c != '\n'), "{text:?}");
         match error.kind() {
             // Options that make no sense together are seen without a look at the file.
             ErrorKind::Usage => assert!(matches!(error, IoError::InvalidOption { .. }), "{error:?}"),
