@@ -1,6 +1,9 @@
 //! What must hold of a file of rows, whatever its bytes?
 
-use std::{num::NonZero, path::PathBuf, sync::LazyLock};
+use std::{
+    num::NonZero,
+    path::{Path, PathBuf},
+};
 
 use arrow::{
     array::{Array, ArrayRef, RecordBatch},
@@ -8,16 +11,13 @@ use arrow::{
 };
 use bowstring_core::{Cancel, Diagnostic, ErrorKind, render};
 use bowstring_io::{
-    BadRows, CompareOp, CsvOptions, Dataset, EagerOptions, IoError, JsonOptions, Predicate, ReadOptions,
-    Result, Scan, parquet_metadata,
+    BadRows, CompareOp, CsvOptions, Dataset, EagerOptions, Format, IoError, JsonOptions, Predicate,
+    ReadOptions, Result, Scan, parquet_metadata,
 };
 use tempfile::TempDir;
 
 /// The bytes of `csv` and `ndjson` that are options; the rest is the file.
 const OPTIONS: usize = 8;
-
-/// What the input is written to, as the readers read files.
-static FOLDER: LazyLock<TempDir> = LazyLock::new(|| tempfile::tempdir().expect("a temporary folder"));
 
 /// Parquet: the metadata, and the rows read every way.
 pub fn check_parquet(data: &[u8]) {
@@ -78,14 +78,20 @@ fn encoded(byte: u8) -> String {
 /// A file that a stranger made, and how it is to be read.
 struct Input {
     path: PathBuf,
+    /// Holds the file, and goes with it.
+    _folder: TempDir,
     options: ReadOptions,
 }
 
 impl Input {
     fn new(name: &str, data: &[u8], options: ReadOptions) -> Self {
-        let path = FOLDER.path().join(name);
+        // In memory, where the system has such folders: hundreds of inputs are read in a second.
+        let memory = Path::new("/dev/shm");
+        let folder = if memory.is_dir() { tempfile::tempdir_in(memory) } else { tempfile::tempdir() };
+        let folder = folder.expect("a temporary folder");
+        let path = folder.path().join(name);
         std::fs::write(&path, data).expect("written");
-        Self { path, options }
+        Self { path, _folder: folder, options }
     }
 
     /// What was read, or nothing, if the error is one that a file may end in.
@@ -145,13 +151,14 @@ impl Input {
         }
     }
 
-    /// A row is kept by a condition, by its contrary, or by neither because its value is null. The
-    /// statistics of a Parquet file may lie, and then rows are missing; but none is there twice.
+    /// A row is kept by a condition, by its contrary, or by neither because its value is null. In Parquet
+    /// only a filtered reading looks at the statistics, which may lie, and at the index of the pages, which
+    /// may be damaged: then rows are missing or an error says so, but none is there twice.
     fn check_predicates(&self, dataset: &Dataset, whole: &[RecordBatch], rows: usize) {
+        let may_lie = dataset.format() == Format::Parquet;
         for column in 0..dataset.schema().fields().len().min(4) {
             let null = Predicate::IsNull(column);
-            let present = Predicate::IsNotNull(column);
-            let mut parts = vec![vec![null.clone(), present]];
+            let mut parts = vec![vec![null.clone(), Predicate::IsNotNull(column)]];
             if let Some(value) = first_value(whole, column) {
                 let less = Predicate::Compare(column, CompareOp::LtEq, value);
                 parts.push(vec![null, less.clone(), Predicate::Not(Box::new(less))]);
@@ -159,11 +166,11 @@ impl Input {
             for parts in parts {
                 let kept = parts.iter().map(|predicate| {
                     let predicate = Some(predicate.clone());
-                    let kept = scan(dataset, &Scan { predicate, ..Scan::default() });
-                    count(&self.promised(kept).expect("some of the rows that were read whole"))
+                    let kept = self.promised(scan(dataset, &Scan { predicate, ..Scan::default() }));
+                    assert!(kept.is_some() || may_lie, "what was read whole cannot be filtered");
+                    kept.map_or(0, |kept| count(&kept))
                 });
                 let kept: usize = kept.sum();
-                let may_lie = self.path.extension().is_some_and(|ending| ending == "parquet");
                 assert!(kept == rows || (may_lie && kept < rows), "{parts:?} keep {kept} of {rows} rows");
             }
         }
