@@ -277,6 +277,7 @@ def read_json(
     *,
     schema: Schema | None = None,
     infer_rows: int = 10_000,
+    encoding: str = "utf-8",
     columns: Sequence[str] | None = None,
     filter: str | None = None,
     limit: int | None = None,
@@ -290,6 +291,7 @@ def read_json(
             `key=value` subfolders become columns, or a list of them; `-` is standard input.
         schema: All columns and their types; inferred when `None`.
         infer_rows: Rows from which types are inferred.
+        encoding: The encoding by its WHATWG name.
         columns: The columns to read, in this order; all when `None`. `point.x` is the field `x` of the
             structure `point`, which comes with the fields that were named.
         filter: A SQL condition; rows for which it is true are kept.
@@ -303,6 +305,7 @@ def read_json(
     options = {
         "schema": schema,
         "infer_rows": infer_rows,
+        "encoding": encoding,
         "columns": columns,
         "filter": filter,
         "limit": limit,
@@ -315,6 +318,7 @@ def read_json_async(
     *,
     schema: Schema | None = None,
     infer_rows: int = 10_000,
+    encoding: str = "utf-8",
     columns: Sequence[str] | None = None,
     filter: str | None = None,
     limit: int | None = None,
@@ -326,6 +330,7 @@ def read_json_async(
     options = {
         "schema": schema,
         "infer_rows": infer_rows,
+        "encoding": encoding,
         "columns": columns,
         "filter": filter,
         "limit": limit,
@@ -338,6 +343,7 @@ def scan_json(
     *,
     schema: Schema | None = None,
     infer_rows: int = 10_000,
+    encoding: str = "utf-8",
     columns: Sequence[str] | None = None,
     filter: str | None = None,
     limit: int | None = None,
@@ -349,6 +355,7 @@ def scan_json(
     options = {
         "schema": schema,
         "infer_rows": infer_rows,
+        "encoding": encoding,
         "columns": columns,
         "filter": filter,
         "limit": limit,

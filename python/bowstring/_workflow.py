@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import os
 import typing
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Literal, TypeAlias, TypeVar
@@ -30,6 +31,8 @@ class Workflow:
         params: Its parameters by name: `{"threshold": {"type": "int", "default": 100}}`.
     """
 
+    _origin: str = ""
+
     def __init__(
         self,
         name: str,
@@ -55,6 +58,7 @@ class Workflow:
         """
         workflow = cls.__new__(cls)
         workflow._source = _bowstring.Document.read(path)
+        workflow._origin = os.fsdecode(path)
         return workflow
 
     @classmethod
@@ -62,8 +66,10 @@ class Workflow:
         """Take a document as a mapping, with the keys that it would have in a file.
 
         Raises:
-            TypeError: When it holds what no document can, as a function.
+            TypeError: When it is no mapping, or holds what no document can, as a function.
         """
+        if not isinstance(fields, Mapping):
+            raise _wrong("fields", "a mapping", fields)
         _bowstring.Document.of(fields)
         workflow = cls.__new__(cls)
         workflow._source = dict(fields)
@@ -114,9 +120,20 @@ class Workflow:
         if input is not None:
             step["input"] = input
         if inputs is not None:
+            if not isinstance(inputs, Mapping):
+                raise _wrong("inputs", "a mapping of inputs to steps", inputs)
             step["inputs"] = dict(inputs)
         steps.append({**step, **fields})
         return self
+
+    def __repr__(self) -> str:
+        """Its name and its steps, or the file that it was read from."""
+        if not isinstance(self._source, dict):
+            return f"Workflow: {self._origin}"
+        steps = self._source.get("steps")
+        steps = [step for step in steps if isinstance(step, Mapping)] if isinstance(steps, list) else []
+        lines = [f"\n  {step.get('name')}  {step.get('type')}" for step in steps]
+        return f"Workflow: {self._source.get('name')}" + "".join(lines)
 
     def validate(self, *, params: Mapping[str, Any] | None = None) -> list[Problem]:
         """Check the whole document.
@@ -195,6 +212,10 @@ class Workflow:
         return _bowstring.Document.of(self._source) if isinstance(self._source, dict) else self._source
 
 
+def _wrong(name: str, expected: str, given: object) -> TypeError:
+    return TypeError(f"{name}: expected {expected}, got {type(given).__name__}")
+
+
 def _observers(
     on_event: Callable[[Event], object] | None, progress: bool | None
 ) -> list[Callable[[Event], object]]:
@@ -237,8 +258,8 @@ def step(name: str) -> Callable[[Function], Function]:
         name: The name by which documents call it. One of the same name is replaced.
 
     Raises:
-        UsageError: When the name is that of a step type of bowstring itself.
-        TypeError: When the function is asynchronous.
+        UsageError: When the name is empty, or that of a step type of bowstring itself.
+        TypeError: When the name is no text, or the function is asynchronous.
 
     Example:
         ```python
@@ -247,6 +268,14 @@ def step(name: str) -> Callable[[Function], Function]:
             return bs.Frame(table).with_columns(**{column: f"{column} * 2"})
         ```
     """
+    if not isinstance(name, str):
+        message = f"name: expected a str, got {type(name).__name__}"
+        if callable(name):
+            message += '\n\nhint: name the step type, as in `@bs.step("name")`'
+        raise TypeError(message)
+    if not name:
+        message = "a step type needs a name"
+        raise UsageError(message)
 
     def register(function: Function) -> Function:
         if inspect.iscoroutinefunction(function):

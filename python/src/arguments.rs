@@ -5,26 +5,33 @@ use std::path::PathBuf;
 use pyo3::{
     exceptions::{PyTypeError, PyValueError},
     prelude::*,
-    types::{PyBool, PyDict, PyFloat, PyInt, PyList, PyMapping, PyString, PyTuple},
+    types::{PyBool, PyBytes, PyDict, PyFloat, PyInt, PyList, PyMapping, PySequence, PyString, PyTuple},
 };
 use serde_json::{Map, Number, Value as Json};
 
-use crate::error::Fault;
+use crate::{
+    error::{Fault, Result},
+    typed::{self, Argument, type_name},
+};
 
 /// Lists and mappings may be nested so deep, and no deeper.
 const MAX_DEPTH: usize = 128;
 
 /// One path, or several.
-pub(crate) fn paths(object: &Bound<'_, PyAny>) -> PyResult<Vec<PathBuf>> {
+pub(crate) fn paths(object: &Bound<'_, PyAny>) -> Result<Vec<PathBuf>> {
     if let Ok(path) = object.extract::<PathBuf>() {
         return Ok(vec![path]);
     }
-    object.extract().map_err(|_| {
-        PyTypeError::new_err(format!(
-            "path: expected a str, an os.PathLike or a list of them, got {}",
-            type_name(object)
-        ))
-    })
+    let expected = "a str, an os.PathLike or a list of them";
+    if object.cast::<PySequence>().is_err() || object.is_instance_of::<PyBytes>() {
+        return Err(typed::wrong("path", expected, object));
+    }
+    let path = |(index, item): (usize, PyResult<Bound<'_, PyAny>>)| {
+        let item = item?;
+        let name = format!("path[{index}]");
+        item.extract().map_err(|_| typed::wrong(&name, "a str or an os.PathLike", &item))
+    };
+    object.try_iter()?.enumerate().map(path).collect()
 }
 
 /// The options that a caller gave, by name; what was left at its default is `None` or missing.
@@ -32,21 +39,13 @@ pub(crate) struct Options<'a, 'py>(pub(crate) &'a Bound<'py, PyDict>);
 
 impl<'py> Options<'_, 'py> {
     /// The value of an option that was given.
-    pub(crate) fn get<T>(&self, name: &str) -> PyResult<Option<T>>
-    where
-        T: for<'a> FromPyObject<'a, 'py>,
-    {
-        let Some(value) = self.any(name)? else { return Ok(None) };
-        let extracted: Result<T, _> = value.extract();
-        extracted.map(Some).map_err(|error| {
-            let error: PyErr = error.into();
-            let reason = format!("{name}: {}", error.value(self.0.py()));
-            if error.is_instance_of::<PyTypeError>(self.0.py()) {
-                PyTypeError::new_err(reason)
-            } else {
-                PyValueError::new_err(reason)
-            }
-        })
+    pub(crate) fn one<T: Argument>(&self, name: &str) -> Result<Option<T>> {
+        self.any(name)?.map(|value| typed::one(name, &value)).transpose()
+    }
+
+    /// The values of an option that was given.
+    pub(crate) fn many<T: Argument>(&self, name: &str) -> Result<Option<Vec<T>>> {
+        self.any(name)?.map(|value| typed::many(name, &value)).transpose()
     }
 
     /// The object of an option that was given and is not `None`.
@@ -60,11 +59,15 @@ impl<'py> Options<'_, 'py> {
     }
 
     /// An option that is one ASCII character.
-    pub(crate) fn byte(&self, name: &str) -> PyResult<Option<u8>> {
-        match self.get::<String>(name)?.as_deref().map(str::as_bytes) {
-            None => Ok(None),
-            Some([byte]) if byte.is_ascii() => Ok(Some(*byte)),
-            Some(_) => Err(PyValueError::new_err(format!("{name}: expected one ASCII character"))),
+    pub(crate) fn byte(&self, name: &str) -> Result<Option<u8>> {
+        let Some(given) = self.one::<String>(name)? else { return Ok(None) };
+        match given.as_bytes() {
+            [byte] if byte.is_ascii() => Ok(Some(*byte)),
+            _ => Err(Fault::Unfit {
+                name: name.to_owned(),
+                expected: "one ASCII character",
+                given: format!("{given:?}"),
+            }),
         }
     }
 
@@ -73,8 +76,8 @@ impl<'py> Options<'_, 'py> {
         &self,
         option: &'static str,
         words: &[(&'static str, T)],
-    ) -> Result<Option<T>, Fault> {
-        let Some(given) = self.get::<String>(option)? else { return Ok(None) };
+    ) -> Result<Option<T>> {
+        let Some(given) = self.one::<String>(option)? else { return Ok(None) };
         match words.iter().find(|(word, _)| *word == given) {
             Some((_, value)) => Ok(Some(*value)),
             None => {
@@ -160,10 +163,6 @@ fn refused<E: pyo3::PyTypeInfo>(place: &[String], what: &str) -> PyErr {
     PyErr::new::<E, _>(message)
 }
 
-pub(crate) fn type_name(object: &Bound<'_, PyAny>) -> String {
-    let name = object.get_type().fully_qualified_name();
-    name.and_then(|name| name.extract()).unwrap_or_else(|_| "an object".to_owned())
-}
 /// A Python object of a JSON value.
 pub(crate) fn from_json<'py>(py: Python<'py>, value: &Json) -> PyResult<Bound<'py, PyAny>> {
     py.import("json")?.call_method1("loads", (value.to_string(),))

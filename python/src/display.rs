@@ -85,6 +85,9 @@ fn rest(shown: &Shown) -> Option<String> {
 pub(crate) fn text(table: &Table) -> Result<String> {
     let shown = Shown::of(table)?;
     let mut text = size("Table", table.num_rows(), table.schema().fields().len());
+    if shown.names.is_empty() {
+        return Ok(text);
+    }
     let lines: Vec<&Vec<String>> = [&shown.names, &shown.types].into_iter().chain(&shown.rows).collect();
     let widths: Vec<usize> = (0..shown.names.len())
         .map(|column| {

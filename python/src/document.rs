@@ -1,21 +1,22 @@
 //! What is a workflow document to Python, and how is it checked, planned and run?
 
-use std::path::PathBuf;
-
 use bowstring::{
     Cancel, Engine, EngineOptions,
     io::IoError,
     workflow::{Document, Finished, Keep, Observer, Params, Problems, RunOptions, Workflow},
 };
-use pyo3::{exceptions::PyTypeError, prelude::*, types::PyList};
+use pyo3::{
+    prelude::*,
+    types::{PyInt, PyList},
+};
 use serde_json::{Value as Json, json};
 
 use crate::{
-    arguments::{from_json, json, type_name},
+    arguments::{from_json, json},
     error::{Fault, Result},
     events::observer,
     finished::PyFinished,
-    step,
+    step, typed,
     work::{engine, work, work_async},
 };
 
@@ -65,11 +66,11 @@ fn validated(engine: &Engine, document: &Document, params: &Params) -> Result<Wo
     Ok(engine.validate(document, params).map_err(bowstring::Error::from)?)
 }
 
-fn params_of(given: Option<&Bound<'_, PyAny>>) -> PyResult<Params> {
+fn params_of(given: Option<&Bound<'_, PyAny>>) -> Result<Params> {
     let mut params = Params::new();
     let Some(given) = given else { return Ok(params) };
     let Json::Object(values) = json(given)? else {
-        return Err(PyTypeError::new_err(format!("params: expected a mapping, got {}", type_name(given))));
+        return Err(typed::wrong("params", "a mapping", given));
     };
     for (name, value) in values {
         params = params.value(name, value);
@@ -83,7 +84,10 @@ fn size_of(memory: Option<&Bound<'_, PyAny>>) -> Result<Option<u64>> {
     if let Ok(text) = memory.extract::<String>() {
         return Ok(Some(text.parse::<bowstring::ByteSize>()?.bytes()));
     }
-    Ok(Some(memory.extract()?))
+    if memory.is_instance_of::<PyInt>() {
+        return Ok(Some(typed::one::<usize>("memory", memory)? as u64));
+    }
+    Err(typed::wrong("memory", "a number of bytes or a str such as `512MiB`", memory))
 }
 
 fn keep_of(keep: &Bound<'_, PyAny>) -> Result<Keep> {
@@ -93,14 +97,15 @@ fn keep_of(keep: &Bound<'_, PyAny>) -> Result<Keep> {
         let found = words.into_iter().find(|(known, _)| *known == word);
         return found.map(|(_, keep)| keep).ok_or(Fault::UnknownWord { option: "keep", given: word, known });
     }
-    Ok(Keep::Steps(keep.extract()?))
+    Ok(Keep::Steps(typed::many("keep", keep)?))
 }
 
 #[pymethods]
 impl PyDocument {
     /// Reads a YAML or JSON file.
     #[staticmethod]
-    fn read(py: Python<'_>, path: PathBuf) -> Result<Self> {
+    fn read(py: Python<'_>, path: &Bound<'_, PyAny>) -> Result<Self> {
+        let path = typed::path(path)?;
         work(py, move |_| {
             let bytes = std::fs::read(&path).map_err(|source| IoError::System {
                 action: "read",
@@ -157,7 +162,7 @@ impl PyDocument {
         &self,
         py: Python<'_>,
         params: Option<&Bound<'_, PyAny>>,
-        max_parallel: Option<usize>,
+        max_parallel: Option<&Bound<'_, PyAny>>,
         memory: Option<&Bound<'_, PyAny>>,
         keep: &Bound<'_, PyAny>,
         observers: &Bound<'_, PyList>,
@@ -171,7 +176,7 @@ impl PyDocument {
         &self,
         py: Python<'py>,
         params: Option<&Bound<'py, PyAny>>,
-        max_parallel: Option<usize>,
+        max_parallel: Option<&Bound<'_, PyAny>>,
         memory: Option<&Bound<'py, PyAny>>,
         keep: &Bound<'py, PyAny>,
         observers: &Bound<'py, PyList>,
@@ -185,11 +190,12 @@ impl PyDocument {
     fn running(
         &self,
         params: Option<&Bound<'_, PyAny>>,
-        max_parallel: Option<usize>,
+        max_parallel: Option<&Bound<'_, PyAny>>,
         memory: Option<&Bound<'_, PyAny>>,
         keep: &Bound<'_, PyAny>,
         observers: &Bound<'_, PyList>,
     ) -> Result<Running> {
+        let max_parallel = max_parallel.map(|given| typed::one("max_parallel", given)).transpose()?;
         if max_parallel == Some(0) {
             return Err(Fault::NoParallelism);
         }

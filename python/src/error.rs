@@ -31,6 +31,12 @@ pub(crate) enum Fault {
     /// A name that is none of those that there are.
     #[error("{option}: `{given}` is none of {}", bowstring::quoted_list(known.iter().copied()))]
     UnknownWord { option: &'static str, given: String, known: Vec<&'static str> },
+    /// An argument of the right type and a value that does not fit.
+    #[error("{name}: expected {expected}, got {given}")]
+    Unfit { name: String, expected: &'static str, given: String },
+    /// A name of no type, in a mapping of columns to types.
+    #[error("schema[{column:?}]: {source}")]
+    ColumnType { column: String, source: QueryError },
     /// A name of no column.
     #[error("there is no column `{name}`")]
     UnknownColumn { name: String, known: Vec<String> },
@@ -78,7 +84,9 @@ impl Diagnostic for Fault {
             Fault::Step(error) => error.kind,
             Fault::Unit(error) => error.kind(),
             Fault::NotText { .. } => ErrorKind::InvalidWorkflow,
+            Fault::ColumnType { source, .. } => source.kind(),
             Fault::UnknownWord { .. }
+            | Fault::Unfit { .. }
             | Fault::UnknownColumn { .. }
             | Fault::Opaque { .. }
             | Fault::BuiltInStep { .. }
@@ -103,7 +111,11 @@ impl Diagnostic for Fault {
         match self {
             Fault::Engine(error) => error.hint(),
             Fault::Io(error) => error.hint(),
+            Fault::Query(QueryError::UnknownTable { available, .. }) if available.is_empty() => {
+                Some("give each table by its name, as in `bs.sql(query, t=bs.scan_parquet(path))`".into())
+            }
             Fault::Query(error) => error.hint(),
+            Fault::ColumnType { source, .. } => source.hint(),
             Fault::Step(error) => error.hint.clone(),
             Fault::Unit(error) => error.hint(),
             Fault::BuiltInStep { .. } => Some("choose another name, such as one with a dot".into()),

@@ -6,7 +6,7 @@ use pyo3::{
     prelude::*,
 };
 
-use crate::arguments::{from_json, type_name};
+use crate::{arguments::from_json, typed::type_name};
 
 /// Calls `callback` with a mapping for each event, from a thread of its own. What it raises is given
 /// to `sys.unraisablehook`, which prints it, and the run goes on.

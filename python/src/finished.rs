@@ -9,6 +9,7 @@ use crate::{
     arguments::from_json,
     error::{Fault, Result},
     table::PyTable,
+    typed,
     work::work,
 };
 
@@ -40,8 +41,9 @@ impl PyFinished {
     }
 
     /// The output of a step that was kept.
-    fn output<'py>(&self, py: Python<'py>, step: &str) -> Result<Bound<'py, PyAny>> {
-        let value = self.finished.output(step).map_err(bowstring::Error::from)?;
+    fn output<'py>(&self, py: Python<'py>, step: &Bound<'py, PyAny>) -> Result<Bound<'py, PyAny>> {
+        let step = typed::one::<String>("step", step)?;
+        let value = self.finished.output(&step).map_err(bowstring::Error::from)?;
         if let Some(relation) = value.downcast::<Relation>() {
             let table = match &relation.table {
                 Some(table) => table.clone(),
@@ -54,6 +56,6 @@ impl PyFinished {
         {
             return Ok(py.import(intern!(py, "pathlib"))?.call_method1(intern!(py, "Path"), (&*path,))?);
         }
-        Err(Fault::Opaque { step: step.to_owned(), kind: value.kind().0 })
+        Err(Fault::Opaque { step, kind: value.kind().0 })
     }
 }

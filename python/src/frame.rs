@@ -2,19 +2,19 @@
 
 use bowstring::query::{Frame, JoinKind};
 use pyo3::{
-    exceptions::PyTypeError,
     intern,
     prelude::*,
-    types::{PyCapsule, PyDict},
+    types::{PyCapsule, PyDict, PyTuple},
 };
 use pyo3_arrow::export::Arro3Schema;
 use serde_json::Value as Json;
 
 use crate::{
-    arguments::{json, type_name},
+    arguments::json,
     arrow_in, arrow_out, display,
     error::{Fault, Result},
     table::PyTable,
+    typed,
     work::{engine, work, work_async},
 };
 
@@ -33,28 +33,19 @@ impl From<Frame> for PyFrame {
 /// Text by column, in the order in which it was given.
 type ByColumn = Vec<(String, String)>;
 
-fn by_column(mapping: &Bound<'_, PyAny>) -> PyResult<ByColumn> {
-    let pairs = mapping.call_method0(intern!(mapping.py(), "items"))?;
-    pairs.try_iter()?.map(|pair| pair?.extract()).collect()
-}
-
-/// A list of texts; one text alone is refused, because it would be taken for a list of letters.
-fn texts(name: &str, object: &Bound<'_, PyAny>) -> PyResult<Vec<String>> {
-    object.extract().map_err(|_| {
-        PyTypeError::new_err(format!("{name}: expected a list of str, got {}", type_name(object)))
-    })
-}
+/// What `rename` and `cast` take.
+const TEXT_BY_COLUMN: &str = "a mapping of str to str";
 
 /// The pairs of keys: a name, a list of names, or a mapping of left names to right names.
-fn keys(on: Option<&Bound<'_, PyAny>>) -> PyResult<ByColumn> {
+fn keys(on: Option<&Bound<'_, PyAny>>) -> Result<ByColumn> {
     let Some(on) = on else { return Ok(Vec::new()) };
     if let Ok(name) = on.extract::<String>() {
         return Ok(vec![(name.clone(), name)]);
     }
     if on.hasattr(intern!(on.py(), "items"))? {
-        return by_column(on);
+        return typed::mapping("on", TEXT_BY_COLUMN, on);
     }
-    Ok(texts("on", on)?.into_iter().map(|name| (name.clone(), name)).collect())
+    Ok(typed::many::<String>("on", on)?.into_iter().map(|name| (name.clone(), name)).collect())
 }
 
 #[pymethods]
@@ -76,8 +67,8 @@ impl PyFrame {
     }
 
     #[pyo3(signature = (*columns))]
-    fn select(&self, columns: Vec<String>) -> Result<Self> {
-        Ok(self.frame.select(&columns)?.into())
+    fn select(&self, columns: &Bound<'_, PyTuple>) -> Result<Self> {
+        Ok(self.frame.select(&typed::many::<String>("columns", columns)?)?.into())
     }
 
     #[pyo3(signature = (**exprs))]
@@ -87,31 +78,31 @@ impl PyFrame {
 
     #[pyo3(signature = (mapping, /))]
     fn rename(&self, mapping: &Bound<'_, PyAny>) -> Result<Self> {
-        Ok(self.frame.rename(&by_column(mapping)?)?.into())
+        Ok(self.frame.rename(&typed::mapping("mapping", TEXT_BY_COLUMN, mapping)?)?.into())
     }
 
     #[pyo3(signature = (*columns))]
-    fn drop(&self, columns: Vec<String>) -> Result<Self> {
-        Ok(self.frame.drop(&columns)?.into())
+    fn drop(&self, columns: &Bound<'_, PyTuple>) -> Result<Self> {
+        Ok(self.frame.drop(&typed::many::<String>("columns", columns)?)?.into())
     }
 
     #[pyo3(signature = (mapping, /))]
     fn cast(&self, mapping: &Bound<'_, PyAny>) -> Result<Self> {
-        Ok(self.frame.cast(&by_column(mapping)?)?.into())
+        Ok(self.frame.cast(&typed::mapping("mapping", TEXT_BY_COLUMN, mapping)?)?.into())
     }
 
     #[pyo3(signature = (mapping, /))]
     fn fill_null(&self, mapping: &Bound<'_, PyAny>) -> Result<Self> {
         let values = match json(mapping)? {
             Json::Object(values) => values.into_iter().collect::<Vec<_>>(),
-            _ => return Err(PyTypeError::new_err("fill_null: expected a mapping").into()),
+            _ => return Err(typed::wrong("mapping", "a mapping of str to values", mapping)),
         };
         Ok(self.frame.fill_null(&values)?.into())
     }
 
     #[pyo3(signature = (expr, /))]
-    fn filter(&self, expr: &str) -> Result<Self> {
-        Ok(self.frame.filter(expr)?.into())
+    fn filter(&self, expr: &Bound<'_, PyAny>) -> Result<Self> {
+        Ok(self.frame.filter(&typed::one::<String>("expr", expr)?)?.into())
     }
 
     #[pyo3(signature = (other, on=None, how="inner"))]
@@ -127,18 +118,18 @@ impl PyFrame {
 
     #[pyo3(signature = (by, /, **exprs))]
     fn aggregate(&self, by: &Bound<'_, PyAny>, exprs: Option<&Bound<'_, PyDict>>) -> Result<Self> {
-        let by = texts("by", by)?;
+        let by = typed::many::<String>("by", by)?;
         Ok(self.frame.aggregate(&by, &given(exprs)?)?.into())
     }
 
     #[pyo3(signature = (*by))]
-    fn sort(&self, by: Vec<String>) -> Result<Self> {
-        Ok(self.frame.sort(&by)?.into())
+    fn sort(&self, by: &Bound<'_, PyTuple>) -> Result<Self> {
+        Ok(self.frame.sort(&typed::many::<String>("by", by)?)?.into())
     }
 
     #[pyo3(signature = (*columns))]
-    fn distinct(&self, columns: Vec<String>) -> Result<Self> {
-        Ok(self.frame.distinct(&columns)?.into())
+    fn distinct(&self, columns: &Bound<'_, PyTuple>) -> Result<Self> {
+        Ok(self.frame.distinct(&typed::many::<String>("columns", columns)?)?.into())
     }
 
     #[pyo3(signature = (other, /))]
@@ -147,8 +138,8 @@ impl PyFrame {
     }
 
     #[pyo3(signature = (n, /))]
-    fn limit(&self, n: usize) -> Result<Self> {
-        Ok(self.frame.limit(n)?.into())
+    fn limit(&self, n: &Bound<'_, PyAny>) -> Result<Self> {
+        Ok(self.frame.limit(typed::one("n", n)?)?.into())
     }
 
     #[pyo3(signature = (analyze=false))]
@@ -202,13 +193,12 @@ impl PyFrame {
     }
 }
 
-fn given(exprs: Option<&Bound<'_, PyDict>>) -> PyResult<ByColumn> {
+fn given(exprs: Option<&Bound<'_, PyDict>>) -> Result<ByColumn> {
     let pairs = exprs.into_iter().flat_map(|exprs| exprs.iter());
     let pair = |(name, expr): (Bound<'_, PyAny>, Bound<'_, PyAny>)| {
-        let expr = expr.extract().map_err(|_| {
-            PyTypeError::new_err(format!("{name}: expected SQL as str, got {}", type_name(&expr)))
-        })?;
-        Ok((name.extract()?, expr))
+        let name: String = name.extract()?;
+        let expr = expr.extract().map_err(|_| typed::wrong(&name, "SQL as str", &expr))?;
+        Ok((name, expr))
     };
     pairs.map(pair).collect()
 }
@@ -216,10 +206,11 @@ fn given(exprs: Option<&Bound<'_, PyDict>>) -> PyResult<ByColumn> {
 /// A lazy frame of a query over named tables.
 #[pyfunction]
 #[pyo3(signature = (query, tables))]
-pub(crate) fn sql(query: &str, tables: &Bound<'_, PyDict>) -> Result<PyFrame> {
+pub(crate) fn sql(query: &Bound<'_, PyAny>, tables: &Bound<'_, PyDict>) -> Result<PyFrame> {
+    let query = typed::one::<String>("query", query)?;
     let mut frames = Vec::with_capacity(tables.len());
     for (name, table) in tables.iter() {
         frames.push((name.extract()?, arrow_in::frame(&table)?));
     }
-    Ok(engine()?.session().sql(query, &frames)?.into())
+    Ok(engine()?.session().sql(&query, &frames)?.into())
 }

@@ -16,6 +16,7 @@ mod read;
 mod script;
 mod step;
 mod table;
+mod typed;
 mod work;
 mod write;
 

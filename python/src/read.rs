@@ -16,6 +16,7 @@ use crate::{
     error::{Fault, Result},
     frame::PyFrame,
     table::PyTable,
+    typed,
     work::{engine, work, work_async},
 };
 
@@ -39,15 +40,16 @@ impl Reading {
         }
         csv.escape = given.byte("escape")?;
         csv.comment = given.byte("comment")?;
-        csv.has_header = given.get("has_header")?.unwrap_or(csv.has_header);
-        csv.names = given.get("names")?;
-        csv.skip_rows = given.get("skip_rows")?.unwrap_or(csv.skip_rows);
-        csv.null_values = given.get("null_values")?.unwrap_or_default();
-        csv.infer_rows = given.get("infer_rows")?.unwrap_or(csv.infer_rows);
-        csv.encoding = given.get("encoding")?.unwrap_or_else(|| csv.encoding.clone());
+        csv.has_header = given.one("has_header")?.unwrap_or(csv.has_header);
+        csv.names = given.many("names")?;
+        csv.skip_rows = given.one("skip_rows")?.unwrap_or(csv.skip_rows);
+        csv.null_values = given.many("null_values")?.unwrap_or_default();
+        csv.infer_rows = given.one("infer_rows")?.unwrap_or(csv.infer_rows);
+        csv.encoding = given.one("encoding")?.unwrap_or_else(|| csv.encoding.clone());
         let words = [("error", BadRows::Error), ("skip", BadRows::Skip)];
         csv.on_bad_rows = given.word("on_bad_rows", &words)?.unwrap_or_default();
         options.json.infer_rows = csv.infer_rows;
+        options.json.encoding.clone_from(&csv.encoding);
         if let Some(schema) = given.any("schema")? {
             let schema = schema_of(&schema, engine()?.session())?;
             csv.schema = Some(SchemaRef::clone(&schema));
@@ -56,11 +58,11 @@ impl Reading {
         Ok(Self {
             paths: paths(path)?,
             options,
-            row_groups: given.get("row_groups")?,
+            row_groups: given.many("row_groups")?,
             selection: Selection {
-                columns: given.get("columns")?,
-                filter: given.get("filter")?,
-                limit: given.get("limit")?,
+                columns: given.many("columns")?,
+                filter: given.one("filter")?,
+                limit: given.one("limit")?,
             },
         })
     }
@@ -109,14 +111,15 @@ pub(crate) fn format_named(name: &str) -> Result<Format> {
 
 /// An Arrow schema, or a mapping of names to names of types.
 fn schema_of(object: &Bound<'_, PyAny>, session: &Session) -> Result<SchemaRef> {
-    let py = object.py();
-    if object.hasattr(intern!(py, "__arrow_c_schema__"))? {
+    if object.hasattr(intern!(object.py(), "__arrow_c_schema__"))? {
         return Ok(arrow_in::schema(object)?);
     }
     let mut fields = Vec::new();
-    for pair in object.call_method0(intern!(py, "items"))?.try_iter()? {
-        let (name, kind): (String, String) = pair?.extract()?;
-        fields.push(Field::new(name, session.data_type(&kind)?, true));
+    for (column, kind) in typed::mapping("schema", "an Arrow schema or a mapping of str to str", object)? {
+        match session.data_type(&kind) {
+            Ok(kind) => fields.push(Field::new(column, kind, true)),
+            Err(source) => return Err(Fault::ColumnType { column, source }),
+        }
     }
     Ok(Arc::new(Schema::new(fields)))
 }

@@ -21,10 +21,11 @@ use schemars::Schema;
 use serde_json::Value as Json;
 
 use crate::{
-    arguments::{from_json, json, type_name},
+    arguments::{from_json, json},
     arrow_in::Source,
     error::{Fault, Result},
     table::PyTable,
+    typed::type_name,
 };
 
 /// A function that was registered.

@@ -13,6 +13,7 @@ use pyo3_arrow::{
 use crate::{
     arrow_in, arrow_out, display,
     error::{Fault, Result},
+    typed,
 };
 
 /// Rows in memory.
@@ -72,10 +73,11 @@ impl PyTable {
     }
 
     #[pyo3(signature = (name, /))]
-    fn column(&self, name: &str) -> Result<Arro3ChunkedArray> {
-        let Ok(index) = self.table.schema().index_of(name) else {
+    fn column(&self, name: &Bound<'_, PyAny>) -> Result<Arro3ChunkedArray> {
+        let name = typed::one::<String>("name", name)?;
+        let Ok(index) = self.table.schema().index_of(&name) else {
             let known = self.names().map(str::to_owned).collect();
-            return Err(Fault::UnknownColumn { name: name.to_owned(), known });
+            return Err(Fault::UnknownColumn { name, known });
         };
         let chunks: Vec<ArrayRef> =
             self.table.batches().iter().map(|batch| ArrayRef::clone(batch.column(index))).collect();
@@ -83,7 +85,7 @@ impl PyTable {
         Ok(PyChunkedArray::try_new(chunks, field)?.into())
     }
 
-    fn __getitem__(&self, name: &str) -> Result<Arro3ChunkedArray> {
+    fn __getitem__(&self, name: &Bound<'_, PyAny>) -> Result<Arro3ChunkedArray> {
         self.column(name)
     }
 

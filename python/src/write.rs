@@ -14,6 +14,7 @@ use crate::{
     arrow_in::Source,
     error::{Fault, Result},
     read::format_named,
+    typed,
     work::{work, work_async},
 };
 
@@ -28,7 +29,7 @@ impl Writing {
     fn of(
         format: &str,
         table: &Bound<'_, PyAny>,
-        path: PathBuf,
+        path: &Bound<'_, PyAny>,
         options: &Bound<'_, PyDict>,
     ) -> Result<Self> {
         let given = Options(options);
@@ -38,11 +39,11 @@ impl Writing {
         match format {
             "parquet" => {
                 let parquet = &mut options.parquet;
-                if let Some(compression) = given.get::<String>("compression")? {
+                if let Some(compression) = given.one::<String>("compression")? {
                     parquet.compression = compression.parse()?;
                 }
-                parquet.level = given.get("level")?;
-                parquet.row_group_rows = given.get("row_group_rows")?.unwrap_or(parquet.row_group_rows);
+                parquet.level = given.one("level")?;
+                parquet.row_group_rows = given.one("row_group_rows")?.unwrap_or(parquet.row_group_rows);
                 let statistics = [
                     ("none", ParquetStatistics::None),
                     ("row_group", ParquetStatistics::RowGroup),
@@ -62,7 +63,7 @@ impl Writing {
             }
             _ => {}
         }
-        Ok(Self { source: Source::of(table)?, path, options })
+        Ok(Self { source: Source::of(table)?, path: typed::path(path)?, options })
     }
 
     fn write(self, cancel: &Cancel) -> Result<()> {
@@ -89,7 +90,7 @@ pub(crate) fn write(
     py: Python<'_>,
     format: &str,
     table: &Bound<'_, PyAny>,
-    path: PathBuf,
+    path: &Bound<'_, PyAny>,
     options: &Bound<'_, PyDict>,
 ) -> Result<()> {
     let writing = Writing::of(format, table, path, options)?;
@@ -102,7 +103,7 @@ pub(crate) fn write_async<'py>(
     py: Python<'py>,
     format: &str,
     table: &Bound<'py, PyAny>,
-    path: PathBuf,
+    path: &Bound<'py, PyAny>,
     options: &Bound<'py, PyDict>,
 ) -> Result<Bound<'py, PyAny>> {
     let writing = Writing::of(format, table, path, options)?;

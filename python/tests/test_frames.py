@@ -86,7 +86,13 @@ def test_mistakes_show_before_anything_is_read(call: object, message: str) -> No
         (lambda: FRAME.aggregate("id", n="count(*)"), "by: expected a list of str, got str"),
         (lambda: FRAME.join(LEGS, 5), "on: expected a list of str, got int"),
         (lambda: FRAME.with_columns(x=5), "x: expected SQL as str, got int"),
-        (lambda: FRAME.fill_null([1]), "expected a mapping"),
+        (lambda: FRAME.fill_null([1]), "mapping: expected a mapping of str to values, got list"),
+        (lambda: FRAME.rename([("id", "x")]), "mapping: expected a mapping of str to str, got list"),
+        (lambda: FRAME.cast({"id": pa.int32()}), r'mapping\["id"\]: expected a str, got pyarrow'),
+        (lambda: FRAME.select(["id"]), r"columns\[0\]: expected a str, got list"),
+        (lambda: FRAME.filter(1), "expr: expected a str, got int"),
+        (lambda: FRAME.limit("1"), "n: expected a whole number of at least 0, got str"),
+        (lambda: bs.sql(1), "query: expected a str, got int"),
         (lambda: FRAME.fill_null({"id": object()}), "id: a value of type object cannot stand here"),
         (lambda: FRAME.join(5), "got int"),
     ],
@@ -95,6 +101,11 @@ def test_wrong_types_of_arguments(call: object, message: str) -> None:
     assert callable(call)
     with pytest.raises(TypeError, match=message):
         call()
+
+
+def test_a_table_that_sql_was_not_given() -> None:
+    with pytest.raises(bs.UsageError, match=r"(?s)no table `numbers`.*give each table by its name"):
+        bs.sql("SELECT * FROM numbers")
 
 
 def test_sql_over_tables_of_several_libraries() -> None:

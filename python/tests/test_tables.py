@@ -107,11 +107,18 @@ def test_tab_separated_values(tmp_path: Path) -> None:
     ("text", "options", "error", "message"),
     [
         ("a,b\n1,2\n3\n", {}, bs.DataError, "row 2"),
-        ("a\n1\n", {"delimiter": ",,"}, ValueError, "delimiter: expected one ASCII character"),
-        ("a\n1\n", {"delimiter": 5}, TypeError, "delimiter: "),
-        ("a\n1\n", {"skip_rows": -1}, (ValueError, OverflowError, TypeError), "skip_rows: "),
+        ("a\n1\n", {"delimiter": ",,"}, bs.UsageError, 'delimiter: expected one ASCII character, got ",,"'),
+        ("a\n1\n", {"delimiter": 5}, TypeError, "delimiter: expected a str, got int"),
+        ("a\n1\n", {"skip_rows": -1}, bs.UsageError, "skip_rows: .* of at least 0, got -1"),
+        ("a\n1\n", {"has_header": "no"}, TypeError, "has_header: expected a bool, got str"),
+        ("a\n1\n", {"columns": "a"}, TypeError, "columns: expected a list of str, got str"),
+        ("a\n1\n", {"names": ["x", 1]}, TypeError, r"names\[1\]: expected a str, got int"),
+        ("a,b\n1,2\n", {"names": ["x", "x"]}, bs.UsageError, "`names` has `x` twice, at 1 and at 2"),
+        ("a,b\n1,2\n", {"names": ["x"]}, bs.UsageError, "`names` has 1 name for 2 columns"),
+        ("a\n1\n", {"schema": "a"}, TypeError, "schema: expected an Arrow schema or a mapping .*, got str"),
+        ("a\n1\n", {"schema": {"a": 1}}, TypeError, r'schema\["a"\]: expected a str, got int'),
         ("a\n1\n", {"on_bad_rows": "skipp"}, bs.UsageError, r"(?s)`skipp`.*did you mean `skip`\?"),
-        ("a\n1\n", {"schema": {"a": "int65"}}, bs.UsageError, "`int65` is not a type"),
+        ("a\n1\n", {"schema": {"a": "int65"}}, bs.UsageError, r'schema\["a"\]: `int65` is not a type'),
         ("a\n1\n", {"columns": ["b"]}, bs.UsageError, "`b`"),
         ("a\n1\n", {"filter": "a = 'x'"}, bs.UsageError, "cannot compare"),
     ],
@@ -163,6 +170,58 @@ def test_a_damaged_file_is_bad_data(damage: str, numbers: Path) -> None:
     )
     with pytest.raises(bs.DataError, match=r"numbers\.parquet"):
         bs.read_parquet(numbers)
+
+
+def test_a_file_of_another_format_says_so(numbers: Path, tmp_path: Path) -> None:
+    arrow = tmp_path / "numbers.arrow"
+    bs.write_ipc(NUMBERS, arrow)
+    for read, path, message in (
+        (bs.read_csv, numbers, r"numbers\.parquet` is not a valid csv file: it is parquet"),
+        (bs.read_json, arrow, r"numbers\.arrow` is not a valid json file: it is ipc"),
+        (bs.read_ipc, numbers, r"numbers\.parquet` is not a valid ipc file: it is parquet"),
+        (bs.read_parquet, arrow, r"numbers\.arrow` is not a valid parquet file: it is ipc"),
+    ):
+        with pytest.raises(bs.DataError, match=message):
+            read(path)
+
+
+def test_json_in_another_encoding(tmp_path: Path) -> None:
+    path = tmp_path / "file.json"
+    path.write_bytes('{"a":"é"}\n'.encode("latin-1"))
+    with pytest.raises(bs.DataError, match="encoding"):
+        bs.read_json(path)
+    assert bs.read_json(path, encoding="latin1").to_pyarrow().to_pylist() == [{"a": "é"}]
+    assert bs.scan_json(path, encoding="latin1").to_pyarrow().to_pylist() == [{"a": "é"}]
+
+
+@pytest.mark.parametrize(
+    ("call", "error", "message"),
+    [
+        (lambda path: bs.read_parquet([path, 1]), TypeError, r"path\[1\]: expected a str or .*, got int"),
+        (lambda path: bs.read_parquet(b"x"), TypeError, "path: expected a str, .*, got bytes"),
+        (lambda path: bs.read_parquet(path, row_groups=1), TypeError, "row_groups: .* list .*, got int"),
+        (lambda path: bs.scan_parquet(path, row_groups=[-1]), bs.UsageError, r"row_groups\[0\]: .*, got -1"),
+        (lambda path: bs.read_parquet(path, row_groups=[9]), bs.UsageError, "has 9, but there are 2"),
+        (
+            lambda path: bs.read_parquet(path, limit=1.5),
+            TypeError,
+            "limit: expected a whole number .*, got float",
+        ),
+        (lambda path: bs.read_parquet(path, filter=True), TypeError, "filter: expected a str, got bool"),
+        (lambda path: bs.write_parquet(bs.read_parquet(path), 1), TypeError, "path: expected .*, got int"),
+        (lambda path: bs.write_parquet(bs.read_parquet(path), path, level=99), bs.UsageError, r"1\.\.=22"),
+        (lambda path: bs.read_parquet(path)[0], TypeError, "name: expected a str, got int"),
+    ],
+)
+def test_wrong_arguments_are_named(
+    call: Callable[[Path], object], error: type[Exception], message: str, numbers: Path
+) -> None:
+    with pytest.raises(error, match=message):
+        call(numbers)
+
+
+def test_a_table_without_columns_shows_its_size(numbers: Path) -> None:
+    assert repr(bs.read_parquet(numbers, columns=[])) == "Table: 4 rows × 0 columns"
 
 
 def test_row_groups(numbers: Path) -> None:

@@ -218,6 +218,9 @@ def test_text_is_not_compared_with_a_number(numbers: Path) -> None:
         ({"memory": "much"}, bs.UsageError, "`much` is not a size"),
         ({"keep": "some"}, bs.UsageError, "`some` is none of `leaves` and `all`"),
         ({"keep": ["x"]}, bs.UsageError, "no step `x`"),
+        ({"max_parallel": -1}, bs.UsageError, "max_parallel: .* of at least 0, got -1"),
+        ({"memory": 1.5}, TypeError, "memory: expected a number of bytes or a str .*, got float"),
+        ({"keep": 1}, TypeError, "keep: expected a list of str, got int"),
         ({"cache": "folder"}, TypeError, "cache"),
         ({"params": [1]}, TypeError, "params: expected a mapping, got list"),
         ({"on_event": 5}, TypeError, "on_event: expected a function, got int"),
@@ -368,6 +371,29 @@ def test_retries_and_timeouts_hold_for_python_steps() -> None:
 def test_names_of_our_own_step_types_are_taken() -> None:
     with pytest.raises(bs.UsageError, match="`filter` is a step type of bowstring itself"):
         bs.step("filter")(lambda table: table)
+
+
+def test_a_step_type_needs_a_name() -> None:
+    with pytest.raises(TypeError, match=r"(?s)name: expected a str, got function.*`@bs\.step\(\"name\"\)`"):
+        bs.step(lambda table: table)  # type: ignore[arg-type]
+    with pytest.raises(bs.UsageError, match="needs a name"):
+        bs.step("")
+
+
+def test_documents_and_inputs_are_mappings() -> None:
+    with pytest.raises(TypeError, match="fields: expected a mapping, got list"):
+        bs.Workflow.from_dict([])  # type: ignore[arg-type]
+    with pytest.raises(TypeError, match="inputs: expected a mapping of inputs to steps, got list"):
+        bs.Workflow("x").step("a", "union", inputs=["b"])  # type: ignore[arg-type]
+
+
+def test_a_workflow_shows_its_steps(tmp_path: Path) -> None:
+    workflow = bs.Workflow("x").step("rows", "read", {"path": "x.csv"}).step("few", "limit", {"n": 1})
+    assert repr(workflow) == "Workflow: x\n  rows  read\n  few  limit"
+    path = tmp_path / "workflow.yaml"
+    path.write_text("name: x\nsteps: []\n")
+    assert repr(bs.Workflow.from_yaml(path)) == f"Workflow: {path}"
+    assert repr(bs.Workflow.from_dict({"steps": 1})) == "Workflow: None"
 
 
 def test_an_asynchronous_function_is_no_step() -> None:

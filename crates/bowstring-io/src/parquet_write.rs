@@ -145,7 +145,11 @@ fn holds_union(data_type: &DataType) -> bool {
 }
 
 fn compression(options: &ParquetWriteOptions) -> Result<Compression> {
-    let out_of_range = |error: ParquetError| IoError::option("level", format!("is out of range: {error}"));
+    let out_of_range = |error: ParquetError| {
+        let reason = error.to_string();
+        let reason = reason.strip_prefix("Parquet error: ").unwrap_or(&reason).trim_end_matches('.');
+        IoError::option("level", format!("is out of range: {reason}"))
+    };
     let unsigned = |level: i32| {
         u32::try_from(level).map_err(|_| IoError::option("level", "is out of range: it is negative"))
     };

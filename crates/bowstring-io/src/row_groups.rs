@@ -22,7 +22,8 @@ impl Dataset {
         let mut rest = wanted;
         while let Some(number) = rest.first() {
             let Some((member, file, _)) = all.get(*number) else {
-                let reason = format!("has {number}, but there are {}, counted from 0", all.len());
+                let groups = if all.len() == 1 { "is 1".to_owned() } else { format!("are {}", all.len()) };
+                let reason = format!("has {number}, but there {groups}, counted from 0");
                 return Err(IoError::option("row_groups", reason));
             };
             // Those of one file that come one after the other are read as one file.

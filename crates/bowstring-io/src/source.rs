@@ -1,9 +1,9 @@
 //! What does a file format have to offer to be part of a dataset?
 
-use std::{fmt::Debug, path::Path, sync::Arc};
+use std::{fmt::Debug, fs::File, io::Read, path::Path, sync::Arc};
 
 use arrow::datatypes::SchemaRef;
-use bowstring_core::Cancel;
+use bowstring_core::{Cancel, Diagnostic, ErrorKind};
 use rayon::iter::{IntoParallelRefIterator, ParallelIterator};
 
 use crate::{
@@ -59,9 +59,27 @@ fn each<T: Send>(
     format: Format,
     open: &(dyn Fn(&Path) -> Result<T> + Sync),
 ) -> Result<Vec<T>> {
-    let open = |path: &&Path| guarded(path, format.name(), || open(path));
+    let open = |path: &&Path| {
+        guarded(path, format.name(), || open(path)).map_err(|error| of_another_format(path, format, error))
+    };
     let opened = paths.par_iter().map(open).collect::<Vec<_>>();
     opened.into_iter().collect()
+}
+
+/// The error of a file that cannot be read as `format`, or that it is of another, where its first bytes say
+/// so.
+fn of_another_format(path: &Path, format: Format, error: IoError) -> IoError {
+    if error.kind() != ErrorKind::Data {
+        return error;
+    }
+    let mut magic = Vec::new();
+    let read = File::open(path).and_then(|file| file.take(6).read_to_end(&mut magic));
+    match read.ok().and_then(|_| Format::of_magic(&magic)) {
+        Some(other) if other != format => {
+            IoError::malformed(path, format.name(), format!("it is {}", other.name()))
+        }
+        _ => error,
+    }
 }
 
 fn shared<S: Source + 'static>(sources: Vec<S>) -> Vec<Arc<dyn Source>> {

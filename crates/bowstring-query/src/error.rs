@@ -427,6 +427,15 @@ fn refused(reason: &str) -> String {
     short.unwrap_or_else(|| first_line(reason))
 }
 
+/// For `map_err`, as [`during`]: what was going on when DataFusion failed. No value has been seen yet, so that what
+/// cannot be computed is a mistake of the query.
+pub(crate) fn planning(what: &'static str) -> impl Fn(DataFusionError) -> QueryError {
+    move |error| match QueryError::from_datafusion(&error, what) {
+        QueryError::Compute { reason } => QueryError::plan(reason),
+        error => error,
+    }
+}
+
 /// For `map_err`: what was going on when DataFusion failed.
 pub(crate) fn during(what: &'static str) -> impl Fn(DataFusionError) -> QueryError {
     move |error| QueryError::from_datafusion(&error, what)

@@ -6,7 +6,7 @@ use arrow::datatypes::SchemaRef;
 use datafusion::common::{Column, DFSchema};
 use datafusion::logical_expr::{Expr, LogicalPlan, LogicalPlanBuilder};
 
-use crate::error::during;
+use crate::error::planning;
 use crate::{QueryError, Result, Session};
 
 /// A query that has not run: where rows come from and what is to be done with them. Cloning is
@@ -42,7 +42,7 @@ impl Frame {
         let plan = state
             .analyzer()
             .execute_and_check(plan, state.config_options(), |_, _| {})
-            .map_err(during("checking a query"))?;
+            .map_err(planning("planning a query"))?;
         let schema = Arc::clone(plan.schema().inner());
         Ok(Self { session: session.clone(), plan, schema })
     }
@@ -83,7 +83,7 @@ impl Frame {
     ) -> Result<Frame> {
         let plan = step(LogicalPlanBuilder::from(self.plan.clone()))
             .and_then(LogicalPlanBuilder::build)
-            .map_err(during("planning"))?;
+            .map_err(planning("planning a query"))?;
         Frame::new(&self.session, plan)
     }
 }
@@ -103,5 +103,5 @@ fn without_qualifiers(plan: LogicalPlan) -> Result<LogicalPlan> {
     LogicalPlanBuilder::from(plan)
         .project(columns.collect::<Vec<_>>())
         .and_then(LogicalPlanBuilder::build)
-        .map_err(during("planning"))
+        .map_err(planning("planning a query"))
 }

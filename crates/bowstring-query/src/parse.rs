@@ -11,7 +11,7 @@ use datafusion::sql::sqlparser::dialect::GenericDialect;
 use datafusion::sql::sqlparser::parser::{Parser, ParserError};
 use datafusion::sql::sqlparser::tokenizer::Token;
 
-use crate::error::during;
+use crate::error::planning;
 use crate::{Frame, QueryError, Result, Session};
 
 const DIALECT: GenericDialect = GenericDialect {};
@@ -108,7 +108,7 @@ impl Frame {
         let expr = ExprWithAlias { expr, alias: None };
         let state = self.session().state();
         crate::size::planning(|| state.create_logical_expr_from_sql_expr(expr, schema))
-            .map_err(during("planning an expression"))
+            .map_err(planning("planning an expression"))
     }
 
     /// An expression over the frame's columns.

@@ -9,7 +9,7 @@ use datafusion::functions_window::expr_fn::row_number;
 use datafusion::logical_expr::utils::{find_aggregate_exprs, find_window_exprs};
 use datafusion::logical_expr::{Expr, ExprFunctionExt, ExprSchemable, LogicalPlanBuilder, lit};
 
-use crate::error::during;
+use crate::error::{during, planning};
 use crate::project::refuse_aggregates;
 use crate::{Frame, QueryError, Result};
 
@@ -68,7 +68,7 @@ impl Frame {
                 hint: Some("compute the window function with `with_columns` first".into()),
             });
         }
-        let data_type = condition.get_type(self.df_schema()).map_err(during("planning a filter"))?;
+        let data_type = condition.get_type(self.df_schema()).map_err(planning("planning a filter"))?;
         if data_type != arrow::datatypes::DataType::Boolean {
             return Err(QueryError::NotBoolean { text: predicate.to_owned(), data_type });
         }
@@ -183,7 +183,7 @@ impl Frame {
                 _ => Transformed::no(expr),
             })
         });
-        let expr = transformed.map_err(during("planning an aggregation"))?.data;
+        let expr = transformed.map_err(planning("planning an aggregation"))?.data;
         match loose {
             None => Ok(expr),
             Some(name) => Err(QueryError::Plan {

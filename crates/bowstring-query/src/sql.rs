@@ -18,7 +18,7 @@ use datafusion::sql::resolve::resolve_table_references;
 use datafusion::sql::sqlparser::ast::{self, Visit};
 use futures::FutureExt;
 
-use crate::error::during;
+use crate::error::{during, planning};
 use crate::{Frame, QueryError, Result, Session};
 
 /// The tables that a query reads, sorted, each once, without the names that it defines itself
@@ -51,7 +51,7 @@ impl Session {
             .build();
         let plan = crate::size::planning(|| state.statement_to_plan(statement).now_or_never())
             .ok_or_else(|| QueryError::Internal { during: "planning a query", reason: "it waited".into() })?
-            .map_err(during("planning a query"))?;
+            .map_err(planning("planning a query"))?;
         let only_read =
             SQLOptions::new().with_allow_ddl(false).with_allow_dml(false).with_allow_statements(false);
         only_read.verify_plan(&plan).map_err(|_| not_a_query(query))?;

@@ -106,6 +106,10 @@ fn header_value(bytes: &[u8], field: Field, dialect: &Dialect) -> Result<String,
     String::from_utf8(value).map_err(|_| RowProblem::NotUtf8)
 }
 
+fn counted(count: usize, what: &str) -> String {
+    format!("{count} {what}{}", if count == 1 { "" } else { "s" })
+}
+
 /// `column_1`, `column_2` and so on.
 fn positions(count: usize) -> Vec<String> {
     (1..=count).map(|position| format!("column_{position}")).collect()
@@ -118,11 +122,20 @@ fn names(path: &Path, options: &CsvOptions, header: Option<Vec<String>>) -> Resu
         let schema = options.schema.as_ref()?;
         Some(schema.fields().iter().map(|field| field.name().clone()).collect())
     };
+    let from = match (&options.names, &header) {
+        (Some(_), _) => Some("names"),
+        (None, Some(_)) if options.has_header => None,
+        _ => options.schema.as_ref().map(|_| "schema"),
+    };
     let names = match (&options.names, header) {
         (Some(names), Some(header)) if options.has_header && names.len() != header.len() => {
             return Err(IoError::InvalidOption {
                 option: "names",
-                reason: format!("has {} names for {} columns", names.len(), header.len()),
+                reason: format!(
+                    "has {} for {}",
+                    counted(names.len(), "name"),
+                    counted(header.len(), "column")
+                ),
                 hint: Some("give each column of the header one name"),
             });
         }
@@ -141,11 +154,13 @@ fn names(path: &Path, options: &CsvOptions, header: Option<Vec<String>>) -> Resu
     let mut places = HashMap::new();
     for (name, second) in names.iter().zip(1..) {
         if let Some(first) = places.insert(name, second) {
-            return Err(IoError::DuplicateColumn {
-                path: path.to_owned(),
-                name: name.clone(),
-                first,
-                second,
+            return Err(match from {
+                Some(option) => IoError::InvalidOption {
+                    option,
+                    reason: format!("has `{name}` twice, at {first} and at {second}"),
+                    hint: Some("give each column a name of its own"),
+                },
+                None => IoError::DuplicateColumn { path: path.to_owned(), name: name.clone(), first, second },
             });
         }
     }

@@ -144,7 +144,7 @@ fn what_cannot_be_written_is_refused_before_any_work() {
     refused(
         "x.parquet",
         &parquet(ParquetWriteOptions { level: Some(23), ..default() }),
-        expect!["usage: `level` is out of range: Parquet error: valid compression range 1..=22 exceeded."],
+        expect!["usage: `level` is out of range: valid compression range 1..=22 exceeded"],
     );
     let negative =
         ParquetWriteOptions { compression: ParquetCompression::Gzip, level: Some(-1), ..default() };

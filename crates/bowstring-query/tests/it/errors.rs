@@ -35,6 +35,16 @@ fn unknown_names_are_answered_with_the_nearest() {
 }
 
 #[test]
+fn what_cannot_be_computed_of_any_row_is_a_mistake_of_the_query() {
+    let refused = frame(&session(), &people()).filter("age.x > 1").expect_err("no structure");
+    assert_eq!(refused.kind(), ErrorKind::Usage);
+    check(
+        "age.x > 1",
+        expect!["error: Cannot access field at argument 1: type Int64 is not Struct, Map, or Null"],
+    );
+}
+
+#[test]
 fn what_is_not_sql_is_refused_with_its_position() {
     check("age >", expect!["error: cannot parse `age >`: Expected: an expression, found: EOF"]);
     check(
