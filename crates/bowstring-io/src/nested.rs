@@ -196,9 +196,11 @@ fn find(fields: &Fields, name: &str) -> Option<(usize, Wanted)> {
     }
     name.match_indices('.').find_map(|(dot, _)| {
         let (head, tail) = (name.get(..dot)?, name.get(dot + 1..)?);
-        let index = fields.iter().position(|field| field.name() == head)?;
-        let (child, wanted) = find(children(fields.get(index)?.data_type())?, tail)?;
-        Some((index, Wanted::Fields(BTreeMap::from([(child, wanted)]))))
+        // Of columns of one name, the first that has such a field is meant.
+        fields.iter().enumerate().filter(|(_, field)| field.name() == head).find_map(|(index, field)| {
+            let (child, wanted) = find(children(field.data_type())?, tail)?;
+            Some((index, Wanted::Fields(BTreeMap::from([(child, wanted)]))))
+        })
     })
 }
 

@@ -165,6 +165,25 @@ fn columns_come_as_they_are_named() {
 }
 
 #[test]
+fn of_columns_of_one_name_the_one_with_the_field_is_meant() {
+    let points = points();
+    let [id, point] = [0, 1].map(|column| Arc::clone(points.column(column)));
+    check(
+        &table(vec![("point", id), ("point", point)]),
+        &columns(&["point.y"]),
+        expect![[r#"
+        +---------+
+        | point   |
+        +---------+
+        | {y: 20} |
+        | {y: 21} |
+        | {y: 22} |
+        | {y: 23} |
+        +---------+"#]],
+    );
+}
+
+#[test]
 fn fields_that_are_not_named_are_not_in_the_schema() {
     let folder = folder();
     let path = folder.path().join("x.parquet");
