@@ -125,6 +125,8 @@ impl Input {
 
         // A reading of less may succeed where the whole fails, but gives nothing that the whole has not.
         self.check_limit(&dataset, rows);
+        self.check_fields(&dataset, rows);
+        self.check_row_groups(&dataset, rows);
         let projection = dataset.schema().fields().len().checked_sub(1).map(|last| vec![last]);
         let narrow = Scan { projection, batch_rows: 3, ..Scan::default() };
         let narrow = self.promised(scan(&dataset, &narrow));
@@ -148,6 +150,52 @@ impl Input {
             check_batches(&schema, &batches);
             assert!(count(&batches) <= limit, "more rows than the limit");
             assert!(rows.is_none() || count(&batches) == limit, "fewer rows than there are");
+        }
+    }
+
+    /// The first field of each structure, or of a list's structures, alone.
+    fn check_fields(&self, dataset: &Dataset, rows: Option<usize>) {
+        let is_plain = |name: &str| !name.is_empty() && name.chars().all(char::is_alphanumeric);
+        for field in dataset.schema().fields() {
+            let (DataType::Struct(inner), name) = (items(field.data_type()), field.name()) else { continue };
+            let Some(inner) = inner.iter().map(|inner| inner.name()).find(|inner| is_plain(inner)) else {
+                continue;
+            };
+            if is_plain(name) {
+                let columns = Some(vec![format!("{name}.{inner}")]);
+                let options = EagerOptions { columns, threads: NonZero::new(1), ..EagerOptions::default() };
+                if let Some((schema, batches)) = self.promised(dataset.read_all(&options, &Cancel::new())) {
+                    check_batches(&schema, &batches);
+                    assert!(rows.is_none_or(|rows| count(&batches) == rows), "a field has other rows");
+                }
+            }
+        }
+    }
+
+    /// The last row group, then the first: no more rows than there are, each once.
+    fn check_row_groups(&self, dataset: &Dataset, rows: Option<usize>) {
+        if dataset.format() != Format::Parquet {
+            return;
+        }
+        let Some(metadata) = self.promised(parquet_metadata(std::slice::from_ref(&self.path))) else {
+            return;
+        };
+        let row_groups = match metadata.row_groups.len() {
+            0 => Vec::new(),
+            1 => vec![0],
+            groups => vec![groups - 1, 0],
+        };
+        let options = EagerOptions {
+            row_groups: Some(row_groups),
+            threads: NonZero::new(1),
+            ..EagerOptions::default()
+        };
+        if let Some((schema, batches)) = self.promised(dataset.read_all(&options, &Cancel::new())) {
+            check_batches(&schema, &batches);
+            assert!(
+                rows.is_none_or(|rows| count(&batches) <= rows),
+                "row groups have more rows than the file"
+            );
         }
     }
 
@@ -218,6 +266,14 @@ fn check_last_column(whole: &[RecordBatch], narrow: &[RecordBatch]) {
     {
         let (left, right) = (left.to_data(), right.to_data());
         assert!(left == right || has_nan(left.data_type()), "a column read alone has other values");
+    }
+}
+
+/// The type of a list's items, however deep, or the type itself.
+fn items(data_type: &DataType) -> &DataType {
+    match data_type {
+        DataType::List(item) | DataType::LargeList(item) => items(item.data_type()),
+        other => other,
     }
 }
 
