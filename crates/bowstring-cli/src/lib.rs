@@ -21,6 +21,8 @@ mod workflows;
 use std::{
     ffi::OsString,
     io::{self, BufWriter, IsTerminal, Write},
+    ops::Deref,
+    time::Duration,
 };
 
 use bowstring::{Cancel, Diagnostic, Engine, EngineOptions, ErrorKind};
@@ -78,12 +80,33 @@ struct Context<'a> {
 
 impl Context<'_> {
     /// An engine that has the step types of these modules too.
-    fn engine(&self, modules: &[String]) -> Result<Engine> {
-        let mut engine = Engine::new(&self.options)?;
+    fn engine(&self, modules: &[String]) -> Result<ClosedAtLast> {
+        let mut engine = ClosedAtLast(Engine::new(&self.options)?);
         if !modules.is_empty() {
-            self.host.import(modules, &mut engine)?;
+            self.host.import(modules, &mut engine.0)?;
         }
         Ok(engine)
+    }
+}
+
+/// The longest wait for queries that were stopped: they notice at their next batch.
+const STOP: Duration = Duration::from_secs(2);
+
+/// An engine whose queries have ended when the command does, so that the process leaves no spilled data
+/// behind.
+struct ClosedAtLast(Engine);
+
+impl Deref for ClosedAtLast {
+    type Target = Engine;
+
+    fn deref(&self) -> &Engine {
+        &self.0
+    }
+}
+
+impl Drop for ClosedAtLast {
+    fn drop(&mut self) {
+        self.0.session().close(STOP);
     }
 }
 

@@ -3,7 +3,7 @@
 use std::cell::Cell;
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use bowstring_core::Cancel;
@@ -45,19 +45,29 @@ impl Default for SessionOptions {
 pub struct Session(Arc<Inner>);
 
 struct Inner {
-    runtime: Option<Runtime>,
+    runtime: Mutex<Option<Runtime>>,
     handle: Handle,
     threads: usize,
     memory: Option<u64>,
     state: SessionState,
 }
 
+impl Inner {
+    fn shut_down(&self, at_most: Duration) {
+        let runtime = self.runtime.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let Some(runtime) = runtime else { return };
+        // Inside another runtime, or on a thread of its own, nobody may wait.
+        if Handle::try_current().is_ok() {
+            runtime.shutdown_background();
+        } else {
+            runtime.shutdown_timeout(at_most);
+        }
+    }
+}
+
 impl Drop for Inner {
     fn drop(&mut self) {
-        // A runtime that is dropped inside another one panics unless it is told not to wait.
-        if let Some(runtime) = self.runtime.take() {
-            runtime.shutdown_background();
-        }
+        self.shut_down(Duration::ZERO);
     }
 }
 
@@ -101,11 +111,17 @@ impl Session {
         let state = state(options, threads)?;
         Ok(Self(Arc::new(Inner {
             handle: runtime.handle().clone(),
-            runtime: Some(runtime),
+            runtime: Mutex::new(Some(runtime)),
             threads,
             memory: options.memory,
             state,
         })))
+    }
+
+    /// Ends the queries that still run and waits for that, at most so long: then nothing of theirs is left
+    /// on disk. Queries that are begun later are cancelled.
+    pub fn close(&self, at_most: Duration) {
+        self.0.shut_down(at_most);
     }
 
     /// The session's threads, so that other asynchronous work can share them.

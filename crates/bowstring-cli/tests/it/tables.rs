@@ -404,6 +404,28 @@ fn a_full_stdout_is_a_failure_of_storage() {
 }
 
 #[test]
+fn what_was_spilled_goes_with_the_query_however_it_ends() {
+    let folder = Folder::new();
+    std::fs::create_dir(folder.path("spill")).unwrap();
+    let part = |width: usize, from: usize| {
+        let text = format!("repeat(CAST(value % 997 AS varchar), {width}) AS text");
+        format!("SELECT value, {text} FROM generate_series({from}, {})", from + 49_999)
+    };
+    for (width, memory, code) in [(20, "20MiB", 0), (300, "2MiB", 5), (300, "2MiB", 5), (300, "2MiB", 5)] {
+        // Four sorts at the same time; where memory is refused to one, the others are spilling.
+        let parts = [part(width, 1), part(20, 50_001), part(width, 100_001), part(20, 150_001)];
+        let query = format!("SELECT * FROM ({}) ORDER BY text", parts.join(" UNION ALL "));
+        let mut command = folder.command(&["--memory", memory, "sql", &query, "--format", "csv"]);
+        for variable in ["TMPDIR", "TMP"] {
+            command.env(variable, folder.path("spill"));
+        }
+        let output = command.output().unwrap();
+        assert_eq!(output.status.code(), Some(code), "{memory}");
+        assert_eq!(bowstring_testing::names(&folder.path("spill")), [""; 0], "{memory}");
+    }
+}
+
+#[test]
 fn text_comes_from_stdin_when_its_format_is_named() {
     let check = |args: &[&str], input: &str, expected: Expect| {
         expected.assert_eq(&Folder::new().run_with(args, input.as_bytes()));

@@ -76,6 +76,15 @@ fn what_is_too_long_is_refused_where_it_becomes_so() {
 }
 
 #[test]
+fn a_session_that_is_closed_runs_nothing() {
+    let session = session();
+    let frame = frame(&session, &people());
+    session.close(std::time::Duration::from_secs(1));
+    let error = frame.collect(&Cancel::new()).expect_err("nothing runs");
+    assert_eq!(error.kind(), ErrorKind::Cancelled);
+}
+
+#[test]
 fn text_is_never_compared_with_numbers() {
     check(
         "name > 100",
