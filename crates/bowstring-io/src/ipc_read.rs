@@ -135,21 +135,24 @@ impl Source for IpcFile {
                 let batch = decoder.read_record_batch(&block, &bytes);
                 batch.map_err(|error| file.undecodable(error))
             })();
-            slices(batch.transpose(), most)
+            slices(batch, most)
         });
         Ok(needed.finish(decoded, scan, cancel))
     }
 }
 
-/// A batch as slices of at most `most` rows.
-fn slices(batch: Option<Result<RecordBatch>>, most: usize) -> Vec<Result<RecordBatch>> {
-    match batch {
-        Some(Ok(batch)) if batch.num_rows() > most => (0..batch.num_rows())
-            .step_by(most)
-            .map(|at| Ok(batch.slice(at, most.min(batch.num_rows() - at))))
-            .collect(),
-        batch => batch.into_iter().collect(),
-    }
+/// A batch as slices of at most `most` rows, one after the other: rows without bytes, as those of a
+/// column of nulls, can be more than there is memory to list their slices in.
+fn slices(batch: Result<Option<RecordBatch>>, most: usize) -> impl Iterator<Item = Result<RecordBatch>> {
+    let (batch, error) = match batch {
+        Ok(batch) => (batch, None),
+        Err(error) => (None, Some(Err(error))),
+    };
+    let slices = batch.into_iter().flat_map(move |batch| {
+        let rows = batch.num_rows();
+        (0..rows.max(1)).step_by(most).map(move |at| Ok(batch.slice(at, most.min(rows - at))))
+    });
+    slices.chain(error)
 }
 
 /// An open file of known length.

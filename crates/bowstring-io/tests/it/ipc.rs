@@ -1,8 +1,8 @@
 //! Arrow IPC, file and stream.
 
-use std::path::Path;
+use std::{path::Path, sync::Arc};
 
-use arrow::array::RecordBatch;
+use arrow::array::{NullArray, RecordBatch};
 use bowstring_core::{Diagnostic, ErrorKind};
 use bowstring_io::{
     Dataset, IpcCompression, IpcContainer, IpcWriteOptions, Predicate, ReadOptions, Scan, WriteOptions,
@@ -10,7 +10,7 @@ use bowstring_io::{
 use expect_test::{Expect, expect};
 use proptest::prelude::*;
 
-use crate::support::{folder, ints, plain, read_all, scan, shown, varied, write_all};
+use crate::support::{folder, ints, plain, read_all, scan, shown, table, varied, write_all};
 
 const CONTAINERS: [IpcContainer; 2] = [IpcContainer::File, IpcContainer::Stream];
 
@@ -128,6 +128,22 @@ fn malformed_files_are_named() {
         |bytes| *bytes = vec![0xff, 0xff, 0xff, 0xff, 0, 0, 0, 0],
         expect!["data: `DIR/x.arrow` is not a valid ipc file: it has no schema"],
     );
+}
+
+#[test]
+fn rows_without_bytes_take_no_memory_before_they_are_read() {
+    let folder = folder();
+    let rows = 1 << 50;
+    let batch = table(vec![("nothing", Arc::new(NullArray::new(rows)))]);
+    for container in CONTAINERS {
+        let path = folder.path().join("x.arrow");
+        write_all(&path, std::slice::from_ref(&batch), &options(container, IpcCompression::None))
+            .expect("written");
+        let dataset = Dataset::open(&[path], &ReadOptions::default()).expect("opened");
+        assert_eq!(dataset.statistics().num_rows, Some(rows as u64));
+        let first = Scan { limit: Some(10_000), ..Scan::default() };
+        assert_eq!(scan(&dataset, &first).expect("rows").num_rows(), 10_000);
+    }
 }
 
 /// A compressed file of one buffer, changed where the compressed bytes begin.
