@@ -36,6 +36,7 @@ fn main() -> Result<()> {
         text(&mut seeds, &batch)?;
     }
     corners(&mut seeds)?;
+    typed(&mut seeds)?;
     shipped(&mut seeds, &root)?;
     println!("{} seeds in {}", seeds.count, seeds.folder.display());
     Ok(())
@@ -249,6 +250,23 @@ fn corners(seeds: &mut Seeds) -> Result<()> {
         "a: &x [1, 2]\nb: [*x, *x]\nc: !!str 3\nd: |\n  folded\n  text\ne: 0x1F\n",
     ];
     documents.iter().try_for_each(|text| seeds.add("document", text.as_bytes()))
+}
+
+/// Texts whose options give the columns types: the rows that do not fit are skipped in CSV.
+fn typed(seeds: &mut Seeds) -> Result<()> {
+    let values = ["1", "-1.25", "true", "2024-02-29", "2024-02-29T01:02:03Z", "01:02:03.5", "text"];
+    let rows: String = values.iter().map(|value| format!("{value},{value}\n")).collect();
+    for types in 1..64 {
+        seeds.add_text("csv", [0, 0, 0, 0, 1 << 4, types << 2, 0, 0], format!("a,b\n{rows}").as_bytes())?;
+    }
+    let values = ["1", "-1.25", "true", "\"2024-02-29\"", "\"01:02:03\"", "[1,null]", "{\"x\":1.5}", "null"];
+    for types in 1..64 {
+        for value in values {
+            let text = format!("{{\"a\":{value},\"b\":{value}}}\n");
+            seeds.add_text("ndjson", [0, 0, types, 0, 0, 0, 0, 0], text.as_bytes())?;
+        }
+    }
+    Ok(())
 }
 
 /// Fixtures of the tests, the workflows of the examples and of the guides.

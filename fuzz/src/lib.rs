@@ -3,6 +3,7 @@
 //! the promised kind that names the file, and rows that agree with one another however they are read.
 
 mod document;
+mod options;
 mod panics;
 mod tables;
 

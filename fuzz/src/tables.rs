@@ -11,13 +11,15 @@ use arrow::{
 };
 use bowstring_core::{Cancel, Diagnostic, ErrorKind, render};
 use bowstring_io::{
-    BadRows, CompareOp, CsvOptions, Dataset, EagerOptions, Format, IoError, JsonOptions, Predicate,
-    ReadOptions, Result, Scan, parquet_metadata,
+    CompareOp, Dataset, EagerOptions, Format, IoError, Predicate, ReadOptions, Result, Scan, parquet_metadata,
 };
 use tempfile::TempDir;
 
-/// The bytes of `csv` and `ndjson` that are options; the rest is the file.
-const OPTIONS: usize = 8;
+use crate::options;
+
+/// Rows without bytes, as those of a column of nulls, can be more than can be read; of a file that claims
+/// more rows than this, the first ones are.
+const MOST_ROWS: u64 = 1 << 20;
 
 /// Parquet: the metadata, and the rows read every way.
 pub fn check_parquet(data: &[u8]) {
@@ -36,43 +38,16 @@ pub fn check_ipc(data: &[u8]) {
 
 /// CSV, whose options are the first bytes.
 pub fn check_csv(data: &[u8]) {
-    let Some((options, data)) = data.split_first_chunk::<OPTIONS>() else { return };
-    let [delimiter, quote, escape, comment, switches, skip, infer, encoding] = *options;
-    let byte = |byte: u8| (byte != 0).then_some(byte);
-    let is_on = |switch: u8| switches & (1 << switch) != 0;
-    let csv = CsvOptions {
-        delimiter: byte(delimiter),
-        quote: if is_on(0) { byte(quote) } else { Some(b'"') },
-        escape: byte(escape),
-        comment: byte(comment),
-        has_header: !is_on(1),
-        names: is_on(2).then(|| ["a", "b", "c"].map(str::to_owned).to_vec()),
-        skip_rows: usize::from(skip % 8),
-        null_values: if is_on(3) { vec!["NA".to_owned(), "-".to_owned()] } else { Vec::new() },
-        infer_rows: inferred(infer),
-        encoding: encoded(encoding),
-        on_bad_rows: if is_on(4) { BadRows::Skip } else { BadRows::Error },
-        ..CsvOptions::default()
-    };
-    Input::new("x.csv", data, ReadOptions { csv, ..ReadOptions::default() }).check();
+    let Some((bytes, data)) = data.split_first_chunk() else { return };
+    let options = ReadOptions { csv: options::csv(*bytes), ..ReadOptions::default() };
+    Input::new("x.csv", data, options).check();
 }
 
 /// NDJSON, whose options are the first bytes.
 pub fn check_ndjson(data: &[u8]) {
-    let Some((options, data)) = data.split_first_chunk::<OPTIONS>() else { return };
-    let [infer, encoding, ..] = *options;
-    let json =
-        JsonOptions { infer_rows: inferred(infer), encoding: encoded(encoding), ..JsonOptions::default() };
-    Input::new("x.ndjson", data, ReadOptions { json, ..ReadOptions::default() }).check();
-}
-
-fn inferred(byte: u8) -> usize {
-    if byte == 0 { 10_000 } else { usize::from(byte) }
-}
-
-fn encoded(byte: u8) -> String {
-    let known = ["utf-8", "utf-16le", "utf-16be", "windows-1252", "shift_jis", "gb18030", "iso-2022-jp", "x"];
-    known.get(usize::from(byte)).copied().unwrap_or("utf-8").to_owned()
+    let Some((bytes, data)) = data.split_first_chunk() else { return };
+    let options = ReadOptions { json: options::json(*bytes), ..ReadOptions::default() };
+    Input::new("x.ndjson", data, options).check();
 }
 
 /// A file that a stranger made, and how it is to be read.
@@ -81,6 +56,8 @@ struct Input {
     /// Holds the file, and goes with it.
     _folder: TempDir,
     options: ReadOptions,
+    /// Whether the input chose the options too, which may be wrong ones.
+    has_options: bool,
 }
 
 impl Input {
@@ -91,7 +68,8 @@ impl Input {
         let folder = folder.expect("a temporary folder");
         let path = folder.path().join(name);
         std::fs::write(&path, data).expect("written");
-        Self { path, _folder: folder, options }
+        let has_options = matches!(name, "x.csv" | "x.ndjson");
+        Self { path, _folder: folder, options, has_options }
     }
 
     /// What was read, or nothing, if the error is one that a file may end in.
@@ -103,8 +81,12 @@ impl Input {
         let text = render(&error);
         assert!(!text.contains(|c: char| c.is_control() && c != '\n'), "{text:?}");
         match error.kind() {
-            // Options that make no sense together are seen without a look at the file.
-            ErrorKind::Usage => assert!(matches!(error, IoError::InvalidOption { .. }), "{error:?}"),
+            // Options that make no sense together, or ask for a column that the file has not.
+            ErrorKind::Usage => {
+                let is_option =
+                    matches!(error, IoError::InvalidOption { .. } | IoError::UnknownColumn { .. });
+                assert!(is_option && self.has_options, "{error:?}");
+            }
             ErrorKind::Data | ErrorKind::Limit => {
                 let name = self.path.file_name().and_then(|name| name.to_str()).expect("a name");
                 assert!(text.contains(name), "the message names no file: {text}");
@@ -119,6 +101,10 @@ impl Input {
         let dataset = self.promised(Dataset::open(std::slice::from_ref(&self.path), &self.options))?;
         let statistics = dataset.statistics();
         assert_eq!(statistics.columns.len(), dataset.schema().fields().len());
+        if statistics.num_rows.is_some_and(|rows| rows > MOST_ROWS) {
+            self.check_limit(&dataset, None);
+            return None;
+        }
         let whole = self.promised(scan(&dataset, &Scan::default()));
         let skipped = dataset.skipped_rows();
         let rows = whole.as_ref().map(|batches| count(batches));
