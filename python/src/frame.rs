@@ -18,7 +18,7 @@ use crate::{
     work::{engine, work, work_async},
 };
 
-/// A query that has not run.
+/// A query that has not run: where rows come from, and what is to be done with them.
 #[pyclass(module = "bowstring", name = "Frame", frozen)]
 pub(crate) struct PyFrame {
     pub(crate) frame: Frame,
@@ -56,41 +56,49 @@ impl PyFrame {
         Ok(arrow_in::frame(data)?.into())
     }
 
+    /// Names and types of the columns that the rows will have.
     #[getter]
     fn schema(&self) -> Arro3Schema {
         self.frame.schema().into()
     }
 
+    /// The names of the columns, in order.
     #[getter]
     fn column_names(&self) -> Vec<String> {
         self.frame.schema().fields().iter().map(|field| field.name().clone()).collect()
     }
 
+    /// Keep these expressions, in this order: `select("id", "price * 2 AS double_price")`.
     #[pyo3(signature = (*columns))]
     fn select(&self, columns: &Bound<'_, PyTuple>) -> Result<Self> {
         Ok(self.frame.select(&typed::many::<String>("columns", columns)?)?.into())
     }
 
+    /// Add columns by name, or replace those that exist: `with_columns(total="price * n")`.
     #[pyo3(signature = (**exprs))]
     fn with_columns(&self, exprs: Option<&Bound<'_, PyDict>>) -> Result<Self> {
         Ok(self.frame.with_columns(&given(exprs)?)?.into())
     }
 
+    /// Give columns other names, from old to new.
     #[pyo3(signature = (mapping, /))]
     fn rename(&self, mapping: &Bound<'_, PyAny>) -> Result<Self> {
         Ok(self.frame.rename(&typed::mapping("mapping", TEXT_BY_COLUMN, mapping)?)?.into())
     }
 
+    /// Leave columns out.
     #[pyo3(signature = (*columns))]
     fn drop(&self, columns: &Bound<'_, PyTuple>) -> Result<Self> {
         Ok(self.frame.drop(&typed::many::<String>("columns", columns)?)?.into())
     }
 
+    /// Change types: `cast({"id": "int64", "price": "decimal(12, 2)"})`.
     #[pyo3(signature = (mapping, /))]
     fn cast(&self, mapping: &Bound<'_, PyAny>) -> Result<Self> {
         Ok(self.frame.cast(&typed::mapping("mapping", TEXT_BY_COLUMN, mapping)?)?.into())
     }
 
+    /// Put a value where a column has none.
     #[pyo3(signature = (mapping, /))]
     fn fill_null(&self, mapping: &Bound<'_, PyAny>) -> Result<Self> {
         let values = match json(mapping)? {
@@ -100,11 +108,13 @@ impl PyFrame {
         Ok(self.frame.fill_null(&values)?.into())
     }
 
+    /// Keep the rows for which a condition is true; not those for which it is null.
     #[pyo3(signature = (expr, /))]
     fn filter(&self, expr: &Bound<'_, PyAny>) -> Result<Self> {
         Ok(self.frame.filter(&typed::one::<String>("expr", expr)?)?.into())
     }
 
+    /// Bring the columns of another table to the rows whose keys are equal.
     #[pyo3(signature = (other, on=None, how="inner"))]
     fn join(&self, other: &Bound<'_, PyAny>, on: Option<&Bound<'_, PyAny>>, how: &str) -> Result<Self> {
         let known = || JoinKind::NAMES.into_iter();
@@ -116,43 +126,51 @@ impl PyFrame {
         Ok(self.frame.join(&arrow_in::frame(other)?, &keys, how)?.into())
     }
 
+    /// Make one row of each group: `aggregate(["section"], packages="count(*)")`.
     #[pyo3(signature = (by, /, **exprs))]
     fn aggregate(&self, by: &Bound<'_, PyAny>, exprs: Option<&Bound<'_, PyDict>>) -> Result<Self> {
         let by = typed::many::<String>("by", by)?;
         Ok(self.frame.aggregate(&by, &given(exprs)?)?.into())
     }
 
+    /// Put rows in order: `sort("section", "size desc")`. Nulls come last unless `nulls first` is said.
     #[pyo3(signature = (*by))]
     fn sort(&self, by: &Bound<'_, PyTuple>) -> Result<Self> {
         Ok(self.frame.sort(&typed::many::<String>("by", by)?)?.into())
     }
 
+    /// Keep one of the rows that are equal, in these columns or in all.
     #[pyo3(signature = (*columns))]
     fn distinct(&self, columns: &Bound<'_, PyTuple>) -> Result<Self> {
         Ok(self.frame.distinct(&typed::many::<String>("columns", columns)?)?.into())
     }
 
+    /// Add the rows of another table with the same columns, which are matched by name.
     #[pyo3(signature = (other, /))]
     fn union(&self, other: &Bound<'_, PyAny>) -> Result<Self> {
         Ok(self.frame.union(&arrow_in::frame(other)?)?.into())
     }
 
+    /// Keep the first rows.
     #[pyo3(signature = (n, /))]
     fn limit(&self, n: &Bound<'_, PyAny>) -> Result<Self> {
         Ok(self.frame.limit(typed::one("n", n)?)?.into())
     }
 
+    /// Show the physical plan, one operator a line.
     #[pyo3(signature = (analyze=false))]
     fn explain(&self, py: Python<'_>, analyze: bool) -> Result<String> {
         let frame = self.frame.clone();
         work(py, move |cancel| Ok(frame.explain(analyze, cancel)?))
     }
 
+    /// Run the query.
     fn collect(&self, py: Python<'_>) -> Result<PyTable> {
         let frame = self.frame.clone();
         work(py, move |cancel| Ok(frame.collect(cancel)?.table)).map(PyTable::from)
     }
 
+    /// As [`collect`][bowstring.Frame.collect], to be awaited; cancelling the task stops the query.
     fn collect_async<'py>(&self, py: Python<'py>) -> Result<Bound<'py, PyAny>> {
         let frame = self.frame.clone();
         work_async(py, move |cancel| Ok(frame.collect(cancel)?.table), PyTable::from)
@@ -172,14 +190,17 @@ impl PyFrame {
         arrow_out::stream_capsule(py, &self.frame.schema(), running, requested_schema)
     }
 
+    /// Run the query, and give the rows to pyarrow.
     fn to_pyarrow<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
         Bound::new(py, self.collect(py)?)?.call_method0(intern!(py, "to_pyarrow"))
     }
 
+    /// Run the query, and give the rows to polars.
     fn to_polars<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
         Bound::new(py, self.collect(py)?)?.call_method0(intern!(py, "to_polars"))
     }
 
+    /// Run the query, and give the rows to pandas.
     fn to_pandas<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
         Bound::new(py, self.collect(py)?)?.call_method0(intern!(py, "to_pandas"))
     }

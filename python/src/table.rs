@@ -16,7 +16,7 @@ use crate::{
     typed,
 };
 
-/// Rows in memory.
+/// Rows in memory, as Arrow record batches of one schema. Immutable; sharing it copies nothing.
 #[pyclass(module = "bowstring", name = "Table", frozen)]
 pub(crate) struct PyTable {
     pub(crate) table: Table,
@@ -42,36 +42,43 @@ impl PyTable {
         Ok(arrow_in::table(data)?.into())
     }
 
+    /// The number of rows.
     #[getter]
     fn num_rows(&self) -> usize {
         self.table.num_rows()
     }
 
+    /// The number of columns.
     #[getter]
     fn num_columns(&self) -> usize {
         self.table.schema().fields().len()
     }
 
+    /// The names of the columns, in order.
     #[getter]
     fn column_names(&self) -> Vec<&str> {
         self.names().collect()
     }
 
+    /// Bytes of the rows; of a shared buffer, only the part that belongs to them.
     #[getter]
     fn nbytes(&self) -> usize {
         self.table.num_bytes()
     }
 
+    /// Names, types, nullability and metadata of the columns.
     #[getter]
     fn schema(&self) -> Arro3Schema {
         self.table.schema().clone().into()
     }
 
+    /// The rows in the pieces in which they are held, in order; not copied.
     #[getter]
     fn batches(&self) -> Vec<Arro3RecordBatch> {
         self.table.batches().iter().map(|batch| batch.clone().into()).collect()
     }
 
+    /// One column; not copied.
     #[pyo3(signature = (name, /))]
     fn column(&self, name: &Bound<'_, PyAny>) -> Result<Arro3ChunkedArray> {
         let name = typed::one::<String>("name", name)?;
@@ -115,16 +122,19 @@ impl PyTable {
         arrow_out::stream_capsule(py, self.table.schema(), batches, requested_schema)
     }
 
+    /// As a pyarrow table; not copied. Needs pyarrow.
     fn to_pyarrow<'py>(slf: &Bound<'py, Self>) -> PyResult<Bound<'py, PyAny>> {
         let py = slf.py();
         py.import(intern!(py, "pyarrow"))?.call_method1(intern!(py, "table"), (slf,))
     }
 
+    /// As a polars frame; polars copies what it holds in another form. Needs polars.
     fn to_polars<'py>(slf: &Bound<'py, Self>) -> PyResult<Bound<'py, PyAny>> {
         let py = slf.py();
         py.import(intern!(py, "polars"))?.call_method1(intern!(py, "DataFrame"), (slf,))
     }
 
+    /// As a pandas frame, by pyarrow's conversion. Needs pandas and pyarrow.
     fn to_pandas<'py>(slf: &Bound<'py, Self>) -> PyResult<Bound<'py, PyAny>> {
         Self::to_pyarrow(slf)?.call_method0(intern!(slf.py(), "to_pandas"))
     }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 from pathlib import Path
 
 import polars as pl
@@ -151,3 +152,15 @@ async def test_collect_async() -> None:
     assert table.num_rows == 1
     with pytest.raises(bs.DataError):
         await bs.Frame(pa.table({"s": ["x"]})).select("cast(s AS bigint) AS i").collect_async()
+
+
+@pytest.mark.parametrize("cls", [bs.Frame, bs.Table])
+def test_help_begins_as_the_reference_does(cls: type) -> None:
+    stub = ast.parse(Path(bs.__file__).with_name("_bowstring.pyi").read_text(encoding="utf-8"))
+    (node,) = [node for node in stub.body if isinstance(node, ast.ClassDef) and node.name == cls.__name__]
+    members = [member for member in node.body if isinstance(member, ast.FunctionDef)]
+    documented = [(getattr(cls, member.name), ast.get_docstring(member)) for member in members]
+    documented = [(cls, ast.get_docstring(node)), *(pair for pair in documented if pair[1])]
+    assert len(documented) > 10
+    for found, expected in documented:
+        assert (found.__doc__ or "").split() == (expected or "").split("\n\n")[0].split()
