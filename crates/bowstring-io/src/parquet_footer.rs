@@ -66,6 +66,14 @@ pub(crate) fn read(mut file: &File, length: u64, path: &Path) -> Result<ParquetM
     if negative || metadata.file_metadata().num_rows() < 0 {
         return Err(malformed("its footer is corrupt: a length is negative".into()));
     }
+    // Every row has a value of every column, if only a null or an empty list.
+    let is_short = metadata
+        .row_groups()
+        .iter()
+        .any(|group| group.columns().iter().any(|chunk| chunk.num_values() < group.num_rows()));
+    if is_short {
+        return Err(malformed("its footer is corrupt: a row group has more rows than values".into()));
+    }
     Ok(metadata)
 }
 

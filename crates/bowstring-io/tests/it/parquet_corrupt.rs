@@ -6,11 +6,15 @@ use std::{path::Path, sync::LazyLock};
 use arrow::array::RecordBatch;
 use bowstring_core::{Diagnostic, ErrorKind, render};
 use bowstring_io::{Predicate, Result, Scan, parquet_metadata};
+use bytes::Bytes;
 use expect_test::{Expect, expect};
 use parquet::{
     arrow::ArrowWriter,
     basic::{Compression, Encoding, ZstdLevel},
-    file::properties::{WriterProperties, WriterVersion},
+    file::{
+        metadata::{ParquetMetaDataReader, ParquetMetaDataWriter},
+        properties::{WriterProperties, WriterVersion},
+    },
 };
 use proptest::prelude::*;
 
@@ -103,6 +107,23 @@ fn footers_that_cannot_be_are_malformed() {
         &with(&|bytes| bytes[end - 30..end - 8].fill(0xff)),
         expect![
             "data: `DIR/x.parquet` is not a valid parquet file: its footer is corrupt: it has a value of unknown type"
+        ],
+    );
+}
+
+#[test]
+fn rows_that_no_column_has_are_not_counted() {
+    let whole = small();
+    let metadata =
+        ParquetMetaDataReader::new().parse_and_finish(&Bytes::from(whole.clone())).expect("a footer");
+    let group = metadata.row_group(0).clone().into_builder().set_num_rows(68).build().expect("a row group");
+    let metadata = metadata.into_builder().set_row_groups(vec![group]).build();
+    let mut bytes = whole;
+    ParquetMetaDataWriter::new(&mut bytes, &metadata).finish().expect("written");
+    check(
+        &bytes,
+        expect![
+            "data: `DIR/x.parquet` is not a valid parquet file: its footer is corrupt: a row group has more rows than values"
         ],
     );
 }
