@@ -16,7 +16,7 @@ use crate::{
     hive,
     member::{self, Member},
     nested::{self, Wanted},
-    source, statistics,
+    parquet_text, source, statistics,
     stdin::Spooled,
 };
 
@@ -187,7 +187,12 @@ impl Dataset {
         let (scan, spooled) = (scan.clone(), self.spooled.clone());
         let batches = guarded(&path, format, || member.source.read(part, &own, cancel));
         let batches = batches.map_err(|error| Self::rename(&spooled, error))?;
+        let is_unchecked = member.source.as_parquet().is_some_and(parquet_text::is_unchecked);
         let adapted = batches.map(move |batch| {
+            let batch = batch.and_then(|batch| match is_unchecked {
+                true => parquet_text::check(member.source.path(), &batch).map(|()| batch),
+                false => Ok(batch),
+            });
             // The copy of standard input is kept while it is read.
             let batch = batch.map_err(|error| Self::rename(&spooled, error))?;
             member.adapt(&batch, &scan, &schema)

@@ -31,6 +31,7 @@ mod parquet_metadata;
 mod parquet_pages;
 mod parquet_read;
 mod parquet_stats;
+mod parquet_text;
 mod parquet_write;
 mod predicate;
 mod prune;

@@ -1,15 +1,21 @@
 //! Parquet files that are damaged: a typed error that names the file, never a panic, an abort, a hang or
 //! more memory than the file is worth.
 
-use std::{path::Path, sync::LazyLock};
+use std::{
+    path::Path,
+    sync::{Arc, LazyLock},
+};
 
-use arrow::array::RecordBatch;
+use arrow::{
+    array::{ArrayRef, BinaryArray, RecordBatch},
+    datatypes::{DataType, Field, Schema},
+};
 use bowstring_core::{Diagnostic, ErrorKind, render};
 use bowstring_io::{Predicate, Result, Scan, parquet_metadata};
 use bytes::Bytes;
 use expect_test::{Expect, expect};
 use parquet::{
-    arrow::ArrowWriter,
+    arrow::{ArrowWriter, add_encoded_arrow_schema_to_metadata, arrow_writer::ArrowWriterOptions},
     basic::{Compression, Encoding, ZstdLevel},
     file::{
         metadata::{ParquetMetaDataReader, ParquetMetaDataWriter},
@@ -125,6 +131,44 @@ fn rows_that_no_column_has_are_not_counted() {
         expect![
             "data: `DIR/x.parquet` is not a valid parquet file: its footer is corrupt: a row group has more rows than values"
         ],
+    );
+}
+
+/// A file whose own schema says bytes, and the Arrow schema that it holds says `claimed`.
+fn bytes_as(claimed: DataType, values: Vec<&[u8]>) -> Vec<u8> {
+    let bytes: ArrayRef = Arc::new(BinaryArray::from(values));
+    let batch = RecordBatch::try_from_iter([("kind", bytes)]).expect("a column");
+    let schema = Schema::new(vec![Field::new("kind", claimed, false)]);
+    let mut properties = WriterProperties::builder().build();
+    add_encoded_arrow_schema_to_metadata(&schema, &mut properties);
+    let options = ArrowWriterOptions::new().with_properties(properties).with_skip_arrow_metadata(true);
+    let mut writer =
+        ArrowWriter::try_new_with_options(Vec::new(), batch.schema(), options).expect("a writer");
+    writer.write(&batch).expect("rows");
+    writer.into_inner().expect("a footer")
+}
+
+/// An optimised decoder hands such bytes on, and a checked one panics: the error's words differ.
+#[test]
+fn bytes_are_not_taken_for_text() {
+    let folder = folder();
+    let path = folder.path().join("x.parquet");
+    let dictionary = DataType::Dictionary(Box::new(DataType::Int32), Box::new(DataType::Utf8));
+    for claimed in [DataType::Utf8, DataType::LargeUtf8, DataType::Utf8View, dictionary] {
+        std::fs::write(&path, bytes_as(claimed.clone(), vec![b"fine", b"\xff\xfe"])).expect("a file");
+        let error = read_all(&path).expect_err("bytes that are no text");
+        assert_eq!(error.kind(), ErrorKind::Data, "{claimed}");
+        assert!(render(&error).contains("x.parquet"), "{claimed}");
+    }
+    check(
+        &bytes_as(DataType::Utf8, vec![b"fine", "caf\u{e9}".as_bytes()]),
+        expect![[r#"
+            +------+
+            | kind |
+            +------+
+            | fine |
+            | café |
+            +------+"#]],
     );
 }
 
