@@ -2,7 +2,7 @@
 //!
 //! It checks that values are UTF-8 in columns that the file's own schema calls text. JSON, and bytes that
 //! are text only in the Arrow schema within the file, it hands on as they are, and dictionaries of them
-//! with values of another type than they claim.
+//! sometimes with values of another type than they claim.
 
 use std::path::Path;
 
@@ -10,17 +10,36 @@ use arrow::{
     array::{Array, RecordBatch},
     datatypes::DataType,
 };
-use parquet::basic::ConvertedType;
+use parquet::{basic::ConvertedType, schema::types::ColumnDescPtr};
 
-use crate::{IoError, Result, parquet_read::ParquetFile};
+use crate::{IoError, Result, parquet_read::ParquetFile, parquet_stats::Leaf, source::Source};
+
+/// That no column is a dictionary of such text: whether its values are given with the type that they claim
+/// would depend on the rows that are read together.
+pub(crate) fn check_schema(file: ParquetFile) -> Result<ParquetFile> {
+    let dictionary = unchecked(&file).find(|leaf| matches!(leaf.field.data_type(), DataType::Dictionary(..)));
+    if let Some(leaf) = dictionary {
+        let reason = format!(
+            "column `{}` is a dictionary of text in its Arrow schema, but no text in its own",
+            leaf.name
+        );
+        return Err(IoError::malformed(file.path(), "parquet", reason));
+    }
+    Ok(file)
+}
 
 /// Whether a column of the file is such text.
 pub(crate) fn is_unchecked(file: &ParquetFile) -> bool {
+    unchecked(file).next().is_some()
+}
+
+fn unchecked(file: &ParquetFile) -> impl Iterator<Item = &Leaf> {
     let columns = file.metadata().file_metadata().schema_descr().columns();
-    let mut leaves = file.leaves().iter().zip(columns);
-    leaves.any(|(leaf, column)| {
+    let leaves = file.leaves().iter().zip(columns);
+    let is_unchecked = |(leaf, column): (&'_ Leaf, &ColumnDescPtr)| {
         column.converted_type() != ConvertedType::UTF8 && is_text(leaf.field.data_type())
-    })
+    };
+    leaves.filter(move |pair| is_unchecked(*pair)).map(|(leaf, _)| leaf)
 }
 
 fn is_text(data_type: &DataType) -> bool {

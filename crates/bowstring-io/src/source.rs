@@ -8,7 +8,7 @@ use rayon::iter::{IntoParallelRefIterator, ParallelIterator};
 
 use crate::{
     Batches, Format, IoError, Part, ReadOptions, Result, Scan, Statistics, csv::CsvFile, guard::guarded,
-    ipc_read::IpcFile, json::JsonFile, nested::Wanted, parquet_read::ParquetFile,
+    ipc_read::IpcFile, json::JsonFile, nested::Wanted, parquet_read::ParquetFile, parquet_text,
 };
 
 /// A file that has been opened: its schema is known, its rows are not read yet. Columns in scans and
@@ -43,7 +43,10 @@ pub(crate) trait Source: Debug + Send + Sync {
 /// that are inferred.
 pub(crate) fn open(paths: &[&Path], format: Format, options: &ReadOptions) -> Result<Vec<Arc<dyn Source>>> {
     match format {
-        Format::Parquet => Ok(shared(each(paths, format, &ParquetFile::open)?)),
+        Format::Parquet => {
+            let open = |path: &Path| ParquetFile::open(path).and_then(parquet_text::check_schema);
+            Ok(shared(each(paths, format, &open)?))
+        }
         Format::Ipc => Ok(shared(each(paths, format, &IpcFile::open)?)),
         Format::Csv => Ok(shared(CsvFile::open_all(&options.csv, |open| each(paths, format, open))?)),
         Format::Json => Ok(shared(JsonFile::open_all(&options.json, |open| each(paths, format, open))?)),
