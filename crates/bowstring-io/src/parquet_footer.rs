@@ -66,13 +66,15 @@ pub(crate) fn read(mut file: &File, length: u64, path: &Path) -> Result<ParquetM
     if negative || metadata.file_metadata().num_rows() < 0 {
         return Err(malformed("its footer is corrupt: a length is negative".into()));
     }
-    // Every row has a value of every column, if only a null or an empty list.
-    let is_short = metadata
-        .row_groups()
-        .iter()
-        .any(|group| group.columns().iter().any(|chunk| chunk.num_values() < group.num_rows()));
-    if is_short {
-        return Err(malformed("its footer is corrupt: a row group has more rows than values".into()));
+    // Every row has one value of a column, if only a null, and at least one where values are repeated.
+    let differs = metadata.row_groups().iter().any(|group| {
+        group.columns().iter().any(|chunk| match chunk.column_descr().max_rep_level() {
+            0 => chunk.num_values() != group.num_rows(),
+            _ => chunk.num_values() < group.num_rows(),
+        })
+    });
+    if differs {
+        return Err(malformed("its footer is corrupt: a row group has other rows than values".into()));
     }
     Ok(metadata)
 }

@@ -118,20 +118,22 @@ fn footers_that_cannot_be_are_malformed() {
 }
 
 #[test]
-fn rows_that_no_column_has_are_not_counted() {
-    let whole = small();
-    let metadata =
-        ParquetMetaDataReader::new().parse_and_finish(&Bytes::from(whole.clone())).expect("a footer");
-    let group = metadata.row_group(0).clone().into_builder().set_num_rows(68).build().expect("a row group");
-    let metadata = metadata.into_builder().set_row_groups(vec![group]).build();
-    let mut bytes = whole;
-    ParquetMetaDataWriter::new(&mut bytes, &metadata).finish().expect("written");
-    check(
-        &bytes,
-        expect![
-            "data: `DIR/x.parquet` is not a valid parquet file: its footer is corrupt: a row group has more rows than values"
-        ],
-    );
+fn row_groups_that_claim_other_rows_than_their_columns_are_malformed() {
+    for rows in [2, 68] {
+        let mut bytes = small();
+        let metadata =
+            ParquetMetaDataReader::new().parse_and_finish(&Bytes::from(bytes.clone())).expect("a footer");
+        let group = metadata.row_group(0).clone().into_builder().set_num_rows(rows).build();
+        let groups = vec![group.expect("a row group")];
+        let metadata = metadata.into_builder().set_row_groups(groups).build();
+        ParquetMetaDataWriter::new(&mut bytes, &metadata).finish().expect("written");
+        check(
+            &bytes,
+            expect![
+                "data: `DIR/x.parquet` is not a valid parquet file: its footer is corrupt: a row group has other rows than values"
+            ],
+        );
+    }
 }
 
 /// A file whose own schema says bytes, and the Arrow schema that it holds says `claimed`.
