@@ -128,9 +128,31 @@ impl<'a> Walk<'a> {
         Err("a number is too long")
     }
 
-    /// A whole number.
+    /// A whole number of at most 32 bits: of a longer one, the decoder would take the last 32.
     pub(crate) fn signed(&mut self) -> Result<i64, &'static str> {
         let zigzag = self.unsigned()?;
+        if zigzag > u64::from(u32::MAX) {
+            return Err("a number is longer than its type");
+        }
         Ok((zigzag >> 1) as i64 ^ -((zigzag & 1) as i64))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(bytes: &[u8], expected: Result<i64, &'static str>) {
+        assert_eq!(Walk { left: bytes }.signed(), expected, "{bytes:x?}");
+    }
+
+    #[test]
+    fn numbers_of_more_than_32_bits_are_refused() {
+        check(&[0x01], Ok(-1));
+        check(&[0xfe, 0xff, 0xff, 0xff, 0x0f], Ok(i64::from(i32::MAX)));
+        check(&[0xff, 0xff, 0xff, 0xff, 0x0f], Ok(i64::from(i32::MIN)));
+        // A negative number, of which the last 32 bits are 2^31 - 1.
+        check(&[0xff, 0xff, 0xff, 0xff, 0x1f], Err("a number is longer than its type"));
+        check(&[0x80; 9], Err(TOO_SHORT));
     }
 }
