@@ -46,6 +46,7 @@ mod thrift;
 mod writer;
 
 pub use crate::{
+    compact::compacted,
     csv::CsvWriteOptions,
     dataset::Dataset,
     eager::{EagerOptions, read_table},

@@ -24,8 +24,7 @@ use parquet::{
 };
 
 use crate::{
-    Batches, ColumnStatistics, IoError, Part, Predicate, Result, Scan, Statistics,
-    compact::compacted,
+    Batches, ColumnStatistics, IoError, Part, Predicate, Result, Scan, Statistics, compacted,
     identity::Identity,
     nested::{self, Wanted},
     parquet_footer,

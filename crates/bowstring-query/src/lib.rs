@@ -6,6 +6,7 @@
 //! that brought it in, and nothing is read before a frame is run. `docs/guides/tables.md` lists where this SQL
 //! differs from DataFusion's own.
 
+mod compact_exec;
 mod dataset_exec;
 mod error;
 mod execute;
@@ -18,6 +19,7 @@ mod metrics;
 mod overflow;
 mod parse;
 mod pieces;
+mod pool;
 mod predicate;
 mod project;
 mod relate;

@@ -10,13 +10,14 @@ use bowstring_core::Cancel;
 use bowstring_io::{Dataset, Predicate};
 use datafusion::execution::TaskContext;
 use datafusion::execution::disk_manager::{DiskManagerBuilder, DiskManagerMode};
-use datafusion::execution::memory_pool::{FairSpillPool, MemoryPool, PeakRecordingPool, UnboundedMemoryPool};
+use datafusion::execution::memory_pool::{MemoryPool, PeakRecordingPool, UnboundedMemoryPool};
 use datafusion::execution::runtime_env::{RuntimeEnv, RuntimeEnvBuilder};
 use datafusion::execution::session_state::{SessionState, SessionStateBuilder};
 use datafusion::prelude::SessionConfig;
 use tokio::runtime::{Builder, Handle, Runtime};
 
 use crate::error::during;
+use crate::pool::Pool;
 use crate::{Frame, QueryError, Result, Selection, Table};
 
 /// How a session is set up.
@@ -239,9 +240,10 @@ fn start_runtime(threads: usize) -> Result<Runtime> {
 }
 
 fn state(options: &SessionOptions, threads: usize) -> Result<SessionState> {
+    let partitions = partitions(options, threads);
     let mut config = SessionConfig::new()
-        .with_target_partitions(threads)
-        .with_batch_size(batch_rows(options, threads))
+        .with_target_partitions(partitions)
+        .with_batch_size(batch_rows(options, partitions))
         .with_information_schema(false)
         .with_collect_statistics(true)
         // Rows keep the order of their file: a partition is a run of it, never a hand of cards.
@@ -257,11 +259,11 @@ fn state(options: &SessionOptions, threads: usize) -> Result<SessionState> {
     settings.execution.time_zone = Some("+00:00".to_owned());
     if let Some(memory) = options.memory {
         settings.optimizer.prefer_hash_join = false;
-        // What is set aside for merging must hold a batch of each spilled run: once the other operators
-        // have taken the rest of the memory, a merge that needs more cannot have it.
-        settings.execution.sort_spill_reservation_bytes = operator_share(memory, threads)
-            .saturating_mul(2)
-            .min(settings.execution.sort_spill_reservation_bytes);
+        // What is sorted at once comes out in pieces that share their texts, which each is said to hold.
+        settings.execution.sort_in_place_threshold_bytes = 0;
+        // Every sort sets it aside, also those that wait for others.
+        settings.execution.sort_spill_reservation_bytes =
+            (operator_share(memory, partitions) / 4).min(settings.execution.sort_spill_reservation_bytes);
     }
     Ok(SessionStateBuilder::new()
         .with_config(config)
@@ -272,23 +274,38 @@ fn state(options: &SessionOptions, threads: usize) -> Result<SessionState> {
         .build())
 }
 
-/// The bytes of the limit that each of eight operators on each thread could have.
-fn operator_share(memory: u64, threads: usize) -> usize {
-    usize::try_from(memory).unwrap_or(usize::MAX) / threads.saturating_mul(8)
+/// Into how many streams a query is cut. Under a tight limit of memory they are fewer than the threads,
+/// since each has operators of its own; but two at least, as joins of one stream do not spill.
+fn partitions(options: &SessionOptions, threads: usize) -> usize {
+    /// What a stream takes when its sorts and joins are to spill in pieces of a useful size.
+    const PARTITION_BYTES: u64 = 32 << 20;
+    match options.memory {
+        Some(memory) => threads.min(usize::try_from(memory / PARTITION_BYTES).unwrap_or(usize::MAX)).max(2),
+        None => threads,
+    }
 }
 
-fn batch_rows(options: &SessionOptions, threads: usize) -> usize {
-    /// What a row of a usual table takes.
-    const ROW_BYTES: usize = 512;
+/// The bytes of the limit that each of eight operators on each stream could have.
+fn operator_share(memory: u64, partitions: usize) -> usize {
+    usize::try_from(memory).unwrap_or(usize::MAX) / partitions.saturating_mul(8)
+}
+
+fn batch_rows(options: &SessionOptions, partitions: usize) -> usize {
+    /// What a row of a usual table takes, and that an operator holds some batches at once.
+    const ROW_BYTES: usize = 2048;
     /// Smaller batches cost more than they save.
     const LEAST_ROWS: usize = 256;
-    let fit = options.memory.map_or(usize::MAX, |memory| operator_share(memory, threads) / ROW_BYTES);
+    let fit = options.memory.map_or(usize::MAX, |memory| operator_share(memory, partitions) / ROW_BYTES);
     options.batch_rows.min(fit.max(LEAST_ROWS))
 }
 
+/// How many spilled runs are merged at once. Left alone, a merge takes as many as there is memory for, and
+/// with it what the operators beside it need.
+const MERGED_AT_ONCE: usize = 8;
+
 fn runtime_env(options: &SessionOptions) -> Result<Arc<RuntimeEnv>> {
     let pool: Arc<dyn MemoryPool> = match options.memory {
-        Some(bytes) => Arc::new(FairSpillPool::new(usize::try_from(bytes).unwrap_or(usize::MAX))),
+        Some(bytes) => Arc::new(Pool::new(usize::try_from(bytes).unwrap_or(usize::MAX))),
         None => Arc::new(UnboundedMemoryPool::default()),
     };
     let mode = match &options.spill_dir {
@@ -298,6 +315,7 @@ fn runtime_env(options: &SessionOptions) -> Result<Arc<RuntimeEnv>> {
     RuntimeEnvBuilder::new()
         .with_memory_pool(pool)
         .with_disk_manager_builder(DiskManagerBuilder::default().with_mode(mode))
+        .with_max_spill_merge_fan_in(MERGED_AT_ONCE)
         .build_arc()
         .map_err(during("starting a session"))
 }

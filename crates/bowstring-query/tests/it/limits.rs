@@ -1,9 +1,10 @@
 //! What happens when memory, time or the depth of a query run out?
 
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use arrow::array::{ArrayRef, AsArray, Int64Array, RecordBatch, StringArray};
+use arrow::array::{ArrayRef, AsArray, Int64Array, RecordBatch, StringArray, StringViewArray};
 use arrow::datatypes::{Int64Type, SchemaRef};
 use bowstring_core::{Cancel, Diagnostic, ErrorKind, render};
 use bowstring_query::{Frame, JoinKind, QueryError, Session, SessionOptions};
@@ -102,6 +103,72 @@ fn a_sort_for_many_first_rows_spills() {
     let found = session.sql(query, &[("t".to_owned(), frame(&session, &large()))]).expect("a frame");
     let found = rows(&found).expect("rows");
     assert_eq!(found.column(0).as_primitive::<Int64Type>().values(), &[9, 8, 7]);
+}
+
+/// Rows of a file in which texts share pages of a mebibyte.
+fn rows_with_views(folder: &Path) -> PathBuf {
+    const ROWS: i64 = 200_000;
+    let key = |n: i64| (n * 7_919) % ROWS;
+    let words = (0..ROWS).map(|n| format!("a word that is too long to stand in a view: {:>9}", key(n)));
+    let rows = batch(&[
+        ("key", Arc::new(Int64Array::from_iter_values((0..ROWS).map(key)))),
+        ("group", Arc::new(Int64Array::from_iter_values((0..ROWS).map(|n| n % 20_011)))),
+        ("word", Arc::new(StringViewArray::from_iter_values(words))),
+    ]);
+    let path = folder.join("views.parquet");
+    parquet(&path, &rows, 50_000);
+    path
+}
+
+/// The same rows within `limit` bytes as without a limit, and soon.
+fn check_file(limit: u64, query: &str) {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = rows_with_views(folder.path());
+    let run = |session: Session| {
+        let tables = [("t".to_owned(), session.scan(dataset(std::slice::from_ref(&path))).expect("a frame"))];
+        let frame = session.sql(query, &tables).expect("a frame");
+        let cancel = Cancel::new();
+        let late = cancel.clone();
+        std::thread::spawn(move || {
+            std::thread::sleep(Duration::from_secs(100));
+            late.cancel();
+        });
+        let table = frame.collect(&cancel).unwrap_or_else(|error| panic!("{}", render(&error))).table;
+        arrow::compute::concat_batches(table.schema(), table.batches()).expect("one batch")
+    };
+    let free = run(session_with(4, None));
+    for _ in 0..3 {
+        assert!(free == run(session_with(4, Some(limit))), "{query}");
+    }
+}
+
+#[test]
+fn texts_that_share_pages_do_not_fill_the_memory() {
+    check_file(16 << 20, "select word, key from t order by word desc");
+}
+
+#[test]
+fn sorts_and_joins_upon_one_another_leave_memory_for_one_another() {
+    check_file(
+        32 << 20,
+        "select a.word, b.word as other, c.key from t a join t b on a.key = b.key join t c on b.\"group\" = c.key \
+         where a.word <> c.word order by a.word, c.key",
+    );
+    check_file(
+        32 << 20,
+        "select key, r, row_number() over (order by key, word) as q from \
+         (select key, word, row_number() over (order by word, key) as r from t) order by q",
+    );
+}
+
+#[test]
+fn exchanges_that_spill_do_not_wait_for_one_another() {
+    check_file(
+        32 << 20,
+        "select \"group\", count(*) as n, max(k) as k from \
+         (select \"group\", word, max(key) as k from t group by \"group\", word) \
+         group by \"group\" order by \"group\"",
+    );
 }
 
 #[test]
