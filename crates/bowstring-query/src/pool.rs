@@ -4,7 +4,7 @@
 //! again when it merges what it holds in order to spill it, and has to find it. Operators that cannot spill, those
 //! merges among them, take what they need, first come first served, but leave a quarter to those that
 //! can. Exchanges and partial aggregations hand on what they hold when they are refused, and get
-//! something only while most of the memory is free.
+//! more than some batches only while most of the memory is free.
 
 use std::fmt::{Display, Formatter};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -14,11 +14,11 @@ use datafusion::execution::memory_pool::{
     MemoryConsumer, MemoryLimit, MemoryPool, MemoryReservation, human_readable_size,
 };
 
-/// The least share of a sort, unless the limit is small: some batches.
-const SORT: usize = 4 << 20;
+/// What every operator that can spill may have, unless the limit is small: some batches.
+const BATCHES: usize = 4 << 20;
 
-/// The least share of another operator, unless the limit is small: an aggregation of texts takes some
-/// mebibytes for each of its columns before its first group.
+/// The least share of an aggregation, unless the limit is small: it takes some mebibytes for each column
+/// of text before its first group.
 const GROUPS: usize = 8 << 20;
 
 /// A pool of `limit` bytes.
@@ -84,14 +84,13 @@ impl State {
     fn room(&self, limit: usize, reservation: &MemoryReservation) -> usize {
         let held = self.spillable.saturating_add(self.unspillable);
         let below = |most: usize| most.saturating_sub(held);
-        let share = |least: usize| {
-            let share = (limit / 8 * 3 / self.sharers.max(1)).max(least);
-            below(limit).min(share.saturating_sub(reservation.size()))
-        };
+        let up_to = |most: usize| below(limit).min(most.saturating_sub(reservation.size()));
+        let share = limit / 8 * 3 / self.sharers.max(1);
+        let some = BATCHES.min(limit / 8);
         match Kind::of(reservation.consumer()) {
-            Kind::Passing => below(limit / 4),
-            Kind::Sorting => share(SORT.min(limit / 8)),
-            Kind::Grouping => share(GROUPS.min(limit / 4)),
+            Kind::Passing => below(limit / 4).max(up_to(some)),
+            Kind::Sorting => up_to(share.max(some)),
+            Kind::Grouping => up_to(share.max(GROUPS.min(limit / 4))),
             Kind::Fixed if self.sharers == 0 => below(limit),
             Kind::Fixed => below(limit).min((limit - limit / 4).saturating_sub(self.unspillable)),
         }
@@ -196,7 +195,7 @@ mod tests {
         for sort in &sorts {
             sort.try_grow(150).expect("a share");
         }
-        assert_eq!(most(&exchange), 0, "an exchange has to pass on what it gets");
+        assert_eq!(most(&exchange), 100, "an exchange has to pass on most of what it gets");
         assert_eq!(most(&table), 500, "what is held is not to be had twice");
         assert_eq!(sorts.each_ref().map(MemoryReservation::free), [150, 150]);
         table.try_grow(600).expect("what is left");
