@@ -6,51 +6,52 @@
 //! about one in 2^b.
 
 use arrow::{
-    array::{ArrayRef, RecordBatch},
+    array::{Array, ArrayRef, BooleanArray, RecordBatch},
+    compute::prep_null_mask_filter,
     error::ArrowError,
 };
-use parquet::{
-    arrow::{
-        ProjectionMask,
-        arrow_reader::{ArrowPredicateFn, RowFilter},
-    },
-    file::metadata::{ParquetMetaData, RowGroupMetaData},
-};
+use parquet::file::metadata::{ParquetMetaData, RowGroupMetaData};
 
-use crate::{CompareOp, IoError, Predicate, Result, Scan, parquet_stats::Leaf};
+use crate::{CompareOp, Predicate, Result, Scan, parquet_stats::Leaf};
 
 /// Fewer than one row in 2^BITS has to match.
 const BITS: f64 = 5.0;
 
-/// Moves the scan's predicate into decoding, when the output has columns that the predicate does not read,
-/// and few rows are likely to match. `mask` is that of the leaves of the predicate's columns.
-pub(crate) fn row_filter(
-    scan: &mut Scan,
-    width: usize,
-    bits: impl Fn(usize) -> f64,
-    mask: impl Fn(&[usize]) -> ProjectionMask,
-) -> Option<RowFilter> {
-    let predicate = scan.predicate.as_ref()?;
-    let columns = predicate.columns();
-    let others = match &scan.projection {
-        Some(projection) => projection.iter().any(|column| columns.binary_search(column).is_err()),
-        None => columns.len() < width,
-    };
-    if !others || narrowing(&predicate.without_not(), &bits) < BITS {
-        return None;
+/// A predicate that is checked before the other columns are decoded.
+pub(crate) struct Late {
+    predicate: Predicate,
+    /// The columns that it reads, sorted.
+    pub(crate) columns: Vec<usize>,
+}
+
+impl Late {
+    /// Takes the scan's predicate, when the output has columns that the predicate does not read, and few
+    /// rows are likely to match.
+    pub(crate) fn of(scan: &mut Scan, width: usize, bits: impl Fn(usize) -> f64) -> Option<Self> {
+        let predicate = scan.predicate.as_ref()?;
+        let columns = predicate.columns();
+        let others = match &scan.projection {
+            Some(projection) => projection.iter().any(|column| columns.binary_search(column).is_err()),
+            None => columns.len() < width,
+        };
+        if !others || narrowing(&predicate.without_not(), &bits) < BITS {
+            return None;
+        }
+        Some(Self { predicate: scan.predicate.take()?, columns })
     }
-    let (predicate, mask) = (scan.predicate.take()?, mask(&columns));
-    let evaluate = move |batch: RecordBatch| {
+
+    /// Which rows of a batch of its columns match.
+    pub(crate) fn matching(&self, batch: &RecordBatch) -> Result<BooleanArray> {
         let column_at = |column| -> Result<ArrayRef> {
-            let at = columns.binary_search(&column).ok().and_then(|at| batch.columns().get(at));
+            let at = self.columns.binary_search(&column).ok().and_then(|at| batch.columns().get(at));
             at.cloned().ok_or_else(|| ArrowError::SchemaError(format!("column {column} was not read")).into())
         };
-        predicate.evaluate(batch.num_rows(), &column_at).map_err(|error| match error {
-            IoError::Arrow(error) => error,
-            error => ArrowError::ExternalError(Box::new(error)),
+        let matching = self.predicate.evaluate(batch.num_rows(), &column_at)?;
+        Ok(match matching.null_count() {
+            0 => matching,
+            _ => prep_null_mask_filter(&matching),
         })
-    };
-    Some(RowFilter::new(vec![Box::new(ArrowPredicateFn::new(mask, evaluate))]))
+    }
 }
 
 /// An estimate of the binary logarithm of how many rows there are for each that matches.

@@ -1,9 +1,9 @@
 //! How do the bytes of pages get from the file to the decoder?
 //!
 //! Column chunks are read in windows of a mebibyte, in which pages are slices; of pages that are skipped
-//! no more than the beginning is read, or nothing, when there is a page index. Page headers that claim more than their column
-//! chunk can hold are refused before the decoder asks for memory by them. What a page claims in its own
-//! compressed bytes, as the delta encodings of text do, the decoder alone can tell.
+//! no more than the beginning is read, or nothing, when there is a page index. Page headers that claim
+//! more than their column chunk can hold are refused before the decoder asks for memory by them; what
+//! pages claim once they are decompressed is checked later.
 
 use std::{
     collections::HashSet,

@@ -11,15 +11,15 @@ use std::{
     sync::{Arc, OnceLock, PoisonError},
 };
 
-use arrow::{datatypes::SchemaRef, error::ArrowError};
+use arrow::{array::RecordBatch, datatypes::SchemaRef, error::ArrowError};
 use bowstring_core::Cancel;
 use parquet::{
     arrow::{
-        ProjectionMask,
-        arrow_reader::{
-            ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReaderBuilder, RowSelection,
-        },
+        FieldLevels, ProjectionMask,
+        arrow_reader::{ArrowReaderMetadata, ArrowReaderOptions, RowSelection},
+        parquet_to_arrow_field_levels,
     },
+    errors::ParquetError,
     file::metadata::{PageIndexPolicy, ParquetMetaData, ParquetMetaDataReader, RowGroupMetaData},
 };
 
@@ -28,7 +28,8 @@ use crate::{
     identity::Identity,
     nested::{self, Wanted},
     parquet_footer,
-    parquet_late::{bits_of, row_filter},
+    parquet_groups::Groups,
+    parquet_late::{Late, bits_of},
     parquet_pages::{Failure, Pages},
     parquet_stats::{self, Leaf},
     prune::may_match,
@@ -217,6 +218,13 @@ impl ParquetFile {
         read.map(|(leaf, _)| leaf.index)
     }
 
+    /// How some columns, which are sorted, are made from their leaves.
+    fn levels(&self, columns: &[usize]) -> std::result::Result<FieldLevels, ParquetError> {
+        let schema = self.metadata().file_metadata().schema_descr();
+        let mask = ProjectionMask::leaves(schema, self.read_leaves(columns));
+        parquet_to_arrow_field_levels(schema, mask, Some(self.metadata.schema().fields()))
+    }
+
     /// The metadata with the page index, when the file has one.
     fn with_page_index(&self, file: &File) -> Option<&ArrowReaderMetadata> {
         let load = || {
@@ -347,32 +355,40 @@ impl Source for ParquetFile {
         let metadata = indexed.filter(|_| selection.is_some()).unwrap_or(&self.metadata).clone();
         let columns = scan.needed(self.schema().fields().len()).read;
         let leaves: Vec<usize> = self.read_leaves(&columns).collect();
-        let pages = Pages::new(file, self.length(), metadata.metadata(), &groups, &leaves);
+        let pages = Arc::new(Pages::new(file, self.length(), metadata.metadata(), &groups, &leaves));
         let failure = pages.failure();
-        let mut builder = ParquetRecordBatchReaderBuilder::new_with_metadata(pages, metadata)
-            .with_batch_size(scan.batch_rows)
-            .with_row_groups(groups.clone());
-        if let Some(selection) = selection {
-            builder = builder.with_row_selection(selection);
-        }
-        let mut scan = scan.clone();
-        let mask =
-            |columns: &[usize]| ProjectionMask::leaves(builder.parquet_schema(), self.read_leaves(columns));
-        let bits = |column| self.leaf(column).map_or(0.0, |leaf| bits_of(self.metadata(), &groups, leaf));
-        let filtered = scan.predicate.is_some();
-        if let Some(filter) = row_filter(&mut scan, self.schema().fields().len(), bits, mask) {
-            builder = builder.with_row_filter(filter);
-            if let Some(limit) = scan.limit {
-                builder = builder.with_limit(limit);
-            }
-        }
-        let needed = scan.needed(self.schema().fields().len());
-        let mask = ProjectionMask::leaves(builder.parquet_schema(), self.read_leaves(&needed.read));
         let path = self.path.clone();
-        let reader = builder.with_projection(mask).build().map_err(|error| IoError::parquet(&path, error))?;
-        let batches = reader.map(move |batch| batch.map_err(|error| failed(&path, &failure, &error)));
-        let finished = needed.finish(batches, &scan, cancel);
-        if !filtered {
+        let groups = Groups { pages, metadata: Arc::clone(metadata.metadata()), groups };
+        let rows = |columns: &[usize], selection| {
+            let levels = self.levels(columns)?;
+            let batches = groups.read(&levels, scan.batch_rows, selection)?;
+            let (path, failure) = (path.clone(), Arc::clone(&failure));
+            Ok(batches.map(move |batch| batch.map_err(|error| failed(&path, &failure, &error))))
+        };
+        let rows = |columns: &[usize], selection| {
+            rows(columns, selection).map_err(|error| IoError::parquet(&self.path, error))
+        };
+        let (mut left, mut selection) = (scan.clone(), selection);
+        let width = self.schema().fields().len();
+        let bits =
+            |column| self.leaf(column).map_or(0.0, |leaf| bits_of(self.metadata(), &groups.groups, leaf));
+        if let Some(late) = Late::of(&mut left, width, bits) {
+            let matching = |batch: Result<RecordBatch>| {
+                cancel.check()?;
+                late.matching(&batch?)
+            };
+            let matching: Vec<_> =
+                rows(&late.columns, selection.clone())?.map(matching).collect::<Result<_>>()?;
+            let matching = RowSelection::from_filters(&matching);
+            selection = Some(match selection {
+                Some(selection) => selection.and_then(&matching),
+                None => matching,
+            });
+        }
+        let needed = left.needed(width);
+        let batches = rows(&needed.read, selection)?;
+        let finished = needed.finish(batches, &left, cancel);
+        if scan.predicate.is_none() {
             return Ok(finished);
         }
         Ok(Box::new(finished.map(|batch| batch.and_then(compacted))))

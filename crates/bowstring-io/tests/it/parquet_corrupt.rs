@@ -7,7 +7,7 @@ use std::{
 };
 
 use arrow::{
-    array::{ArrayRef, BinaryArray, RecordBatch},
+    array::{ArrayRef, BinaryArray, RecordBatch, StringArray},
     datatypes::{DataType, Field, Schema},
 };
 use bowstring_core::{Diagnostic, ErrorKind, render};
@@ -235,6 +235,58 @@ fn pages_with_a_checksum_are_checked() {
     check_checksum("checksums-2.parquet");
 }
 
+#[test]
+fn pages_with_more_lengths_than_values_are_malformed() {
+    let words = StringArray::from_iter_values((0..20_000).map(|n| n.to_string()));
+    let batch = RecordBatch::try_from_iter([("word", Arc::new(words) as ArrayRef)]).expect("a batch");
+    for encoding in [Encoding::DELTA_LENGTH_BYTE_ARRAY, Encoding::DELTA_BYTE_ARRAY] {
+        for version in [WriterVersion::PARQUET_1_0, WriterVersion::PARQUET_2_0] {
+            let properties = WriterProperties::builder()
+                .set_writer_version(version)
+                .set_compression(Compression::SNAPPY)
+                .set_dictionary_enabled(false)
+                .set_encoding(encoding)
+                .build();
+            let mut bytes = bytes_of(&batch, properties);
+            // Blocks of 128 in four parts, 20,000 numbers; snappy leaves what it sees first as it is.
+            let header = [0x80, 0x01, 0x04, 0xa0, 0x9c, 0x01];
+            let at = bytes.windows(6).position(|window| window == header).expect("a header");
+            bytes[at + 3..at + 6].copy_from_slice(&[0xa1, 0x9c, 0x01]);
+            check(
+                &bytes,
+                expect![
+                    "data: `DIR/x.parquet` is not a valid parquet file: a page is corrupt: it has more lengths than values"
+                ],
+            );
+        }
+    }
+}
+
+/// How many rows there are is told by the pages' levels, too.
+#[test]
+fn rows_are_as_many_as_the_footer_says() {
+    let more = std::fs::read("tests/fixtures/one-row-more.parquet").expect("a fixture");
+    check(
+        &more,
+        expect![
+            "data: `DIR/x.parquet` is not a valid parquet file: its pages have more rows than its footer says"
+        ],
+    );
+    let batch = varied(0, 3).project(&[0]).expect("a column");
+    let properties = WriterProperties::builder().set_dictionary_enabled(false).build();
+    let mut fewer = bytes_of(&batch, properties);
+    // In a page header: the structure of a data page, which begins with twice the number of values.
+    let header = [0x2c, 0x15, 0x06];
+    let at = fewer.windows(3).position(|window| window == header).expect("a header");
+    fewer[at + 2] = 0x04;
+    check(
+        &fewer,
+        expect![
+            "data: `DIR/x.parquet` is not a valid parquet file: its pages have fewer rows than its footer says"
+        ],
+    );
+}
+
 /// Files of both page versions, with and without compression and dictionaries.
 fn original(which: usize) -> &'static [u8] {
     static FILES: LazyLock<Vec<Vec<u8>>> = LazyLock::new(|| {
@@ -251,10 +303,7 @@ fn original(which: usize) -> &'static [u8] {
                         .set_max_row_group_row_count(Some(20))
                         .set_data_page_row_count_limit(10)
                         .set_write_batch_size(5)
-                        // The delta encodings of text ask for address space by a number within the page.
-                        .set_column_encoding("text".into(), Encoding::PLAIN)
-                        .set_column_encoding("kind".into(), Encoding::PLAIN)
-                        .set_column_encoding("point.text".into(), Encoding::PLAIN)
+                        .set_column_encoding("text".into(), Encoding::DELTA_LENGTH_BYTE_ARRAY)
                         .build();
                     files.push(bytes_of(&varied(0, 40), properties));
                 }
