@@ -45,11 +45,28 @@ def test_there_are_all_queries() -> None:
 def test_query(path: Path, data: Path, duck: duckdb.DuckDBPyConnection) -> None:
     query = path.read_text()
     frames = {name: bs.scan_parquet(data / f"{name}.parquet") for name in TABLES}
-    found, expected = rows(bs.sql(query, **frames).to_pyarrow()), rows(duck.sql(query).to_arrow_table())
+    check(bs.sql(query, **frames).to_pyarrow(), duck.sql(query).to_arrow_table())
+
+
+@pytest.mark.parametrize("path", QUERIES, ids=lambda path: path.stem)
+def test_query_in_little_memory(path: Path, data: Path, duck: duckdb.DuckDBPyConnection) -> None:
+    """In a small part of what the tables take in memory."""
+    query = path.read_text()
+    workflow = bs.Workflow("tpch")
+    for name in TABLES:
+        workflow.step(name, "read", {"path": data / f"{name}.parquet"})
+    workflow.step("answer", "sql", {"query": query})
+    answer = workflow.run(memory="16MiB", keep=["answer"]).output("answer")
+    assert isinstance(answer, bs.Table)
+    check(answer.to_pyarrow(), duck.sql(query).to_arrow_table())
+
+
+def check(mine: pa.Table, theirs: pa.Table) -> None:
+    found, expected = rows(mine), rows(theirs)
     assert expected, "a query without an answer would prove nothing"
     assert len(found) == len(expected)
-    for mine, theirs in zip(found, expected, strict=True):
-        assert all(map(same, mine, theirs)), f"{mine}, not {theirs}"
+    for own, other in zip(found, expected, strict=True):
+        assert all(map(same, own, other)), f"{own}, not {other}"
 
 
 def rows(table: pa.Table) -> list[tuple[object, ...]]:

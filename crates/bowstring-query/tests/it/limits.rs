@@ -150,12 +150,12 @@ fn texts_that_share_pages_do_not_fill_the_memory() {
 #[test]
 fn sorts_and_joins_upon_one_another_leave_memory_for_one_another() {
     check_file(
-        32 << 20,
+        24 << 20,
         "select a.word, b.word as other, c.key from t a join t b on a.key = b.key join t c on b.\"group\" = c.key \
          where a.word <> c.word order by a.word, c.key",
     );
     check_file(
-        32 << 20,
+        24 << 20,
         "select key, r, row_number() over (order by key, word) as q from \
          (select key, word, row_number() over (order by word, key) as r from t) order by q",
     );
