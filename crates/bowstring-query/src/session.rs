@@ -26,7 +26,8 @@ pub struct SessionOptions {
     /// Threads that queries share; 0 for as many as the machine has.
     pub threads: usize,
     /// Most bytes that the operators of all queries may hold at once: sorts, joins and aggregations
-    /// spill to disk beyond it. No limit when `None`. The result itself does not count.
+    /// spill to disk beyond it. Each stream of a query needs some 16 MiB for that; under a tight limit
+    /// there are fewer streams than threads. No limit when `None`. The result itself does not count.
     pub memory: Option<u64>,
     /// Where to spill; the system's temporary folder when `None`.
     pub spill_dir: Option<PathBuf>,
