@@ -1,5 +1,7 @@
 //! What is a workflow document to Python, and how is it checked, planned and run?
 
+use std::time::Duration;
+
 use bowstring::{
     Cancel, Engine, EngineOptions,
     io::IoError,
@@ -47,9 +49,20 @@ impl Running {
             observers: self.observers,
             ..RunOptions::default()
         };
-        Ok(engine.run(&workflow, options)?)
+        let finished = engine.run(&workflow, options);
+        if self.memory.is_some() && cancel.is_cancelled() {
+            // The process may end now, and what was spilled would be left. A thread of the runtime's may
+            // not wait for it, one of its own may.
+            std::thread::scope(|scope| {
+                scope.spawn(|| engine.session().close(STOP));
+            });
+        }
+        Ok(finished?)
     }
 }
+
+/// The longest wait for queries that were cancelled: they notice at their next batch.
+const STOP: Duration = Duration::from_secs(2);
 
 /// The engine of the process, or one with a memory limit of its own, with the steps that are
 /// registered now.

@@ -76,6 +76,38 @@ def test_ctrl_c_ends_a_long_call(call: str) -> None:
     assert time.monotonic() - begin < 30
 
 
+def test_ctrl_c_leaves_no_spilled_data(tmp_path: Path) -> None:
+    done = python(
+        f"""
+        import os, pathlib, threading, time
+        os.environ["TMPDIR"] = {str(tmp_path)!r}
+        import pyarrow as pa
+        import bowstring as bs
+
+        @bs.step("numbers")
+        def numbers() -> pa.Table:
+            return pa.table({{"i": range(3_000_000)}})
+
+        workflow = bs.Workflow("sorted").step("n", "numbers")
+        ranked = "SELECT row_number() OVER (ORDER BY i % 9973, i) AS r FROM n"
+        few = "SELECT i FROM n LIMIT 10000"
+        query = "SELECT sum(a.i * b.r % 7) AS s FROM (" + few + ") AS a CROSS JOIN (" + ranked + ") AS b"
+        workflow.step("sort", "sql", {{"query": query}})
+
+        def wait_for_files():
+            while not any(path.is_file() for path in pathlib.Path({str(tmp_path)!r}).rglob("*")):
+                time.sleep(0.01)
+            print("ready", flush=True)
+
+        threading.Thread(target=wait_for_files, daemon=True).start()
+        workflow.run(memory="16MiB")
+        """,
+        stop=signal.SIGINT,
+    )
+    assert done.stderr.rstrip().endswith("KeyboardInterrupt"), done
+    assert not list(tmp_path.iterdir())
+
+
 def test_a_second_ctrl_c_does_not_wait() -> None:
     done = python(
         """

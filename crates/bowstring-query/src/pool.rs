@@ -1,10 +1,10 @@
 //! Who may have how much of a query's limit of memory?
 //!
-//! Operators that spill when they are refused share three eighths alike: a sort takes more than as much
-//! again when it merges what it holds in order to spill it, and has to find it. Operators that cannot spill, those
-//! merges among them, take what they need, first come first served, but leave a quarter to those that
-//! can. Exchanges and partial aggregations hand on what they hold when they are refused, and get
-//! more than some batches only while most of the memory is free.
+//! Operators that spill when they are refused share three eighths alike; a sort has half a share, because
+//! it takes up to four times as much again when it merges what it holds in order to spill it, and has to
+//! find it. Operators that cannot spill, those merges among them, take what they need, first come first
+//! served, but leave a quarter to those that can. Exchanges and partial aggregations hand on what they hold
+//! when they are refused, and get more than some batches only while most of the memory is free.
 
 use std::fmt::{Display, Formatter};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -89,7 +89,7 @@ impl State {
         let some = BATCHES.min(limit / 8);
         match Kind::of(reservation.consumer()) {
             Kind::Passing => below(limit / 4).max(up_to(some)),
-            Kind::Sorting => up_to(share.max(some)),
+            Kind::Sorting => up_to((share / 2).max(some / 2)),
             Kind::Grouping => up_to(share.max(GROUPS.min(limit / 4))),
             Kind::Fixed if self.sharers == 0 => below(limit),
             Kind::Fixed => below(limit).min((limit - limit / 4).saturating_sub(self.unspillable)),
@@ -188,21 +188,25 @@ mod tests {
         assert_eq!(most(&table), 800, "alone it may have all");
         let sorts = [1, 2].map(|_| register(&pool, "ExternalSorter[0]", true));
         assert_eq!(most(&table), 600, "a quarter is kept for those that share");
-        assert_eq!(sorts.each_ref().map(most), [150, 150], "they share three eighths alike");
+        assert_eq!(sorts.each_ref().map(most), [75, 75], "they share alike");
+        let aggregation = register(&pool, "FinalHashAggregateStream[0]", true);
+        assert_eq!(most(&aggregation), 200, "a quarter at least is for an aggregation");
+        assert_eq!(sorts.each_ref().map(most), [50, 50], "a third has come");
+        drop(aggregation);
         let exchange = register(&pool, "RepartitionExec[0]", true);
-        assert_eq!(sorts.each_ref().map(most), [150, 150], "exchanges take no share");
+        assert_eq!(sorts.each_ref().map(most), [75, 75], "exchanges take no share");
         assert_eq!(most(&exchange), 200);
         for sort in &sorts {
-            sort.try_grow(150).expect("a share");
+            sort.try_grow(75).expect("a share");
         }
         assert_eq!(most(&exchange), 100, "an exchange has to pass on most of what it gets");
-        assert_eq!(most(&table), 500, "what is held is not to be had twice");
-        assert_eq!(sorts.each_ref().map(MemoryReservation::free), [150, 150]);
+        assert_eq!(most(&table), 600, "what is held is not to be had twice");
+        assert_eq!(sorts.each_ref().map(MemoryReservation::free), [75, 75]);
         table.try_grow(600).expect("what is left");
-        assert_eq!(sorts.each_ref().map(most), [150, 150]);
+        assert_eq!(sorts.each_ref().map(most), [75, 75]);
         let [first, second] = sorts;
         drop((second, table));
-        assert_eq!(most(&first), 300, "those that are done leave their share");
+        assert_eq!(most(&first), 150, "those that are done leave their share");
         assert_eq!(pool.reserved(), 0);
     }
 
