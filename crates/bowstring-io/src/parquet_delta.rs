@@ -6,7 +6,7 @@
 
 use parquet::{basic::Encoding, column::page::Page, schema::types::ColumnDescriptor};
 
-const TOO_SHORT: &str = "it ends too early";
+use crate::thrift::{TOO_SHORT, Walk};
 
 /// That the page has no more lengths than values.
 pub(crate) fn check(page: &Page, column: &ColumnDescriptor) -> Result<(), &'static str> {
@@ -20,9 +20,9 @@ pub(crate) fn check(page: &Page, column: &ColumnDescriptor) -> Result<(), &'stat
         Encoding::DELTA_BYTE_ARRAY => 2,
         _ => return Ok(()),
     };
-    let mut left = after_levels(page, column)?;
+    let mut walk = after_levels(page, column)?;
     for _ in 0..streams {
-        if lengths(&mut left)? > u64::from(page.num_values()) {
+        if lengths(&mut walk)? > u64::from(page.num_values()) {
             return Err("it has more lengths than values");
         }
     }
@@ -30,78 +30,54 @@ pub(crate) fn check(page: &Page, column: &ColumnDescriptor) -> Result<(), &'stat
 }
 
 /// The values of a data page, after its levels.
-fn after_levels<'p>(page: &'p Page, column: &ColumnDescriptor) -> Result<&'p [u8], &'static str> {
+fn after_levels<'p>(page: &'p Page, column: &ColumnDescriptor) -> Result<Walk<'p>, &'static str> {
+    let mut walk = Walk { left: page.buffer() };
     match page {
-        Page::DataPage { buf, num_values, def_level_encoding, rep_level_encoding, .. } => {
+        Page::DataPage { num_values, def_level_encoding, rep_level_encoding, .. } => {
             let levels =
                 [(column.max_rep_level(), rep_level_encoding), (column.max_def_level(), def_level_encoding)];
-            let mut left = &buf[..];
             for (most, encoding) in levels.into_iter().filter(|(most, _)| *most > 0) {
                 let bytes = match encoding {
-                    Encoding::RLE => u32::from_le_bytes(*take_array(&mut left)?) as usize,
+                    Encoding::RLE => {
+                        4 + u64::from(u32::from_le_bytes(*walk.left.first_chunk().ok_or(TOO_SHORT)?))
+                    }
                     // Packed, as old writers did, in as many bits as the greatest level has.
-                    _ => (*num_values as usize * (16 - most.leading_zeros() as usize)).div_ceil(8),
+                    _ => (u64::from(*num_values) * u64::from(16 - most.leading_zeros())).div_ceil(8),
                 };
-                take(&mut left, bytes)?;
+                walk.skip(bytes)?;
             }
-            Ok(left)
         }
-        Page::DataPageV2 { buf, def_levels_byte_len, rep_levels_byte_len, .. } => {
-            let mut left = &buf[..];
-            take(&mut left, *rep_levels_byte_len as usize)?;
-            take(&mut left, *def_levels_byte_len as usize)?;
-            Ok(left)
+        Page::DataPageV2 { def_levels_byte_len, rep_levels_byte_len, .. } => {
+            walk.skip(u64::from(*rep_levels_byte_len) + u64::from(*def_levels_byte_len))?;
         }
-        Page::DictionaryPage { buf, .. } => Ok(buf),
+        Page::DictionaryPage { .. } => {}
     }
+    Ok(walk)
 }
 
 /// Walks over numbers in the DELTA_BINARY_PACKED encoding, and says how many there are.
-fn lengths(left: &mut &[u8]) -> Result<u64, &'static str> {
-    let (block, miniblocks, count) = (number(left)?, number(left)?, number(left)?);
-    let _first = number(left)?;
+fn lengths(walk: &mut Walk<'_>) -> Result<u64, &'static str> {
+    let (block, miniblocks, count) = (walk.unsigned()?, walk.unsigned()?, walk.unsigned()?);
+    let _first = walk.unsigned()?;
     let width = block.checked_div(miniblocks).ok_or("its blocks have no parts")?;
     // The first number stands in the header.
     let mut after = count.saturating_sub(1);
+    if width == 0 && after > 0 {
+        return Err("its blocks are empty");
+    }
     while after > 0 {
-        let _least = number(left)?;
-        let bits = take(left, usize::try_from(miniblocks).map_err(|_| TOO_SHORT)?)?;
-        for bits in bits {
+        let _least = walk.unsigned()?;
+        let widths = walk.left;
+        walk.skip(miniblocks)?;
+        for bits in widths.iter().take(widths.len() - walk.left.len()) {
             // Those after the last number have no bytes.
             if after > 0 {
-                let bytes = width.checked_mul(u64::from(*bits)).ok_or(TOO_SHORT)? / 8;
-                take(left, usize::try_from(bytes).map_err(|_| TOO_SHORT)?)?;
+                walk.skip(width.checked_mul(u64::from(*bits)).ok_or(TOO_SHORT)? / 8)?;
             }
             after = after.saturating_sub(width);
         }
-        if width == 0 {
-            return Err("its blocks are empty");
-        }
     }
     Ok(count)
-}
-
-/// A number in groups of seven bits, the least significant first.
-fn number(left: &mut &[u8]) -> Result<u64, &'static str> {
-    let mut number = 0;
-    for shift in (0..64).step_by(7) {
-        let [byte] = *take_array(left)?;
-        number |= u64::from(byte & 0x7f) << shift;
-        if byte & 0x80 == 0 {
-            return Ok(number);
-        }
-    }
-    Err("it has a number that is too long")
-}
-
-fn take<'a>(left: &mut &'a [u8], bytes: usize) -> Result<&'a [u8], &'static str> {
-    left.split_off(..bytes).ok_or(TOO_SHORT)
-}
-
-fn take_array<'a, const N: usize>(left: &mut &'a [u8]) -> Result<&'a [u8; N], &'static str> {
-    let (array, rest) = left.split_first_chunk().ok_or(TOO_SHORT)?;
-    *left = rest;
-    Ok(array)
 }
 
 #[cfg(test)]
@@ -149,7 +125,7 @@ mod tests {
         assert_eq!(one(&[11], &block), Err("it has more lengths than values"));
         assert_eq!(one(&[1], &[]), Ok(()), "the only number stands in the header");
         assert_eq!(one(&[0xff, 0xff, 0xff, 0xff, 0x0f], &block), Err(TOO_SHORT));
-        assert_eq!(one(&[0xff; 11], &[]), Err("it has a number that is too long"));
+        assert_eq!(one(&[0xff; 11], &[]), Err("a number is too long"));
         // As many as fit 64 bits, all of them the same, in one block of no bytes.
         let wide = [&[0xff; 9][..], &[0x01, 1], &[0xff; 9], &[0x01, 0, 0, 0]].concat();
         assert_eq!(

@@ -110,13 +110,15 @@ impl<'a> Walk<'a> {
         Ok(*first)
     }
 
-    fn skip(&mut self, count: u64) -> Result<(), &'static str> {
+    /// Leaves out some bytes.
+    pub(crate) fn skip(&mut self, count: u64) -> Result<(), &'static str> {
         let count = usize::try_from(count).map_err(|_| "a value is too long")?;
         self.left = self.left.get(count..).ok_or(TOO_SHORT)?;
         Ok(())
     }
 
-    fn unsigned(&mut self) -> Result<u64, &'static str> {
+    /// A number in groups of seven bits, the least significant first.
+    pub(crate) fn unsigned(&mut self) -> Result<u64, &'static str> {
         let mut number = 0u64;
         for shift in (0..64).step_by(7) {
             let byte = self.byte()?;
