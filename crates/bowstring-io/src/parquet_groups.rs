@@ -42,32 +42,23 @@ impl Groups {
         // A decoder makes room for a whole batch.
         let batch_rows = batch_rows.min(total.max(1));
         let mut batches =
-            ParquetRecordBatchReader::try_new_with_row_groups(columns, self, batch_rows, selection)?.fuse();
+            ParquetRecordBatchReader::try_new_with_row_groups(columns, self, batch_rows, selection)?;
         let mut done = false;
         Ok(std::iter::from_fn(move || {
             if done {
                 return None;
             }
-            let next = batches.next();
-            let rows = match &next {
-                Some(Ok(batch)) => Some(batch.num_rows()),
-                Some(Err(_)) => None,
-                None => (left > 0).then_some(0),
+            let next = match batches.next() {
+                Some(Ok(batch)) if batch.num_rows() > left => Some(Err(counted("more"))),
+                Some(Ok(batch)) => {
+                    left -= batch.num_rows();
+                    Some(Ok(batch))
+                }
+                None if left > 0 => Some(Err(counted("fewer"))),
+                other => other,
             };
             done = !matches!(next, Some(Ok(_)));
-            match rows {
-                // The end, too early.
-                Some(0) if done => Some(Err(counted("fewer"))),
-                Some(rows) if rows > left => {
-                    done = true;
-                    Some(Err(counted("more")))
-                }
-                Some(rows) => {
-                    left -= rows;
-                    next
-                }
-                None => next,
-            }
+            next
         }))
     }
 }
@@ -107,7 +98,7 @@ impl ColumnChunks {
         let metadata = &self.of.metadata;
         let group = metadata.row_groups().get(index).ok_or_else(absent)?;
         let chunk = group.columns().get(self.column).ok_or_else(absent)?;
-        let known = metadata.offset_index().and_then(|index_| index_.get(index)?.get(self.column));
+        let known = metadata.offset_index().and_then(|all| all.get(index)?.get(self.column));
         let locations = known.map(|known| known.page_locations().clone());
         let rows = usize::try_from(group.num_rows()).map_err(|_| absent())?;
         let pages = SerializedPageReader::new(Arc::clone(&self.of.pages), chunk, rows, locations)?;
