@@ -16,6 +16,8 @@ use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
 use datafusion::physical_plan::{DisplayAs, DisplayFormatType, ExecutionPlan, PlanProperties};
 use futures::TryStreamExt;
 
+use crate::dataset_exec::fault;
+
 /// Its input's batches, each holding little more than it shows.
 #[derive(Debug)]
 pub(crate) struct CompactExec(Arc<dyn ExecutionPlan>);
@@ -67,9 +69,8 @@ impl ExecutionPlan for CompactExec {
     }
 
     fn execute(&self, partition: usize, context: Arc<TaskContext>) -> Result<SendableRecordBatchStream> {
-        let batches = self.0.execute(partition, context)?.and_then(async |batch| {
-            bowstring_io::compacted(batch).map_err(|error| DataFusionError::External(Box::new(error)))
-        });
+        let batches = self.0.execute(partition, context)?;
+        let batches = batches.and_then(async |batch| bowstring_io::compacted(batch).map_err(fault));
         Ok(Box::pin(RecordBatchStreamAdapter::new(self.schema(), batches)))
     }
 }

@@ -103,7 +103,8 @@ fn balance(parts: Vec<Part>, threads: usize) -> Vec<Vec<Part>> {
     runs
 }
 
-fn fault(error: IoError) -> DataFusionError {
+/// An error of a reader, as it goes through a plan.
+pub(crate) fn fault(error: IoError) -> DataFusionError {
     DataFusionError::External(Box::new(IoFault(Arc::new(error))))
 }
 
