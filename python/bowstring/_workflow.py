@@ -212,8 +212,9 @@ class Workflow:
         return _bowstring.Document.of(self._source) if isinstance(self._source, dict) else self._source
 
 
-def _wrong(name: str, expected: str, given: object) -> TypeError:
-    return TypeError(f"{name}: expected {expected}, got {type(given).__name__}")
+def _wrong(name: str, expected: str, given: object, hint: str | None = None) -> TypeError:
+    message = f"{name}: expected {expected}, got {type(given).__name__}"
+    return TypeError(message if hint is None else f"{message}\n\nhint: {hint}")
 
 
 def _observers(
@@ -269,10 +270,8 @@ def step(name: str) -> Callable[[Function], Function]:
         ```
     """
     if not isinstance(name, str):
-        message = f"name: expected a str, got {type(name).__name__}"
-        if callable(name):
-            message += '\n\nhint: name the step type, as in `@bs.step("name")`'
-        raise TypeError(message)
+        hint = 'name the step type, as in `@bs.step("name")`' if callable(name) else None
+        raise _wrong("name", "a str", name, hint)
     if not name:
         message = "a step type needs a name"
         raise UsageError(message)
