@@ -6,9 +6,13 @@ use crate::metadata::Metadata;
 const ALLOWED: &[(&str, &[&str])] = &[
     ("bowstring-core", &[]),
     ("bowstring-io", &["bowstring-core"]),
+    ("bowstring-graph", &["bowstring-core"]),
     ("bowstring-workflow", &["bowstring-core"]),
     ("bowstring-query", &["bowstring-core", "bowstring-io"]),
-    ("bowstring", &["bowstring-core", "bowstring-io", "bowstring-query", "bowstring-workflow"]),
+    (
+        "bowstring",
+        &["bowstring-core", "bowstring-graph", "bowstring-io", "bowstring-query", "bowstring-workflow"],
+    ),
     ("bowstring-cli", &["bowstring"]),
     ("bowstring-python", &["bowstring", "bowstring-cli"]),
     ("bowstring-testing", &[]),

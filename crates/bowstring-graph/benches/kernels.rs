@@ -1,0 +1,113 @@
+//! How long does a kernel take? `kernels FOLDER KERNEL THREADS RUNS` loads the graph in FOLDER and prints
+//! the seconds of each run. The folder holds little-endian arrays, as `benchmarks/graph` makes them:
+//! `src.u32` and `dst.u32` (edges), `indptr.u64`, `indices.u32` and `weights.u32` (rows without loops,
+//! symmetric unless `meta.json` says that they are directed). Without arguments a small graph stands in and each kernel
+//! runs once, so that the test suite runs them all.
+
+use std::{fs, io::Write, path::Path, process::ExitCode, slice::from_ref, sync::Arc, time::Instant};
+
+use arrow::{
+    array::{ArrayRef, UInt32Array},
+    buffer::{Buffer, ScalarBuffer},
+};
+use bowstring_graph::{BuildOptions, Csr, Edges, Graph, Offsets, Result, Run, Weights};
+
+/// What kernels run on.
+struct Input {
+    source: ArrayRef,
+    target: ArrayRef,
+    graph: Graph,
+}
+
+/// A kernel, which is given the number of the run and answers with a number that tells its result.
+type Kernel = fn(&Input, usize, &Run) -> Result<u64>;
+
+const KERNELS: &[(&str, Kernel)] = &[
+    ("build", |input, _, run| {
+        let edges = Edges { source: from_ref(&input.source), target: from_ref(&input.target), weight: None };
+        let options = BuildOptions { directed: false, ..BuildOptions::default() };
+        Ok(Graph::from_edges(&edges, &options, run)?.csr().num_entries() as u64)
+    }),
+    ("csc", |input, _, run| {
+        let graph = Graph::from_csr(input.graph.csr().clone(), true, run)?;
+        Ok(graph.csc(run)?.num_entries() as u64)
+    }),
+];
+
+fn numbers<T: arrow::datatypes::ArrowNativeType>(
+    folder: &Path,
+    name: &str,
+) -> std::io::Result<ScalarBuffer<T>> {
+    let buffer = Buffer::from_vec(fs::read(folder.join(name))?);
+    let length = buffer.len() / size_of::<T>();
+    // The bytes of a file are aligned to nothing.
+    Ok(buffer.chunks_exact(size_of::<T>()).map(read::<T>).take(length).collect::<Vec<T>>().into())
+}
+
+fn read<T: arrow::datatypes::ArrowNativeType>(bytes: &[u8]) -> T {
+    let number = bytes.iter().rev().fold(0_u64, |number, byte| number << 8 | u64::from(*byte));
+    T::usize_as(number as usize)
+}
+
+fn load(folder: &Path) -> std::io::Result<Input> {
+    let array =
+        |name| Ok::<_, std::io::Error>(Arc::new(UInt32Array::new(numbers(folder, name)?, None)) as ArrayRef);
+    let weights = numbers::<i32>(folder, "weights.u32")?;
+    let rows = Csr::new(
+        Offsets::Wide(numbers(folder, "indptr.u64")?),
+        numbers(folder, "indices.u32")?,
+        Some(Weights::I32(weights)),
+    );
+    let directed = fs::read_to_string(folder.join("meta.json"))?.contains("\"directed\": true");
+    let graph = rows.and_then(|rows| Graph::from_csr(rows, directed, &Run::default()));
+    Ok(Input {
+        source: array("src.u32")?,
+        target: array("dst.u32")?,
+        graph: graph.map_err(std::io::Error::other)?,
+    })
+}
+
+/// A ring with chords.
+fn small() -> Result<Input> {
+    let source: ArrayRef = Arc::new(UInt32Array::from_iter_values((0..3000).map(|edge| edge % 1000)));
+    let target: ArrayRef =
+        Arc::new(UInt32Array::from_iter_values((0..3000).map(|edge| (edge * 7 + 1) % 1000)));
+    let edges =
+        Edges { source: from_ref(&source), target: from_ref(&target), weight: Some(from_ref(&source)) };
+    let options = BuildOptions { directed: false, ..BuildOptions::default() };
+    let graph = Graph::from_edges(&edges, &options, &Run::default())?;
+    Ok(Input { source, target, graph })
+}
+
+fn main() -> ExitCode {
+    let arguments: Vec<String> =
+        std::env::args().skip(1).filter(|argument| !argument.starts_with("--")).collect();
+    let (input, kernel, threads, runs) = match arguments.as_slice() {
+        [] => (small().map_err(std::io::Error::other), None, 2, 1),
+        [folder, kernel, threads, runs] => {
+            let number = |text: &String| text.parse().unwrap_or(1);
+            (load(Path::new(folder)), Some(kernel), number(threads), number(runs))
+        }
+        _ => return ExitCode::from(2),
+    };
+    let out = || -> std::io::Result<()> {
+        let input = input?;
+        let run = Run::default().with_threads(threads).map_err(std::io::Error::other)?;
+        for (name, work) in KERNELS.iter().filter(|(name, _)| kernel.is_none_or(|kernel| kernel == name)) {
+            for round in 0..runs {
+                let begin = Instant::now();
+                let answer = work(&input, round, &run).map_err(std::io::Error::other)?;
+                writeln!(std::io::stdout(), "{name} {:.5} {answer}", begin.elapsed().as_secs_f64())?;
+            }
+        }
+        Ok(())
+    };
+    match out() {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            // Nobody is left to tell when stderr is closed.
+            let _unread = writeln!(std::io::stderr(), "{error}");
+            ExitCode::FAILURE
+        }
+    }
+}

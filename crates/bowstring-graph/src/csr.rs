@@ -1,0 +1,203 @@
+//! Compressed sparse rows: who are the neighbours of a node?
+
+use std::{ops::Range, sync::OnceLock};
+
+use arrow::buffer::ScalarBuffer;
+use rayon::prelude::*;
+
+use crate::{GraphError, Result, Weights};
+
+/// A node's number, dense from 0. Below 2³¹, so that it is the same as a signed number too.
+pub type NodeId = u32;
+
+/// Most nodes of a graph.
+pub(crate) const MAX_NODES: u64 = i32::MAX as u64;
+
+/// Where each node's neighbours begin: one more than there are nodes. 32 bits wide as long as every
+/// number is below 2³¹, 64 bits beyond.
+#[derive(Clone, Debug)]
+pub enum Offsets {
+    /// Numbers below 2³¹.
+    Narrow(ScalarBuffer<u32>),
+    /// Numbers below 2⁶³.
+    Wide(ScalarBuffer<u64>),
+}
+
+impl Offsets {
+    /// How many there are.
+    pub fn len(&self) -> usize {
+        match self {
+            Offsets::Narrow(offsets) => offsets.len(),
+            Offsets::Wide(offsets) => offsets.len(),
+        }
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// The offset at `index`.
+    #[inline]
+    pub fn get(&self, index: usize) -> usize {
+        match self {
+            Offsets::Narrow(offsets) => offsets[index] as usize,
+            Offsets::Wide(offsets) => offsets[index] as usize,
+        }
+    }
+
+    /// The narrower of both that holds offsets up to `entries`.
+    pub(crate) fn of(offsets: Vec<usize>, entries: usize) -> Self {
+        if entries as u64 <= MAX_NODES {
+            Offsets::Narrow(offsets.into_par_iter().map(|offset| offset as u32).collect::<Vec<_>>().into())
+        } else {
+            Offsets::Wide(offsets.into_par_iter().map(|offset| offset as u64).collect::<Vec<_>>().into())
+        }
+    }
+
+    fn bytes(&self) -> usize {
+        match self {
+            Offsets::Narrow(offsets) => offsets.inner().len(),
+            Offsets::Wide(offsets) => offsets.inner().len(),
+        }
+    }
+}
+
+/// Compressed sparse rows: the neighbours of node `v` are `indices[indptr[v]..indptr[v + 1]]`, and the
+/// weights of the edges to them stand at the same places. Immutable; clones share their memory.
+#[derive(Clone, Debug)]
+pub struct Csr {
+    indptr: Offsets,
+    indices: ScalarBuffer<u32>,
+    weights: Option<Weights>,
+    sorted: bool,
+    range: OnceLock<Option<(f64, f64)>>,
+}
+
+impl Csr {
+    /// Takes sparse rows that others made, after one look at all of them. Nothing is copied: whoever
+    /// changes the memory afterwards gets wrong numbers or an error, and never a crash.
+    ///
+    /// # Errors
+    /// [`GraphError::MalformedCsr`] when offsets decrease or end elsewhere than the indices, when an
+    /// index is no node or when the weights are fewer or more; [`GraphError::WeightNotFinite`];
+    /// [`GraphError::TooManyNodes`].
+    pub fn new(indptr: Offsets, indices: ScalarBuffer<u32>, weights: Option<Weights>) -> Result<Self> {
+        let malformed = |problem: String| Err(GraphError::MalformedCsr { problem });
+        let Some(nodes) = indptr.len().checked_sub(1) else {
+            return malformed("`indptr` is empty, and has one more number than there are nodes".into());
+        };
+        if nodes as u64 > MAX_NODES {
+            return Err(GraphError::TooManyNodes { nodes: nodes as u64 });
+        }
+        if indptr.get(0) != 0 {
+            return malformed(format!("`indptr` begins with {}, not with 0", indptr.get(0)));
+        }
+        let falls = (0..nodes).into_par_iter().find_first(|&node| indptr.get(node) > indptr.get(node + 1));
+        if let Some(node) = falls {
+            return malformed(format!(
+                "`indptr` falls from {} to {} at node {node}",
+                indptr.get(node),
+                indptr.get(node + 1)
+            ));
+        }
+        if indptr.get(nodes) != indices.len() {
+            return malformed(format!(
+                "`indptr` ends with {}, and there are {} indices",
+                indptr.get(nodes),
+                indices.len()
+            ));
+        }
+        if let Some(entry) = indices.par_iter().position_first(|&index| index as usize >= nodes) {
+            return malformed(format!(
+                "index {} at entry {entry} is no node, of which there are {nodes}",
+                indices[entry].cast_signed()
+            ));
+        }
+        if let Some(weights) = &weights {
+            if weights.len() != indices.len() {
+                return malformed(format!(
+                    "there are {} weights for {} indices",
+                    weights.len(),
+                    indices.len()
+                ));
+            }
+            if let Some((row, weight)) = weights.not_finite() {
+                return Err(GraphError::WeightNotFinite { row, weight });
+            }
+        }
+        let sorted = (0..nodes)
+            .into_par_iter()
+            .with_min_len(1 << 12)
+            .all(|node| indices[indptr.get(node)..indptr.get(node + 1)].is_sorted());
+        Ok(Self { indptr, indices, weights, sorted, range: OnceLock::new() })
+    }
+
+    /// Sparse rows that were made here, with sorted neighbours.
+    pub(crate) fn made(indptr: Offsets, indices: Vec<u32>, weights: Option<Weights>) -> Self {
+        Self { indptr, indices: indices.into(), weights, sorted: true, range: OnceLock::new() }
+    }
+
+    /// How many nodes there are.
+    #[inline]
+    pub fn num_nodes(&self) -> usize {
+        self.indptr.len() - 1
+    }
+
+    /// How many entries there are: one for each edge, two for an undirected one.
+    #[inline]
+    pub fn num_entries(&self) -> usize {
+        self.indices.len()
+    }
+
+    /// Where the neighbours of `node` stand in the indices.
+    #[inline]
+    pub fn range(&self, node: NodeId) -> Range<usize> {
+        let node = node as usize;
+        self.indptr.get(node)..self.indptr.get(node + 1)
+    }
+
+    /// The neighbours of `node`, one entry for each edge.
+    #[inline]
+    pub fn neighbors(&self, node: NodeId) -> &[NodeId] {
+        &self.indices[self.range(node)]
+    }
+
+    /// How many entries `node` has.
+    #[inline]
+    pub fn degree(&self, node: NodeId) -> usize {
+        self.range(node).len()
+    }
+
+    /// Where each node's neighbours begin.
+    pub fn indptr(&self) -> &Offsets {
+        &self.indptr
+    }
+
+    /// The neighbours of all nodes, one node after the other.
+    pub fn indices(&self) -> &ScalarBuffer<u32> {
+        &self.indices
+    }
+
+    /// The weights of the entries, where the graph has any.
+    pub fn weights(&self) -> Option<&Weights> {
+        self.weights.as_ref()
+    }
+
+    /// Whether the neighbours of every node ascend.
+    pub fn is_sorted(&self) -> bool {
+        self.sorted
+    }
+
+    /// The least and the greatest weight; `None` without weights or edges. Looked up once.
+    pub fn weight_range(&self) -> Option<(f64, f64)> {
+        *self.range.get_or_init(|| self.weights.as_ref().and_then(Weights::range))
+    }
+
+    /// Bytes that the arrays take.
+    pub fn num_bytes(&self) -> usize {
+        let weights = self.weights.as_ref();
+        let width = weights.and_then(|weights| weights.data_type().primitive_width()).unwrap_or(0);
+        self.indptr.bytes() + self.indices.inner().len() + width * self.num_entries()
+    }
+}

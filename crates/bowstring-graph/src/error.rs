@@ -1,0 +1,226 @@
+//! What can be wrong with a graph, or with what is asked of it?
+
+use bowstring_core::{Cancelled, Diagnostic, ErrorKind, units::ByteSize};
+
+/// The result of what this crate does.
+pub type Result<T, E = GraphError> = std::result::Result<T, E>;
+
+/// What is wrong with a graph, or with what was asked of it.
+#[derive(Clone, Debug, PartialEq, thiserror::Error)]
+#[non_exhaustive]
+pub enum GraphError {
+    /// An edge names a node that the graph does not have.
+    #[error("edge {row} points at node {node}, but the graph has {nodes}")]
+    NodeOutOfRange {
+        /// The column of edges that it stands in.
+        column: &'static str,
+        /// The edge, counted from 0.
+        row: usize,
+        /// What stands there.
+        node: i128,
+        /// How many nodes there are.
+        nodes: usize,
+    },
+    /// A node number below 0.
+    #[error("edge {row} has the negative node {node}")]
+    NegativeNode {
+        /// The column of edges that it stands in.
+        column: &'static str,
+        /// The edge, counted from 0.
+        row: usize,
+        /// What stands there.
+        node: i64,
+    },
+    /// A null where an id or a weight is needed.
+    #[error("edge {row} has no value")]
+    NullInEdge {
+        /// The column of edges that it stands in.
+        column: &'static str,
+        /// The edge, counted from 0.
+        row: usize,
+    },
+    /// A weight that is not a number, or not finite.
+    #[error("edge {row} has the weight {weight}, which is not finite")]
+    WeightNotFinite {
+        /// The edge, counted from 0.
+        row: usize,
+        /// The weight.
+        weight: f64,
+    },
+    /// A weight below 0 where the algorithm does not allow it.
+    #[error("{kernel} needs weights of at least 0, and the least one is {weight}")]
+    NegativeWeight {
+        /// The algorithm.
+        kernel: &'static str,
+        /// The least weight.
+        weight: f64,
+    },
+    /// A weight that fits into no type which is kept.
+    #[error("edge {row} has the weight {weight}, which is beyond 64-bit integers")]
+    WeightTooLarge {
+        /// The edge, counted from 0.
+        row: usize,
+        /// The weight.
+        weight: u64,
+    },
+    /// The sum of the weights of parallel edges is beyond 64-bit integers.
+    #[error("the weights of the parallel edges from node {from} to node {to} add up beyond 64-bit integers")]
+    WeightOverflow {
+        /// Where the edges begin.
+        from: u32,
+        /// Where they end.
+        to: u32,
+    },
+    /// Columns of edges that do not have one length.
+    #[error("`{column}` has {found} rows, and `source` has {expected}")]
+    LengthMismatch {
+        /// The column that differs.
+        column: &'static str,
+        /// Its length.
+        found: usize,
+        /// The length of the sources.
+        expected: usize,
+    },
+    /// A column of a type that is not taken there.
+    #[error("`{column}` is of type {found}, and {expected} is needed")]
+    ColumnType {
+        /// The column.
+        column: &'static str,
+        /// Its type.
+        found: String,
+        /// What can stand there.
+        expected: &'static str,
+    },
+    /// More nodes than node numbers.
+    #[error("a graph has at most 2147483647 nodes, and this one has {nodes}")]
+    TooManyNodes {
+        /// How many there would be.
+        nodes: u64,
+    },
+    /// Sparse rows that contradict themselves.
+    #[error("these sparse rows are malformed: {problem}")]
+    MalformedCsr {
+        /// Which rule is broken, and where.
+        problem: String,
+    },
+    /// Sparse rows given as undirected that miss the way back of an edge.
+    #[error("the graph was called undirected, but the edge from {from} to {to} has no equal one back")]
+    NotSymmetric {
+        /// Where the edge begins.
+        from: u32,
+        /// Where it ends.
+        to: u32,
+    },
+    /// A node that was asked for and is not in the graph.
+    #[error("node {node} is not in the graph, which has {nodes}")]
+    UnknownNode {
+        /// The node.
+        node: u64,
+        /// How many nodes there are.
+        nodes: usize,
+    },
+    /// An option with a value that makes no sense.
+    #[error("`{option}` is {value}, and must be {expected}")]
+    Option {
+        /// The option.
+        option: &'static str,
+        /// Its value.
+        value: String,
+        /// What it can be.
+        expected: &'static str,
+    },
+    /// An algorithm that needs weights, on a graph without.
+    #[error("{kernel} needs weights, and the graph has none")]
+    NoWeights {
+        /// The algorithm.
+        kernel: &'static str,
+    },
+    /// An algorithm for the other kind of graph.
+    #[error("{kernel} is for {expected} graphs")]
+    WrongDirection {
+        /// The algorithm.
+        kernel: &'static str,
+        /// `directed` or `undirected`.
+        expected: &'static str,
+    },
+    /// A kernel needs more memory than it may use.
+    #[error("{kernel} needs {need} of memory, and the limit is {limit}")]
+    Memory {
+        /// The algorithm.
+        kernel: &'static str,
+        /// What it needs.
+        need: ByteSize,
+        /// What it may use.
+        limit: ByteSize,
+    },
+    /// The operating system refuses threads.
+    #[error("the threads cannot be started: {reason}")]
+    Threads {
+        /// What it says.
+        reason: String,
+    },
+    /// The work was asked to stop.
+    #[error(transparent)]
+    Cancelled(#[from] Cancelled),
+}
+
+impl Diagnostic for GraphError {
+    fn kind(&self) -> ErrorKind {
+        match self {
+            GraphError::NodeOutOfRange { .. }
+            | GraphError::NegativeNode { .. }
+            | GraphError::NullInEdge { .. }
+            | GraphError::WeightNotFinite { .. }
+            | GraphError::NegativeWeight { .. }
+            | GraphError::WeightTooLarge { .. }
+            | GraphError::WeightOverflow { .. }
+            | GraphError::LengthMismatch { .. }
+            | GraphError::MalformedCsr { .. }
+            | GraphError::NotSymmetric { .. } => ErrorKind::Data,
+            GraphError::ColumnType { .. }
+            | GraphError::UnknownNode { .. }
+            | GraphError::Option { .. }
+            | GraphError::NoWeights { .. }
+            | GraphError::WrongDirection { .. } => ErrorKind::Usage,
+            GraphError::TooManyNodes { .. } | GraphError::Memory { .. } => ErrorKind::Limit,
+            GraphError::Threads { .. } => ErrorKind::Storage,
+            GraphError::Cancelled(error) => error.kind(),
+        }
+    }
+
+    fn place(&self) -> Option<String> {
+        match self {
+            GraphError::NodeOutOfRange { column, .. }
+            | GraphError::NegativeNode { column, .. }
+            | GraphError::NullInEdge { column, .. } => Some(format!("column `{column}`")),
+            GraphError::WeightNotFinite { .. } | GraphError::WeightTooLarge { .. } => {
+                Some("column `weight`".into())
+            }
+            _ => None,
+        }
+    }
+
+    fn hint(&self) -> Option<String> {
+        let hint = match self {
+            GraphError::NodeOutOfRange { .. } => {
+                "pass a larger `num_nodes`, or leave it out to have it inferred"
+            }
+            GraphError::NegativeNode { .. } => {
+                "dense node numbers begin at 0; for ids of any other kind build the graph from a table"
+            }
+            GraphError::NullInEdge { .. } => "drop these edges first, or fill the nulls",
+            GraphError::WeightNotFinite { .. } => "drop these edges first, or give them a finite weight",
+            GraphError::NegativeWeight { .. } => "`bellman_ford` takes negative weights",
+            GraphError::WeightTooLarge { .. } => "cast the weights to float64",
+            GraphError::WeightOverflow { .. } => "cast the weights to float64",
+            GraphError::ColumnType { column, .. } if *column != "weight" => {
+                "for ids of any other kind build the graph from a table"
+            }
+            GraphError::NotSymmetric { .. } => "call it directed, or make it symmetric first",
+            GraphError::NoWeights { .. } => "name the column of the weights when the graph is built",
+            GraphError::Memory { .. } => "raise the limit of memory",
+            _ => return None,
+        };
+        Some(hint.into())
+    }
+}

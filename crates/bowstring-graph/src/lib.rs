@@ -1,0 +1,25 @@
+//! Graph algorithms over compressed sparse rows: from Arrow columns of edges to arrays indexed by node.
+//!
+//! Start at [`Graph`], which is built from edges once and shared by every algorithm. What an algorithm
+//! may use (threads, memory) and how it is asked to stop stands in a [`Run`]. Then any algorithm: each
+//! file answers one question, and its header names the method, its source, its cost and its memory.
+//!
+//! Nodes are dense numbers from 0; the ids of the caller's tables, where they are anything else, are
+//! kept beside the graph.
+
+mod build;
+mod columns;
+mod csr;
+mod error;
+mod graph;
+mod run;
+mod weights;
+
+pub use crate::{
+    build::{BuildOptions, Edges, ParallelEdges, SelfLoops},
+    csr::{Csr, NodeId, Offsets},
+    error::{GraphError, Result},
+    graph::{Direction, Graph},
+    run::Run,
+    weights::Weights,
+};

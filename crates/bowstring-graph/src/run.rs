@@ -1,0 +1,79 @@
+//! What may a kernel use, and how is it asked to stop?
+
+use std::sync::Arc;
+
+use bowstring_core::{Cancel, units::ByteSize};
+use rayon::{ThreadPool, ThreadPoolBuilder};
+
+use crate::{GraphError, Result};
+
+/// The threads and the memory that kernels may use, and the token that stops them. The default uses
+/// the threads of the process, one for each core, and any memory. Clones share the threads.
+#[derive(Clone, Debug, Default)]
+pub struct Run {
+    /// Asks kernels to stop; they look every few milliseconds.
+    pub cancel: Cancel,
+    /// The most bytes that a kernel may take for its working arrays and its result; no limit when
+    /// `None`. The graph itself does not count.
+    pub memory: Option<ByteSize>,
+    pool: Option<Arc<ThreadPool>>,
+}
+
+impl Run {
+    /// The same with `threads` threads of its own; with those of the process when it is 0.
+    ///
+    /// # Errors
+    /// [`GraphError::Threads`] when the operating system refuses them.
+    pub fn with_threads(mut self, threads: usize) -> Result<Self> {
+        self.pool = match threads {
+            0 => None,
+            _ => {
+                let pool = ThreadPoolBuilder::new()
+                    .num_threads(threads)
+                    .thread_name(|index| format!("bowstring-graph-{index}"))
+                    .build();
+                Some(Arc::new(pool.map_err(|error| GraphError::Threads { reason: error.to_string() })?))
+            }
+        };
+        Ok(self)
+    }
+
+    /// The same, stopped by `cancel`.
+    #[must_use]
+    pub fn with_cancel(mut self, cancel: Cancel) -> Self {
+        self.cancel = cancel;
+        self
+    }
+
+    /// The same with a limit of memory.
+    #[must_use]
+    pub fn with_memory(mut self, memory: Option<ByteSize>) -> Self {
+        self.memory = memory;
+        self
+    }
+
+    /// Runs a kernel on these threads, after its need of `bytes` was checked against the limit.
+    pub(crate) fn kernel<T: Send>(
+        &self,
+        name: &'static str,
+        bytes: usize,
+        work: impl FnOnce() -> Result<T> + Send,
+    ) -> Result<T> {
+        let need = ByteSize(bytes as u64);
+        if let Some(limit) = self.memory
+            && need > limit
+        {
+            return Err(GraphError::Memory { kernel: name, need, limit });
+        }
+        self.check()?;
+        match &self.pool {
+            Some(pool) => pool.install(work),
+            None => work(),
+        }
+    }
+
+    /// An error once the work was asked to stop.
+    pub(crate) fn check(&self) -> Result<()> {
+        Ok(self.cancel.check()?)
+    }
+}
