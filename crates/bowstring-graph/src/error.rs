@@ -143,6 +143,24 @@ pub enum GraphError {
         /// `directed` or `undirected`.
         expected: &'static str,
     },
+    /// A cycle where there must be none.
+    #[error("the graph has the cycle {}", round(nodes))]
+    Cycle {
+        /// Its nodes; each has an edge to the next, and the last one to the first.
+        nodes: Vec<u32>,
+    },
+    /// A cycle whose weights add up to less than 0, so that no path along it is the shortest.
+    #[error("the weights along the cycle {} add up to less than 0", round(nodes))]
+    NegativeCycle {
+        /// Its nodes; each has an edge to the next, and the last one to the first.
+        nodes: Vec<u32>,
+    },
+    /// A distance in integer weights that 64 bits do not hold.
+    #[error("the distance of node {node} is beyond 64-bit integers")]
+    DistanceOverflow {
+        /// The node.
+        node: u32,
+    },
     /// A kernel needs more memory than it may use.
     #[error("{kernel} needs {need} of memory, and the limit is {limit}")]
     Memory {
@@ -176,7 +194,10 @@ impl Diagnostic for GraphError {
             | GraphError::WeightOverflow { .. }
             | GraphError::LengthMismatch { .. }
             | GraphError::MalformedCsr { .. }
-            | GraphError::NotSymmetric { .. } => ErrorKind::Data,
+            | GraphError::NotSymmetric { .. }
+            | GraphError::Cycle { .. }
+            | GraphError::NegativeCycle { .. }
+            | GraphError::DistanceOverflow { .. } => ErrorKind::Data,
             GraphError::ColumnType { .. }
             | GraphError::UnknownNode { .. }
             | GraphError::Option { .. }
@@ -212,7 +233,9 @@ impl Diagnostic for GraphError {
             GraphError::WeightNotFinite { .. } => "drop these edges first, or give them a finite weight",
             GraphError::NegativeWeight { .. } => "`bellman_ford` takes negative weights",
             GraphError::WeightTooLarge { .. } => "cast the weights to float64",
-            GraphError::WeightOverflow { .. } => "cast the weights to float64",
+            GraphError::WeightOverflow { .. } | GraphError::DistanceOverflow { .. } => {
+                "cast the weights to float64"
+            }
             GraphError::ColumnType { column, .. } if *column != "weight" => {
                 "for ids of any other kind build the graph from a table"
             }
@@ -223,4 +246,15 @@ impl Diagnostic for GraphError {
         };
         Some(hint.into())
     }
+}
+
+/// Once around a cycle; of a long one the first nodes.
+fn round(nodes: &[u32]) -> String {
+    const SHOWN: usize = 12;
+    let mut path: Vec<String> = nodes.iter().take(SHOWN).map(u32::to_string).collect();
+    match nodes.len().saturating_sub(SHOWN) {
+        0 => path.extend(nodes.first().map(u32::to_string)),
+        more => path.push(format!("… ({more} more)")),
+    }
+    path.join(" → ")
 }

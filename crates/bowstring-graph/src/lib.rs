@@ -7,17 +7,23 @@
 //! Nodes are dense numbers from 0; the ids of the caller's tables, where they are anything else, are
 //! kept beside the graph.
 
+mod bfs;
 mod build;
 mod columns;
 mod csr;
+mod dag;
+mod dfs;
 mod error;
 mod graph;
 mod run;
 mod weights;
 
 pub use crate::{
+    bfs::{Bfs, BfsOptions, bfs},
     build::{BuildOptions, Edges, ParallelEdges, SelfLoops},
     csr::{Csr, NodeId, Offsets},
+    dag::{ancestors, descendants, find_cycle, topological_sort},
+    dfs::{Dfs, dfs},
     error::{GraphError, Result},
     graph::{Direction, Graph},
     run::Run,

@@ -1,4 +1,6 @@
 //! Each algorithm against a slow and obvious reference, and what bad input gets.
 
+mod bfs;
 mod build;
+mod dfs;
 mod support;

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use arrow::array::{ArrayRef, Int64Array, UInt32Array};
 use bowstring_core::{Diagnostic, render};
-use bowstring_graph::{BuildOptions, Edges, Graph, GraphError, Run};
+use bowstring_graph::{BuildOptions, Direction, Edges, Graph, GraphError, Run};
 use proptest::prelude::*;
 
 /// An edge list with its nodes, before it is a graph.
@@ -86,4 +86,47 @@ pub(crate) fn message<T: std::fmt::Debug>(result: Result<T, GraphError>) -> Stri
     let error = result.unwrap_err();
     let kind = error.kind();
     format!("{kind}: {}", render(&error))
+}
+
+/// The neighbours of each node when edges are followed in `direction`, ascending.
+pub(crate) fn followed(list: &EdgeList, directed: bool, direction: Direction) -> Vec<Vec<u32>> {
+    let rows = list.neighbors(directed);
+    match direction {
+        _ if !directed => rows,
+        Direction::Out => rows,
+        Direction::In => reversed(&rows),
+        Direction::Both => {
+            let mut rows: Vec<Vec<u32>> =
+                rows.iter().zip(reversed(&rows)).map(|(out, into)| [out.clone(), into].concat()).collect();
+            rows.iter_mut().for_each(|row| row.sort_unstable());
+            rows
+        }
+    }
+}
+
+/// The same edges by their ends.
+pub(crate) fn reversed(rows: &[Vec<u32>]) -> Vec<Vec<u32>> {
+    let mut into = vec![Vec::new(); rows.len()];
+    for (from, row) in rows.iter().enumerate() {
+        row.iter().for_each(|&to| into[to as usize].push(from as u32));
+    }
+    into
+}
+
+/// Many edges, of which the nodes with small numbers have most, and some nodes have none.
+pub(crate) fn large() -> EdgeList {
+    let nodes = 6000_u32;
+    let mut state = 1_u64;
+    let mut random = || {
+        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        state >> 33
+    };
+    let mut edges = vec![];
+    let mut weights = vec![];
+    for _ in 0..150_000 {
+        let (a, b) = (random() % 5500, random() % 5500);
+        edges.push(((a * b / 5500) as u32, (random() % u64::from(nodes - 300)) as u32));
+        weights.push((random() % 200) as i64 + 1);
+    }
+    EdgeList { nodes, edges, weights }
 }

@@ -1,0 +1,171 @@
+//! Depth-first search: in which order does a walk that always goes on to the next unvisited neighbour
+//! enter and leave the nodes?
+//!
+//! The iterative search of Tarjan (1972), neighbours in ascending order; O(nodes + edges) time on one
+//! thread, as depth-first order is sequential by nature. Memory: 16 bytes a node, and 8 for each node of
+//! the longest path, with `max_depth` another 16; rows that are not in ascending order are sorted first
+//! and kept with the graph.
+//!
+//! With `max_depth` the search visits exactly the nodes within so many hops of a source. A walk that
+//! merely stopped at that depth would miss nodes which it first meets over a detour. Breadth-first
+//! distances therefore decide which nodes are within reach, and the search is a full one of the graph
+//! between those; so a node can stand deeper in the tree than `max_depth`.
+
+use crate::{
+    BfsOptions, Csr, Graph, GraphError, NodeId, Result, Run,
+    bfs::{bfs, check_sources},
+};
+
+/// Nodes between two looks at whether to stop.
+const STEPS: usize = 1 << 8;
+
+/// What a depth-first search found. Nodes that it did not visit have −1.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Dfs {
+    /// The visited nodes in the order in which they were entered.
+    pub order: Vec<NodeId>,
+    /// For each node, how many were entered before it: its place in `order`.
+    pub discovery: Vec<i32>,
+    /// For each node, how many were left before it. A node `a` is `b` or above it in the tree exactly
+    /// when `discovery[a] <= discovery[b]` and `finish[a] >= finish[b]`.
+    pub finish: Vec<i32>,
+    /// For each node, the one from which it was entered; −1 also for the roots.
+    pub parents: Vec<i32>,
+}
+
+/// Searches from each source in turn, or from every node in turn when `sources` is `None`, and enters a
+/// node once. `max_depth` counts hops from the nearest source, along edges in their direction.
+///
+/// ```
+/// # use std::sync::Arc;
+/// # use arrow::array::{ArrayRef, Int64Array};
+/// # use bowstring_graph::{BuildOptions, Edges, Graph};
+/// use bowstring_graph::{Run, dfs};
+/// # let source: ArrayRef = Arc::new(Int64Array::from(vec![0, 1, 2, 3, 0]));
+/// # let target: ArrayRef = Arc::new(Int64Array::from(vec![1, 2, 3, 4, 3]));
+/// # let edges = Edges { source: &[source], target: &[target], weight: None };
+/// # let graph = Graph::from_edges(&edges, &BuildOptions::default(), &Run::default())?;
+///
+/// // The edges 0 → 1 → 2 → 3 → 4 and 0 → 3: node 4 is two hops away, over the short cut.
+/// let found = dfs(&graph, Some(&[0]), Some(2), &Run::default())?;
+/// assert_eq!(found.order, [0, 1, 2, 3, 4]);
+/// assert_eq!(found.finish, [4, 3, 2, 1, 0]);
+/// assert_eq!(found.parents, [-1, 0, 1, 2, 3]);
+/// # Ok::<(), bowstring_graph::GraphError>(())
+/// ```
+///
+/// # Errors
+/// [`GraphError::Option`] for an empty list of sources, and for `max_depth` without sources, as every
+/// node is a source then; [`GraphError::UnknownNode`]; when memory does not suffice, or the work was asked
+/// to stop.
+pub fn dfs(graph: &Graph, sources: Option<&[NodeId]>, max_depth: Option<u32>, run: &Run) -> Result<Dfs> {
+    if let Some(sources) = sources {
+        check_sources(graph, sources)?;
+    } else if let Some(depth) = max_depth {
+        return Err(GraphError::Option {
+            option: "max_depth",
+            value: depth.to_string(),
+            expected: "left out without sources",
+        });
+    }
+    let nodes = graph.num_nodes();
+    let reach = if max_depth.is_some() { nodes * 16 } else { 0 };
+    run.kernel("dfs", nodes * 24 + reach, || {
+        let rows = graph.sorted_csr(run)?;
+        let mut walk = Walk::new(rows, run);
+        if let (Some(sources), Some(depth)) = (sources, max_depth) {
+            let options = BfsOptions { max_depth: Some(depth), ..BfsOptions::default() };
+            let reach = bfs(graph, sources, &options, run)?.distances;
+            // A node out of reach counts as entered, until the search is over.
+            for (discovery, distance) in walk.dfs.discovery.iter_mut().zip(&reach) {
+                *discovery = if *distance < 0 { OUT_OF_REACH } else { -1 };
+            }
+        }
+        let mut visit = |root| walk.visit(root, |_, _, _| false).map(drop);
+        match sources {
+            Some(sources) => sources.iter().copied().try_for_each(&mut visit)?,
+            None => (0..nodes as u32).try_for_each(&mut visit)?,
+        }
+        let mut found = walk.dfs;
+        if max_depth.is_some() {
+            found.discovery.iter_mut().filter(|time| **time == OUT_OF_REACH).for_each(|time| *time = -1);
+        }
+        Ok(found)
+    })
+}
+
+/// The discovery of a node that must not be entered.
+const OUT_OF_REACH: i32 = i32::MAX;
+
+/// A depth-first search under way.
+pub(crate) struct Walk<'a> {
+    /// What was found so far.
+    pub(crate) dfs: Dfs,
+    rows: &'a Csr,
+    run: &'a Run,
+    /// The next entry to look at, for each node of the path from the root to the current one.
+    path: Vec<usize>,
+    finished: i32,
+}
+
+impl<'a> Walk<'a> {
+    pub(crate) fn new(rows: &'a Csr, run: &'a Run) -> Self {
+        let none = || vec![-1; rows.num_nodes()];
+        let dfs = Dfs { order: Vec::new(), discovery: none(), finish: none(), parents: none() };
+        Self { dfs, rows, run, path: Vec::new(), finished: 0 }
+    }
+
+    /// Visits what can be reached from `root` and was not entered before. Stops at the first entry that
+    /// leads from a node back to the path, and that `closes` by its place in the rows; returns the node
+    /// and where the entry leads.
+    pub(crate) fn visit(
+        &mut self,
+        root: NodeId,
+        closes: impl Fn(&Dfs, NodeId, usize) -> bool,
+    ) -> Result<Option<(NodeId, NodeId)>> {
+        if self.dfs.discovery[root as usize] >= 0 {
+            return Ok(None);
+        }
+        self.enter(root)?;
+        let mut node = root;
+        while let Some(next) = self.path.last_mut() {
+            let end = self.rows.range(node).end;
+            let mut fresh = None;
+            for (entry, &other) in (*next..end).zip(&self.rows.indices()[*next..end]) {
+                let discovery = self.dfs.discovery[other as usize];
+                if discovery < 0 {
+                    fresh = Some((entry, other));
+                    break;
+                }
+                let on_path = self.dfs.finish[other as usize] < 0 && discovery != OUT_OF_REACH;
+                if on_path && closes(&self.dfs, node, entry) {
+                    return Ok(Some((node, other)));
+                }
+            }
+            if let Some((entry, other)) = fresh {
+                *next = entry + 1;
+                self.dfs.parents[other as usize] = node.cast_signed();
+                self.enter(other)?;
+                node = other;
+            } else {
+                self.path.pop();
+                self.dfs.finish[node as usize] = self.finished;
+                self.finished += 1;
+                let parent = self.dfs.parents[node as usize];
+                node = if parent < 0 { root } else { parent.cast_unsigned() };
+            }
+        }
+        Ok(None)
+    }
+
+    fn enter(&mut self, node: NodeId) -> Result<()> {
+        let time = self.dfs.order.len();
+        if time.is_multiple_of(STEPS) {
+            self.run.check()?;
+        }
+        self.dfs.discovery[node as usize] = time as i32;
+        self.dfs.order.push(node);
+        self.path.push(self.rows.range(node).start);
+        Ok(())
+    }
+}
