@@ -7,10 +7,14 @@
 use std::{fs, io::Write, path::Path, process::ExitCode, slice::from_ref, sync::Arc, time::Instant};
 
 use arrow::{
-    array::{ArrayRef, UInt32Array},
+    array::{ArrayRef, AsArray, UInt32Array},
     buffer::{Buffer, ScalarBuffer},
+    datatypes::UInt32Type,
 };
-use bowstring_graph::{BuildOptions, Csr, Edges, Graph, Offsets, Result, Run, Weights};
+use bowstring_graph::{
+    BuildOptions, Csr, Edges, Graph, LabelPropagationOptions, LeidenOptions, LouvainOptions, Offsets, Result,
+    Run, Weights, jaccard, label_propagation, leiden, louvain,
+};
 
 /// What kernels run on.
 struct Input {
@@ -32,7 +36,28 @@ const KERNELS: &[(&str, Kernel)] = &[
         let graph = Graph::from_csr(input.graph.csr().clone(), true, run)?;
         Ok(graph.csc(run)?.num_entries() as u64)
     }),
+    ("louvain", |input, round, run| {
+        let options = LouvainOptions { seed: round as u64, ..LouvainOptions::default() };
+        Ok(millionths(louvain(&input.graph, &options, run)?.modularity))
+    }),
+    ("leiden", |input, round, run| {
+        let options = LeidenOptions { seed: round as u64, ..LeidenOptions::default() };
+        Ok(millionths(leiden(&input.graph, &options, run)?.modularity))
+    }),
+    ("label_propagation", |input, round, run| {
+        let options = LabelPropagationOptions { seed: round as u64, ..LabelPropagationOptions::default() };
+        Ok(label_propagation(&input.graph, &options, run)?.count.into())
+    }),
+    ("jaccard", |input, _, run| {
+        let ends = |array: &ArrayRef| array.as_primitive::<UInt32Type>().values().clone();
+        let scores = jaccard(&input.graph, &ends(&input.source), &ends(&input.target), run)?;
+        Ok(millionths(scores.iter().sum::<f64>() / scores.len() as f64))
+    }),
 ];
+
+fn millionths(share: f64) -> u64 {
+    (share * 1e6) as u64
+}
 
 fn numbers<T: arrow::datatypes::ArrowNativeType>(
     folder: &Path,

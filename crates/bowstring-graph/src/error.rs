@@ -119,6 +119,24 @@ pub enum GraphError {
         /// How many nodes there are.
         nodes: usize,
     },
+    /// A pair of nodes of which the graph does not have one.
+    #[error("pair {row} names node {node}, but the graph has {nodes}")]
+    PairOutOfRange {
+        /// The column of pairs that it stands in.
+        column: &'static str,
+        /// The pair, counted from 0.
+        row: usize,
+        /// The node.
+        node: u32,
+        /// How many nodes there are.
+        nodes: usize,
+    },
+    /// Weights whose sum is beyond 64-bit floats.
+    #[error("{kernel} needs the sum of the weights, which is beyond 64-bit floats")]
+    WeightSum {
+        /// The algorithm.
+        kernel: &'static str,
+    },
     /// An option with a value that makes no sense.
     #[error("`{option}` is {value}, and must be {expected}")]
     Option {
@@ -182,6 +200,9 @@ pub enum GraphError {
     Cancelled(#[from] Cancelled),
 }
 
+/// Algorithms for which shortest paths are no way out.
+const COMMUNITIES: [&str; 4] = ["modularity", "louvain", "leiden", "label propagation"];
+
 impl Diagnostic for GraphError {
     fn kind(&self) -> ErrorKind {
         match self {
@@ -192,7 +213,9 @@ impl Diagnostic for GraphError {
             | GraphError::NegativeWeight { .. }
             | GraphError::WeightTooLarge { .. }
             | GraphError::WeightOverflow { .. }
+            | GraphError::WeightSum { .. }
             | GraphError::LengthMismatch { .. }
+            | GraphError::PairOutOfRange { .. }
             | GraphError::MalformedCsr { .. }
             | GraphError::NotSymmetric { .. }
             | GraphError::Cycle { .. }
@@ -213,7 +236,8 @@ impl Diagnostic for GraphError {
         match self {
             GraphError::NodeOutOfRange { column, .. }
             | GraphError::NegativeNode { column, .. }
-            | GraphError::NullInEdge { column, .. } => Some(format!("column `{column}`")),
+            | GraphError::NullInEdge { column, .. }
+            | GraphError::PairOutOfRange { column, .. } => Some(format!("column `{column}`")),
             GraphError::WeightNotFinite { .. } | GraphError::WeightTooLarge { .. } => {
                 Some("column `weight`".into())
             }
@@ -231,11 +255,15 @@ impl Diagnostic for GraphError {
             }
             GraphError::NullInEdge { .. } => "drop these edges first, or fill the nulls",
             GraphError::WeightNotFinite { .. } => "drop these edges first, or give them a finite weight",
+            GraphError::NegativeWeight { kernel, .. } if COMMUNITIES.contains(kernel) => {
+                "drop these edges first, or shift the weights"
+            }
             GraphError::NegativeWeight { .. } => "`bellman_ford` takes negative weights",
             GraphError::WeightTooLarge { .. } => "cast the weights to float64",
             GraphError::WeightOverflow { .. } | GraphError::DistanceOverflow { .. } => {
                 "cast the weights to float64"
             }
+            GraphError::WeightSum { .. } => "scale the weights down",
             GraphError::ColumnType { column, .. } if *column != "weight" => {
                 "for ids of any other kind build the graph from a table"
             }

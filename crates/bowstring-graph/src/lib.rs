@@ -7,25 +7,42 @@
 //! Nodes are dense numbers from 0; the ids of the caller's tables, where they are anything else, are
 //! kept beside the graph.
 
+mod batches;
 mod bfs;
 mod build;
 mod columns;
+mod communities;
 mod csr;
 mod dag;
 mod dfs;
 mod error;
 mod graph;
+mod label_propagation;
+mod leiden;
+mod level;
+mod local_moving;
+mod louvain;
+mod modularity;
+mod refinement;
 mod run;
+mod similarity;
+mod tally;
 mod weights;
 
 pub use crate::{
     bfs::{Bfs, BfsOptions, bfs},
     build::{BuildOptions, Edges, ParallelEdges, SelfLoops},
+    communities::Communities,
     csr::{Csr, NodeId, Offsets},
     dag::{ancestors, descendants, find_cycle, topological_sort},
     dfs::{Dfs, dfs},
     error::{GraphError, Result},
     graph::{Direction, Graph},
+    label_propagation::{LabelPropagationOptions, label_propagation},
+    leiden::{LeidenOptions, leiden},
+    louvain::{LouvainOptions, louvain},
+    modularity::modularity,
     run::Run,
+    similarity::{common_neighbors, jaccard},
     weights::Weights,
 };

@@ -68,8 +68,14 @@ impl Run {
         self.check()?;
         match &self.pool {
             Some(pool) => pool.install(work),
-            None => work(),
+            // Within the pool, so that no parallel loop of the kernel has to wake it up.
+            None => rayon::scope(|_| work()),
         }
+    }
+
+    /// How many threads kernels work with.
+    pub(crate) fn num_threads(&self) -> usize {
+        self.pool.as_ref().map_or_else(rayon::current_num_threads, |pool| pool.current_num_threads())
     }
 
     /// An error once the work was asked to stop.

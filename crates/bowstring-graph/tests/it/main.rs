@@ -2,5 +2,7 @@
 
 mod bfs;
 mod build;
+mod communities;
 mod dfs;
+mod similarity;
 mod support;
