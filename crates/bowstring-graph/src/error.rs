@@ -174,7 +174,7 @@ pub enum GraphError {
         nodes: Vec<u32>,
     },
     /// A distance in integer weights that 64 bits do not hold.
-    #[error("the distance of node {node} is beyond 64-bit integers")]
+    #[error("the distance of node {node} is beyond the integers that are kept exactly")]
     DistanceOverflow {
         /// The node.
         node: u32,

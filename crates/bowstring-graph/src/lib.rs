@@ -26,6 +26,7 @@ mod modularity;
 mod refinement;
 mod run;
 mod similarity;
+mod sssp;
 mod tally;
 mod weights;
 
@@ -44,5 +45,6 @@ pub use crate::{
     modularity::modularity,
     run::Run,
     similarity::{common_neighbors, jaccard},
+    sssp::{Distances, Sssp, SsspMethod, SsspOptions, sssp},
     weights::Weights,
 };

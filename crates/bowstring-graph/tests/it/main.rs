@@ -5,4 +5,5 @@ mod build;
 mod communities;
 mod dfs;
 mod similarity;
+mod sssp;
 mod support;

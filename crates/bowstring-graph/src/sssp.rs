@@ -1,0 +1,356 @@
+//! Shortest paths from one or more sources: how far is each node, and over which node does the way lead?
+//!
+//! [`SsspMethod`] names the methods and their costs; which one is taken changes neither distances nor
+//! parents, except where weights below 0 leave only Bellman and Ford's. A graph without weights is
+//! searched breadth first, each edge counting 1. Memory: about 40 bytes a node, and what the method keeps
+//! for each time that a path gets shorter.
+//!
+//! Distances are exact sums for integer weights. For floats they are the least of the sums that are formed
+//! along the paths from the source on, in `f64`; so they do not depend on the number of threads.
+
+mod bellman_ford;
+mod delta;
+mod dijkstra;
+mod length;
+mod parents;
+
+use rayon::prelude::*;
+
+use crate::{
+    BfsOptions, Csr, Direction, Graph, GraphError, NodeId, Result, Run, Weights,
+    bfs::{backward, bfs, check_sources, forward},
+    sssp::length::{Plus, Real, Width},
+};
+
+/// How shortest paths are found.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum SsspMethod {
+    /// Bellman and Ford's when a weight is below 0, Dijkstra's when there are targets or the graph is
+    /// small, delta-stepping else.
+    #[default]
+    Auto,
+    /// Dijkstra's with a heap, on one thread: O(edges · log nodes) time.
+    Dijkstra,
+    /// Delta-stepping, in parallel: O(nodes + edges) expected time for random weights.
+    DeltaStepping,
+    /// Bellman and Ford's, on one thread, for weights below 0 too: O(nodes · edges) time at worst.
+    BellmanFord,
+}
+
+/// How shortest paths are searched.
+#[derive(Clone, Debug, Default)]
+pub struct SsspOptions {
+    /// The method; [`SsspMethod::Auto`] by default.
+    pub method: SsspMethod,
+    /// When there are any, the search ends with the farthest of them, and nodes farther away count as
+    /// unreached. When one of them cannot be reached, and when weights are below 0, nothing is left out.
+    pub targets: Vec<NodeId>,
+    /// Nodes farther away than this count as unreached; no limit when `None`.
+    pub cutoff: Option<f64>,
+    /// The width of the buckets of delta-stepping; the greatest weight divided by the mean degree when
+    /// `None`. For integers a power of two near it is taken.
+    pub delta: Option<f64>,
+    /// Which edges are followed: forwards ([`Direction::Out`], the default), backwards or both.
+    pub direction: Direction,
+}
+
+/// How far each node is from the nearest source.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Distances {
+    /// In integer weights, or in edges without weights; −1 for nodes that are not reached.
+    Int(Vec<i64>),
+    /// In floats; +∞ for nodes that are not reached. Also for integer weights when one is below 0, since
+    /// −1 is a distance then.
+    Float(Vec<f64>),
+}
+
+/// What a search for shortest paths found; both arrays have one entry for each node.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Sssp {
+    /// How far each node is from the nearest source.
+    pub distances: Distances,
+    /// The node before it on a shortest path: −1 for sources and nodes that are not reached. Of several
+    /// the smallest-numbered one that is nearer itself; where only edges of weight 0 lead to the node,
+    /// one over which the fewest of these do. With weights below 0, the first that was found.
+    pub parents: Vec<i32>,
+}
+
+impl Sssp {
+    /// Whether a path leads to the node; false when there is no such node.
+    pub fn is_reached(&self, node: NodeId) -> bool {
+        let node = node as usize;
+        match &self.distances {
+            Distances::Int(distances) => distances.get(node).is_some_and(|&distance| distance >= 0),
+            Distances::Float(distances) => {
+                distances.get(node).is_some_and(|&distance| distance < f64::INFINITY)
+            }
+        }
+    }
+
+    /// The nodes of the path that leads to `node`, from a source to itself; `None` when none does.
+    pub fn path_to(&self, node: NodeId) -> Option<Vec<NodeId>> {
+        if !self.is_reached(node) {
+            return None;
+        }
+        let before = |&node: &NodeId| u32::try_from(*self.parents.get(node as usize)?).ok();
+        // The parents are public, and could have been made a cycle.
+        let mut path: Vec<NodeId> =
+            std::iter::successors(Some(node), before).take(self.parents.len()).collect();
+        path.reverse();
+        Some(path)
+    }
+}
+
+/// Finds shortest paths from the nearest of one or more sources to every node, or to some targets.
+///
+/// ```
+/// # use std::sync::Arc;
+/// # use arrow::array::{ArrayRef, Int64Array};
+/// # use bowstring_graph::{BuildOptions, Edges, Graph};
+/// use bowstring_graph::{Distances, Run, SsspOptions, sssp};
+/// # let source: ArrayRef = Arc::new(Int64Array::from(vec![0, 1, 0]));
+/// # let target: ArrayRef = Arc::new(Int64Array::from(vec![1, 2, 2]));
+/// # let weight: ArrayRef = Arc::new(Int64Array::from(vec![2, 3, 10]));
+/// # let edges = Edges { source: &[source], target: &[target], weight: Some(&[weight]) };
+/// # let graph = Graph::from_edges(&edges, &BuildOptions::default(), &Run::default())?;
+///
+/// // The edges 0 → 1 of weight 2, 1 → 2 of weight 3 and 0 → 2 of weight 10.
+/// let found = sssp(&graph, &[0], &SsspOptions::default(), &Run::default())?;
+/// assert_eq!(found.distances, Distances::Int(vec![0, 2, 5]));
+/// assert_eq!(found.path_to(2), Some(vec![0, 1, 2]));
+/// # Ok::<(), bowstring_graph::GraphError>(())
+/// ```
+///
+/// # Errors
+/// [`GraphError::NegativeWeight`] for a method that does not take weights below 0,
+/// [`GraphError::NegativeCycle`], [`GraphError::DistanceOverflow`]; [`GraphError::Option`] without sources,
+/// for a `cutoff` below 0 or next to weights below 0, and for a `delta` that is not above 0;
+/// [`GraphError::UnknownNode`] for a source or a target; when memory does not suffice, or the work was
+/// asked to stop.
+pub fn sssp(graph: &Graph, sources: &[NodeId], options: &SsspOptions, run: &Run) -> Result<Sssp> {
+    check_sources(graph, sources)?;
+    options.targets.iter().try_for_each(|&target| graph.check_node(target))?;
+    let wrong =
+        |option, value: f64, expected| Err(GraphError::Option { option, value: value.to_string(), expected });
+    match (options.cutoff, options.delta) {
+        (Some(cutoff), _) if cutoff.is_nan() || cutoff < 0.0 => {
+            return wrong("cutoff", cutoff, "at least 0");
+        }
+        (_, Some(delta)) if !(delta.is_finite() && delta > 0.0) => {
+            return wrong("delta", delta, "finite and above 0");
+        }
+        _ => {}
+    }
+    let Some(weights) = graph.csr().weights() else {
+        return unweighted(graph, sources, options, run);
+    };
+    let (least, most) = graph.csr().weight_range().unwrap_or_default();
+    if least < 0.0 {
+        if let Some(kernel) = match options.method {
+            SsspMethod::Auto | SsspMethod::BellmanFord => None,
+            SsspMethod::Dijkstra => Some("dijkstra"),
+            SsspMethod::DeltaStepping => Some("delta-stepping"),
+        } {
+            return Err(GraphError::NegativeWeight { kernel, weight: least });
+        }
+        if let Some(cutoff) = options.cutoff {
+            return wrong("cutoff", cutoff, "left out when weights are below 0");
+        }
+    }
+    run.kernel("sssp", graph.num_nodes() * 40, || {
+        // No path has more edges than this, nor needs a number beyond that.
+        let narrow = most * (graph.num_nodes() as f64) < f64::from(u32::MAX - 1);
+        let job = Job { graph, sources, options, run, most };
+        match weights {
+            Weights::I32(_) if least < 0.0 => job.signed_integers::<i32>(),
+            Weights::I64(_) if least < 0.0 => job.signed_integers::<i64>(),
+            Weights::F32(_) if least < 0.0 => job.signed_floats::<f32>(),
+            Weights::F64(_) if least < 0.0 => job.signed_floats::<f64>(),
+            Weights::I32(_) if narrow => job.integers::<u32, i32>(),
+            Weights::I32(_) => job.integers::<u64, i32>(),
+            Weights::I64(_) if narrow => job.integers::<u32, i64>(),
+            Weights::I64(_) => job.integers::<u64, i64>(),
+            Weights::F32(_) => job.floats::<f32>(),
+            Weights::F64(_) => job.floats::<f64>(),
+        }
+    })
+}
+
+/// Each edge counts 1.
+fn unweighted(graph: &Graph, sources: &[NodeId], options: &SsspOptions, run: &Run) -> Result<Sssp> {
+    let max_depth = options.cutoff.map(|cutoff| cutoff as u32);
+    let found = bfs(graph, sources, &BfsOptions { max_depth, direction: options.direction }, run)?;
+    let far = farthest(&options.targets, &found.distances, |&hops| hops >= 0).unwrap_or(i32::MAX);
+    let near = |(&hops, parent)| if hops <= far { (i64::from(hops), parent) } else { (-1, -1) };
+    let (distances, parents) = found.distances.par_iter().zip(found.parents).map(near).unzip();
+    Ok(Sssp { distances: Distances::Int(distances), parents })
+}
+
+/// The greatest distance of a target, when there are targets and all are reached.
+fn farthest<D: Copy + Ord>(targets: &[NodeId], distances: &[D], reached: impl Fn(&D) -> bool) -> Option<D> {
+    let far = targets.iter().map(|&target| distances[target as usize]).max()?;
+    targets.iter().all(|&target| reached(&distances[target as usize])).then_some(far)
+}
+
+/// The rows of a graph, with their weights.
+struct Rows<'a, W> {
+    csr: &'a Csr,
+    weights: &'a [W],
+}
+
+impl<'a, W: Copy> Rows<'a, W> {
+    /// Where the edges of `node` lead, and their weights.
+    #[inline]
+    fn entries(&self, node: NodeId) -> impl Iterator<Item = (NodeId, W)> + use<'a, W> {
+        let range = self.csr.range(node);
+        let weights = &self.weights[range.clone()];
+        self.csr.indices()[range].iter().copied().zip(weights.iter().copied())
+    }
+}
+
+/// What the methods are given.
+struct Search<'a, W> {
+    nodes: usize,
+    rows: Vec<Rows<'a, W>>,
+    sources: &'a [NodeId],
+    targets: &'a [NodeId],
+    direction: Direction,
+    run: &'a Run,
+}
+
+/// A type in which weights are kept.
+trait Kept: Copy + Send + Sync {
+    /// The weights, when they are of this type.
+    fn of(weights: &Weights) -> Option<&[Self]>;
+}
+
+macro_rules! kept {
+    ($($kind:ty, $variant:ident;)*) => {
+        $(impl Kept for $kind {
+            fn of(weights: &Weights) -> Option<&[Self]> {
+                match weights {
+                    Weights::$variant(values) => Some(values),
+                    _ => None,
+                }
+            }
+        })*
+    };
+}
+kept! { i32, I32; i64, I64; f32, F32; f64, F64; }
+
+/// The rows whose weights are of the type; all of them, as those of a graph are of one.
+fn weighted<'a, W: Kept>(rows: Vec<&'a Csr>) -> Vec<Rows<'a, W>> {
+    let with = |csr: &'a Csr| Some(Rows { csr, weights: W::of(csr.weights()?)? });
+    rows.into_iter().filter_map(with).collect()
+}
+
+/// What is asked for.
+struct Job<'a> {
+    graph: &'a Graph,
+    sources: &'a [NodeId],
+    options: &'a SsspOptions,
+    run: &'a Run,
+    /// The greatest weight.
+    most: f64,
+}
+
+/// The largest integer up to which every integer is a float too.
+const EXACT: u64 = 1 << 53;
+
+impl Job<'_> {
+    fn search<W: Kept>(&self) -> Result<Search<'_, W>> {
+        Ok(Search {
+            nodes: self.graph.num_nodes(),
+            rows: weighted(forward(self.graph, self.options.direction, self.run)?),
+            sources: self.sources,
+            targets: &self.options.targets,
+            direction: self.options.direction,
+            run: self.run,
+        })
+    }
+
+    fn integers<L: Plus<W> + Into<u64>, W: Kept>(&self) -> Result<Sssp> {
+        let (distances, parents) = self.paths::<L, W>()?;
+        let value = |&distance: &L| {
+            if distance == L::UNREACHED { Some(-1) } else { i64::try_from(distance.into()).ok() }
+        };
+        let too_far = |distance: &L| value(distance).is_none();
+        if let Some(node) = distances.par_iter().position_first(too_far) {
+            return Err(GraphError::DistanceOverflow { node: node as u32 });
+        }
+        let distances = distances.par_iter().map(|distance| value(distance).unwrap_or(-1)).collect();
+        Ok(Sssp { distances: Distances::Int(distances), parents })
+    }
+
+    fn floats<W: Kept>(&self) -> Result<Sssp>
+    where
+        Real: Plus<W>,
+    {
+        let (distances, parents) = self.paths::<Real, W>()?;
+        Ok(Sssp { distances: Distances::Float(distances.into_iter().map(Real::get).collect()), parents })
+    }
+
+    /// Distances and parents for weights of at least 0.
+    fn paths<L: Plus<W>, W: Kept>(&self) -> Result<(Vec<L>, Vec<i32>)> {
+        let search = self.search::<W>()?;
+        let limit = self.options.cutoff.map_or(L::UNREACHED, L::at_most);
+        let mut distances = match self.method() {
+            SsspMethod::BellmanFord => {
+                bellman_ford::paths(&search, L::ZERO, L::UNREACHED, |distance, weight| {
+                    Some(distance.plus(weight))
+                })?
+                .0
+            }
+            SsspMethod::DeltaStepping => delta::distances(&search, limit, &self.width())?,
+            SsspMethod::Auto | SsspMethod::Dijkstra => dijkstra::distances(&search, limit)?,
+        };
+        let far = farthest(search.targets, &distances, |distance| *distance != L::UNREACHED);
+        let far = far.map_or(limit, |far| far.min(limit));
+        if far != L::UNREACHED {
+            let beyond = distances.par_iter_mut().filter(|distance| **distance > far);
+            beyond.for_each(|distance| *distance = L::UNREACHED);
+        }
+        let graph = self.graph;
+        let backward = if graph.is_directed() && self.options.direction == Direction::Out {
+            None
+        } else {
+            Some(weighted(backward(graph, self.options.direction, self.run)?))
+        };
+        let parents = parents::parents(&search, backward.as_deref(), &distances)?;
+        Ok((distances, parents))
+    }
+
+    /// Which method is taken for weights of at least 0.
+    fn method(&self) -> SsspMethod {
+        const SMALL: usize = 1 << 12;
+        match self.options.method {
+            SsspMethod::Auto if !self.options.targets.is_empty() => SsspMethod::Dijkstra,
+            SsspMethod::Auto if self.graph.csr().num_entries() < SMALL => SsspMethod::Dijkstra,
+            SsspMethod::Auto => SsspMethod::DeltaStepping,
+            method => method,
+        }
+    }
+
+    fn width(&self) -> Width {
+        let degree = self.graph.csr().num_entries() as f64 / self.graph.num_nodes().max(1) as f64;
+        let delta = self.most / degree.max(1.0);
+        Width::new(self.options.delta.unwrap_or(if delta > 0.0 { delta } else { 1.0 }))
+    }
+
+    fn signed_integers<W: Kept + Into<i64>>(&self) -> Result<Sssp> {
+        let plus = |distance: i64, weight: W| distance.checked_add(weight.into());
+        let (distances, parents) = bellman_ford::paths(&self.search::<W>()?, 0, i64::MAX, plus)?;
+        let beyond = |&distance: &i64| distance != i64::MAX && distance.unsigned_abs() > EXACT;
+        if let Some(node) = distances.iter().position(beyond) {
+            return Err(GraphError::DistanceOverflow { node: node as u32 });
+        }
+        let float = |distance| if distance == i64::MAX { f64::INFINITY } else { distance as f64 };
+        Ok(Sssp { distances: Distances::Float(distances.into_iter().map(float).collect()), parents })
+    }
+
+    fn signed_floats<W: Kept + Into<f64>>(&self) -> Result<Sssp> {
+        let plus = |distance: f64, weight: W| Some(distance + weight.into());
+        let (distances, parents) = bellman_ford::paths(&self.search::<W>()?, 0.0, f64::INFINITY, plus)?;
+        Ok(Sssp { distances: Distances::Float(distances), parents })
+    }
+}
