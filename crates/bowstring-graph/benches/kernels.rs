@@ -12,8 +12,9 @@ use arrow::{
     datatypes::UInt32Type,
 };
 use bowstring_graph::{
-    BuildOptions, Csr, Edges, Graph, LabelPropagationOptions, LeidenOptions, LouvainOptions, Offsets, Result,
-    Run, Weights, jaccard, label_propagation, leiden, louvain,
+    BetweennessOptions, BuildOptions, ClosenessOptions, Csr, Edges, Graph, HitsOptions,
+    LabelPropagationOptions, LeidenOptions, LouvainOptions, Offsets, PageRankOptions, Result, Run, Weights,
+    betweenness, closeness, hits, jaccard, label_propagation, leiden, louvain, pagerank,
 };
 
 /// What kernels run on.
@@ -52,6 +53,27 @@ const KERNELS: &[(&str, Kernel)] = &[
         let ends = |array: &ArrayRef| array.as_primitive::<UInt32Type>().values().clone();
         let scores = jaccard(&input.graph, &ends(&input.source), &ends(&input.target), run)?;
         Ok(millionths(scores.iter().sum::<f64>() / scores.len() as f64))
+    }),
+    ("pagerank", |input, _, run| {
+        // The rules of the GAP Benchmark Suite.
+        let options = PageRankOptions { tolerance: 1e-4, max_iterations: 20, ..PageRankOptions::default() };
+        Ok(pagerank(&input.graph, &options, run)?.iterations.into())
+    }),
+    ("pagerank_20", |input, _, run| {
+        let options = PageRankOptions { tolerance: 0.0, max_iterations: 20, ..PageRankOptions::default() };
+        Ok(pagerank(&input.graph, &options, run)?.iterations.into())
+    }),
+    ("hits", |input, _, run| Ok(hits(&input.graph, &HitsOptions::default(), run)?.iterations.into())),
+    ("betweenness_8", |input, round, run| {
+        let options =
+            BetweennessOptions { samples: Some(8), seed: round as u64, ..BetweennessOptions::default() };
+        let scores = betweenness(&input.graph, &options, run)?;
+        Ok(scores.iter().filter(|score| **score > 0.0).count() as u64)
+    }),
+    ("closeness_128", |input, _, run| {
+        let nodes = (0..input.graph.num_nodes() as u32).take(128).collect();
+        let options = ClosenessOptions { nodes: Some(nodes), ..ClosenessOptions::default() };
+        Ok(millionths(closeness(&input.graph, &options, run)?.iter().sum()))
     }),
 ];
 

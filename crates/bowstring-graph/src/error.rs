@@ -147,6 +147,24 @@ pub enum GraphError {
         /// What it can be.
         expected: &'static str,
     },
+    /// An option with a value for each node that has more or fewer values.
+    #[error("`{option}` has {found} values, and the graph has {nodes} nodes")]
+    VectorLength {
+        /// The option.
+        option: &'static str,
+        /// How many values it has.
+        found: usize,
+        /// How many nodes there are.
+        nodes: usize,
+    },
+    /// A weight of 0 or less where the algorithm does not allow it.
+    #[error("{kernel} needs weights greater than 0, and the least one is {weight}")]
+    WeightNotPositive {
+        /// The algorithm.
+        kernel: &'static str,
+        /// The least weight.
+        weight: f64,
+    },
     /// An algorithm that needs weights, on a graph without.
     #[error("{kernel} needs weights, and the graph has none")]
     NoWeights {
@@ -211,6 +229,7 @@ impl Diagnostic for GraphError {
             | GraphError::NullInEdge { .. }
             | GraphError::WeightNotFinite { .. }
             | GraphError::NegativeWeight { .. }
+            | GraphError::WeightNotPositive { .. }
             | GraphError::WeightTooLarge { .. }
             | GraphError::WeightOverflow { .. }
             | GraphError::WeightSum { .. }
@@ -224,6 +243,7 @@ impl Diagnostic for GraphError {
             GraphError::ColumnType { .. }
             | GraphError::UnknownNode { .. }
             | GraphError::Option { .. }
+            | GraphError::VectorLength { .. }
             | GraphError::NoWeights { .. }
             | GraphError::WrongDirection { .. } => ErrorKind::Usage,
             GraphError::TooManyNodes { .. } | GraphError::Memory { .. } => ErrorKind::Limit,

@@ -8,41 +8,61 @@
 //! kept beside the graph.
 
 mod batches;
+mod betweenness;
 mod bfs;
+mod brandes;
 mod build;
+mod closeness;
 mod columns;
 mod communities;
 mod csr;
 mod dag;
+mod degree_centrality;
 mod dfs;
+mod distances_to;
+mod eigenvector;
 mod error;
 mod graph;
+mod hits;
+mod katz;
 mod label_propagation;
 mod leiden;
 mod level;
 mod local_moving;
 mod louvain;
+mod many_bfs;
 mod modularity;
+mod pagerank;
+mod path_count;
+mod pull;
 mod refinement;
 mod run;
+mod sample;
 mod similarity;
 mod sssp;
 mod tally;
 mod weights;
 
 pub use crate::{
+    betweenness::{BetweennessOptions, betweenness},
     bfs::{Bfs, BfsOptions, bfs},
     build::{BuildOptions, Edges, ParallelEdges, SelfLoops},
+    closeness::{ClosenessOptions, HarmonicOptions, closeness, harmonic},
     communities::Communities,
     csr::{Csr, NodeId, Offsets},
     dag::{ancestors, descendants, find_cycle, topological_sort},
+    degree_centrality::degree_centrality,
     dfs::{Dfs, dfs},
+    eigenvector::{EigenvectorOptions, Scores, eigenvector},
     error::{GraphError, Result},
     graph::{Direction, Graph},
+    hits::{Hits, HitsOptions, hits},
+    katz::{KatzOptions, katz},
     label_propagation::{LabelPropagationOptions, label_propagation},
     leiden::{LeidenOptions, leiden},
     louvain::{LouvainOptions, louvain},
     modularity::modularity,
+    pagerank::{PageRank, PageRankOptions, pagerank},
     run::Run,
     similarity::{common_neighbors, jaccard},
     sssp::{Distances, Sssp, SsspMethod, SsspOptions, sssp},

@@ -4,6 +4,8 @@ mod bfs;
 mod build;
 mod communities;
 mod dfs;
+mod paths_through;
+mod ranking;
 mod similarity;
 mod sssp;
 mod support;

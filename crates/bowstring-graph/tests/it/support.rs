@@ -130,3 +130,17 @@ pub(crate) fn large() -> EdgeList {
     }
     EdgeList { nodes, edges, weights }
 }
+
+/// A random graph of so many nodes and edges with weights, a third of the edges at few of the nodes.
+pub(crate) fn many_edges(nodes: u32, edges: usize, directed: bool) -> Graph {
+    let mut state = 1_u64;
+    let mut next = |bound: u32| {
+        state = state.wrapping_mul(6364136223846793005).wrapping_add(1442695040888963407);
+        ((state >> 33) % u64::from(bound)) as u32
+    };
+    let ends: Vec<(u32, u32)> = (0..edges)
+        .map(|edge| (if edge % 3 == 0 { next(nodes.min(7)) } else { next(nodes) }, next(nodes)))
+        .collect();
+    let weights: Vec<i64> = (0..edges).map(|_| i64::from(next(100)) + 1).collect();
+    weighted(nodes, &ends, &weights, directed)
+}

@@ -1,0 +1,255 @@
+//! PageRank: how much does the link structure favour each node?
+//!
+//! A node's score is what a random walk leaves at it that follows an edge with probability `damping` and
+//! else begins anew (Page, Brin, Motwani, Winograd 1999). Scores are pulled over incoming edges, block by
+//! block of nodes, and a block sees what the blocks before it have found in the same iteration (the
+//! method of Gauss and Seidel; Arasu et al. 2002), which takes fewer iterations than a plain power
+//! iteration. Blocks are the same for any number of threads, and so are the bytes of the result.
+//!
+//! Cost: O(iterations · (nodes + edges)). Memory: 16 or 24 bytes for each node beside the graph and its
+//! rows of incoming edges.
+
+use rayon::prelude::*;
+
+use crate::{
+    Graph, GraphError, Result, Run,
+    pull::{self, Pull, Real, TASK},
+};
+
+const KERNEL: &str = "PageRank";
+
+/// Blocks that see each other's results within an iteration, at most.
+const BLOCKS: usize = 16;
+
+/// Nodes that a block has at least.
+const BLOCK: usize = 8 * TASK;
+
+/// Below this, an accuracy asks for terms of 64 bits.
+const SINGLE: f64 = 1e-6;
+
+/// Weights of a node's edges that sum to less of the greatest weight count as none.
+const LEAST: f64 = 1e-150;
+
+/// How [`pagerank`] works.
+#[derive(Clone, Debug)]
+pub struct PageRankOptions {
+    /// How likely the walk is to go on from a node, between 0 and 1. Default 0.85.
+    pub damping: f64,
+    /// Iterations end once one of them changes the scores by no more than this in sum, 0 or more. With 0
+    /// there are always `max_iterations`. Default 1e-6.
+    ///
+    /// Unless `max(tolerance, damping ^ max_iterations)`, which is about how far scores can come, is below
+    /// 1e-6, and without weights, terms are 32-bit numbers (and sums 64-bit ones).
+    pub tolerance: f64,
+    /// Most iterations, at least 1. Default 100.
+    pub max_iterations: u32,
+    /// Whether the walk prefers edges by their weights. Default false: all edges are alike, and parallel
+    /// ones count each.
+    pub weighted: bool,
+    /// Where the walk begins anew, for each node how likely, in any unit. Default: anywhere alike.
+    pub personalization: Option<Vec<f64>>,
+    /// Where the walk goes on from a node without outgoing edges. Default: as `personalization`.
+    pub dangling: Option<Vec<f64>>,
+    /// The scores to begin with, in any unit; those of an earlier run save iterations. Default: when the
+    /// graph is undirected and nothing is personalised, a guess from the degrees, else 1 for each.
+    pub start: Option<Vec<f64>>,
+}
+
+impl Default for PageRankOptions {
+    fn default() -> Self {
+        Self {
+            damping: 0.85,
+            tolerance: 1e-6,
+            max_iterations: 100,
+            weighted: false,
+            personalization: None,
+            dangling: None,
+            start: None,
+        }
+    }
+}
+
+/// What [`pagerank`] finds.
+#[derive(Clone, Debug, PartialEq)]
+pub struct PageRank {
+    /// The score of each node; they sum to 1.
+    pub scores: Vec<f64>,
+    /// How many iterations there were.
+    pub iterations: u32,
+    /// By how much the last iteration changed the scores in sum.
+    pub residual: f64,
+    /// Whether that is within the tolerance.
+    pub converged: bool,
+}
+
+/// The PageRank of each node.
+///
+/// In an undirected graph an edge leads both ways, and a loop counts once.
+///
+/// # Errors
+/// [`GraphError::Option`] and [`GraphError::VectorLength`] for options that make no sense,
+/// [`GraphError::NoWeights`], [`GraphError::NegativeWeight`], [`GraphError::Memory`],
+/// [`GraphError::Cancelled`]. That iterations do not converge is none: see [`PageRank::converged`].
+///
+/// ```
+/// use std::sync::Arc;
+/// use arrow::array::{ArrayRef, Int64Array};
+/// use bowstring_graph::{BuildOptions, Edges, Graph, PageRankOptions, Run, pagerank};
+///
+/// let source: ArrayRef = Arc::new(Int64Array::from(vec![0, 0, 0, 1, 2]));
+/// let target: ArrayRef = Arc::new(Int64Array::from(vec![1, 1, 2, 0, 0]));
+/// let edges = Edges { source: &[source], target: &[target], weight: None };
+/// let graph = Graph::from_edges(&edges, &BuildOptions::default(), &Run::default())?;
+/// let rank = pagerank(&graph, &PageRankOptions::default(), &Run::default())?;
+/// let rounded: Vec<String> = rank.scores.iter().map(|score| format!("{score:.3}")).collect();
+/// assert_eq!(rounded, ["0.486", "0.326", "0.188"]);
+/// # Ok::<(), bowstring_graph::GraphError>(())
+/// ```
+pub fn pagerank(graph: &Graph, options: &PageRankOptions, run: &Run) -> Result<PageRank> {
+    let nodes = graph.num_nodes();
+    let damping = options.damping;
+    if !(damping > 0.0 && damping < 1.0) {
+        let (option, value) = ("damping", damping.to_string());
+        return Err(GraphError::Option { option, value, expected: "between 0 and 1" });
+    }
+    pull::check_stop(options.tolerance, options.max_iterations)?;
+    pull::check_weights(graph, KERNEL, options.weighted)?;
+    if nodes == 0 {
+        return Ok(PageRank { scores: Vec::new(), iterations: 0, residual: 0.0, converged: true });
+    }
+    let distribution = |option, values: &Option<Vec<f64>>| {
+        values.as_ref().map(|values| distribution(option, values, nodes)).transpose()
+    };
+    let teleport = distribution("personalization", &options.personalization)?;
+    let dangling = distribution("dangling", &options.dangling)?;
+    let start = distribution("start", &options.start)?;
+    // Rows that are yet to be made are declared by whoever makes them.
+    let incoming = graph.csc(run)?;
+    let reachable = options.tolerance.max(damping.powf(f64::from(options.max_iterations)));
+    let single = !options.weighted && reachable >= SINGLE;
+    let width = if single { 4 } else { 8 };
+    run.kernel(KERNEL, nodes * (8 + 2 * width), || {
+        let walk = Walk {
+            out: Pull::new(graph.csr(), options.weighted).relative(),
+            incoming: Pull::new(incoming, options.weighted).relative(),
+            teleport: teleport.as_deref(),
+            dangling: dangling.as_deref().or(teleport.as_deref()),
+            options,
+        };
+        let scores = match start {
+            Some(start) => start,
+            None if !graph.is_directed() && walk.teleport.is_none() => walk.guess(nodes),
+            None => vec![1.0 / nodes as f64; nodes],
+        };
+        if single { walk.scores::<f32>(scores, run) } else { walk.scores::<f64>(scores, run) }
+    })
+}
+
+/// The values as parts of their sum.
+fn distribution(option: &'static str, values: &[f64], nodes: usize) -> Result<Vec<f64>> {
+    if values.len() != nodes {
+        return Err(GraphError::VectorLength { option, found: values.len(), nodes });
+    }
+    if let Some(value) = values.iter().find(|value| !(**value >= 0.0 && value.is_finite())) {
+        let value = value.to_string();
+        return Err(GraphError::Option { option, value, expected: "at least 0 and finite for every node" });
+    }
+    let greatest = values.iter().fold(0.0, |greatest: f64, &value| greatest.max(value));
+    if greatest == 0.0 {
+        let value = "0 for every node".into();
+        return Err(GraphError::Option { option, value, expected: "greater than 0 for some node" });
+    }
+    // Parts of the greatest have a finite sum.
+    let sum: f64 = values.iter().map(|value| value / greatest).sum();
+    Ok(values.iter().map(|value| value / greatest / sum).collect())
+}
+
+/// A random walk over a graph.
+struct Walk<'a> {
+    out: Pull<'a>,
+    incoming: Pull<'a>,
+    teleport: Option<&'a [f64]>,
+    dangling: Option<&'a [f64]>,
+    options: &'a PageRankOptions,
+}
+
+impl Walk<'_> {
+    /// Where a walk over an undirected graph is, if it never began anew from within its part: at nodes in
+    /// proportion to their degree.
+    fn guess(&self, nodes: usize) -> Vec<f64> {
+        let damping = self.options.damping;
+        let total = pull::total(nodes, |node| self.out.total(node));
+        let share = if total > 0.0 { damping / total } else { 0.0 };
+        let base = if total > 0.0 { (1.0 - damping) / nodes as f64 } else { 1.0 / nodes as f64 };
+        (0..nodes).into_par_iter().map(|node| base + share * self.out.total(node)).collect()
+    }
+
+    /// Iterates from `scores` on, with terms of type `T`.
+    fn scores<T: Real>(&self, mut scores: Vec<f64>, run: &Run) -> Result<PageRank> {
+        let nodes = scores.len();
+        let damping = self.options.damping;
+        let uniform = 1.0 / nodes as f64;
+        let begin = |node: usize| self.teleport.map_or(uniform, |teleport| teleport[node]);
+        let resume = |node: usize| self.dangling.map_or(uniform, |dangling| dangling[node]);
+
+        // What a node with a score of 1 gives along an edge of weight 1; 0 when it has no edge to go.
+        let share = |node| match self.out.total(node) {
+            total if total < LEAST => T::default(),
+            total => T::of(1.0 / total),
+        };
+        let shares: Vec<T> = (0..nodes).into_par_iter().with_min_len(TASK).map(share).collect();
+        let mut terms: Vec<T> =
+            shares.par_iter().zip(&scores).map(|(&share, &score)| term(share, score)).collect();
+        let mut stuck =
+            pull::total(nodes, |node| if shares[node].value() == 0.0 { scores[node] } else { 0.0 });
+
+        let block = nodes.div_ceil(BLOCKS).max(BLOCK).next_multiple_of(TASK);
+        let mut residual = f64::INFINITY;
+        let mut iterations = 0;
+        while iterations < self.options.max_iterations
+            && !(self.options.tolerance > 0.0 && residual <= self.options.tolerance)
+        {
+            residual = 0.0;
+            for (start, scores) in (0..).step_by(block).zip(scores.chunks_mut(block)) {
+                let changes = scores.par_chunks_mut(TASK).enumerate().map(|(task, scores)| {
+                    run.check()?;
+                    let (mut change, mut stays) = (0.0, 0.0);
+                    for (node, score) in (start + task * TASK..).zip(scores) {
+                        let walked = self.incoming.sum(node, &terms) + stuck * resume(node);
+                        let next = (1.0 - damping) * begin(node) + damping * walked;
+                        change += (next - *score).abs();
+                        if shares[node].value() == 0.0 {
+                            stays += next - *score;
+                        }
+                        *score = next;
+                    }
+                    Ok((change, stays))
+                });
+                for (change, stays) in changes.collect::<Result<Vec<(f64, f64)>>>()? {
+                    residual += change;
+                    stuck += stays;
+                }
+                let end = start + scores.len();
+                let terms = terms[start..end].par_chunks_mut(TASK);
+                terms.zip(shares[start..end].par_chunks(TASK)).zip(scores.par_chunks(TASK)).for_each(
+                    |((terms, shares), scores)| {
+                        for ((into, &share), &score) in terms.iter_mut().zip(shares).zip(scores) {
+                            *into = term(share, score);
+                        }
+                    },
+                );
+            }
+            iterations += 1;
+        }
+        let sum = pull::total(nodes, |node| scores[node]);
+        scores.par_iter_mut().for_each(|score| *score /= sum);
+        let converged = residual <= self.options.tolerance;
+        Ok(PageRank { scores, iterations, residual, converged })
+    }
+}
+
+/// What a node gives along an edge of weight 1.
+#[inline]
+fn term<T: Real>(share: T, score: f64) -> T {
+    T::of(share.value() * score)
+}
