@@ -94,11 +94,16 @@ deny: $(DENY)
 
 bench: ## run the benchmarks beside their peers; tables go to benchmarks/results/
 	$(PYTHON) -m venv $(VENV)-bench
-	$(VENV)-bench/bin/python -m pip install --quiet --disable-pip-version-check -r benchmarks/requirements.txt
+	$(VENV)-bench/bin/python -m pip install --quiet --disable-pip-version-check -r benchmarks/requirements.txt \
+	    -r benchmarks/graph/requirements.txt
 	VIRTUAL_ENV=$(VENV)-bench $(VENV)-bench/bin/maturin develop --release --quiet --manifest-path python/Cargo.toml
 	mkdir -p benchmarks/results
 	$(VENV)-bench/bin/python benchmarks/workflow/run.py --out benchmarks/results/workflow.md
 	$(VENV)-bench/bin/python benchmarks/tables/fused.py --out benchmarks/results/fused.md
+	$(VENV)-bench/bin/python benchmarks/graph/run.py --out benchmarks/results/graph.md
+	$(VENV)-bench/bin/python benchmarks/graph/pipeline.py --out benchmarks/results/graph-pipeline.md
+	$(VENV)-bench/bin/python benchmarks/graph/memory.py --out benchmarks/results/graph-memory.md
+	$(VENV)-bench/bin/python benchmarks/graph/python_factors.py --out benchmarks/results/graph-factors.md
 
 # The instrumented build has a folder of its own, so that it does not throw away the ordinary one,
 # and no information for debuggers, which would take some gigabytes.
