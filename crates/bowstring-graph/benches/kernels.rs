@@ -11,11 +11,9 @@ use arrow::{
     buffer::{Buffer, ScalarBuffer},
     datatypes::UInt32Type,
 };
-use bowstring_graph::{
-    BetweennessOptions, BuildOptions, ClosenessOptions, Csr, Edges, Graph, HitsOptions,
-    LabelPropagationOptions, LeidenOptions, LouvainOptions, Offsets, PageRankOptions, Result, Run, Weights,
-    betweenness, closeness, hits, jaccard, label_propagation, leiden, louvain, pagerank,
-};
+use bowstring_graph::{<<<<<<< HEAD
+    BetweennessOptions, =======
+    Bipartite, >>>>>>> c350a28 (graph: components, BuildOptions, ClosenessOptions, Csr, Edges, Graph, HitsOptions, LabelPropagationOptions, LeidenOptions, LouvainOptions, Offsets, PageRankOptions, Result, Run, Weights, betweenness, bipartite, bipartite check), closeness, connected_components, core numbers, core_numbers, hits, jaccard, label_propagation, leiden, louvain, minimum_spanning_forest, pagerank, spanning forests, strong components, strongly_connected_components, triangle_count, triangles};
 
 /// What kernels run on.
 struct Input {
@@ -74,6 +72,20 @@ const KERNELS: &[(&str, Kernel)] = &[
         let nodes = (0..input.graph.num_nodes() as u32).take(128).collect();
         let options = ClosenessOptions { nodes: Some(nodes), ..ClosenessOptions::default() };
         Ok(millionths(closeness(&input.graph, &options, run)?.iter().sum()))
+    }),
+    ("components", |input, _, run| Ok(connected_components(&input.graph, run)?.count.into())),
+    ("strong", |input, _, run| Ok(strongly_connected_components(&input.graph, run)?.count.into())),
+    ("cores", |input, _, run| {
+        Ok(core_numbers(&input.graph, run)?.into_iter().max().unwrap_or_default().into())
+    }),
+    ("triangle_count", |input, _, run| triangle_count(&input.graph, run)),
+    ("triangles", |input, _, run| Ok(triangles(&input.graph, run)?.total)),
+    ("forest", |input, _, run| Ok(minimum_spanning_forest(&input.graph, run)?.total as u64)),
+    ("bipartite", |input, _, run| {
+        Ok(match bipartite(&input.graph, run)? {
+            Bipartite::Sides(sides) => sides.into_iter().map(u64::from).sum(),
+            Bipartite::OddCycle(cycle) => cycle.len() as u64,
+        })
     }),
 ];
 

@@ -183,14 +183,7 @@ impl<P: Payload> Entries for Transposed<'_, P> {
 
     fn read(&self, range: Range<usize>, mut each: impl FnMut(u32, u32, P)) {
         let indptr = self.rows.indptr();
-        let nodes = self.rows.num_nodes();
-        // The last row that begins at or before the range; empty rows before it do not matter.
-        let (mut low, mut high) = (0, nodes);
-        while low < high {
-            let middle = low + (high - low) / 2;
-            if indptr.get(middle + 1) <= range.start { low = middle + 1 } else { high = middle }
-        }
-        let mut row = low;
+        let mut row = self.rows.row_of(range.start) as usize;
         let mut at = range.start;
         while at < range.end {
             let end = indptr.get(row + 1).min(range.end);

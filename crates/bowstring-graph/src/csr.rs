@@ -169,6 +169,16 @@ impl Csr {
         self.range(node).len()
     }
 
+    /// The node in whose row an entry stands.
+    pub(crate) fn row_of(&self, entry: usize) -> NodeId {
+        let (mut low, mut high) = (0, self.num_nodes());
+        while low < high {
+            let middle = low + (high - low) / 2;
+            if self.indptr.get(middle + 1) <= entry { low = middle + 1 } else { high = middle }
+        }
+        low as NodeId
+    }
+
     /// Where each node's neighbours begin.
     pub fn indptr(&self) -> &Offsets {
         &self.indptr

@@ -289,6 +289,7 @@ impl Diagnostic for GraphError {
             }
             GraphError::NotSymmetric { .. } => "call it directed, or make it symmetric first",
             GraphError::NoWeights { .. } => "name the column of the weights when the graph is built",
+            GraphError::WrongDirection { expected: "undirected", .. } => "make it undirected first",
             GraphError::Memory { .. } => "raise the limit of memory",
             _ => return None,
         };

@@ -10,11 +10,14 @@
 mod batches;
 mod betweenness;
 mod bfs;
+mod bipartite;
 mod brandes;
 mod build;
 mod closeness;
 mod columns;
 mod communities;
+mod components;
+mod cores;
 mod csr;
 mod dag;
 mod degree_centrality;
@@ -22,6 +25,7 @@ mod dfs;
 mod distances_to;
 mod eigenvector;
 mod error;
+mod forest;
 mod graph;
 mod hits;
 mod katz;
@@ -32,6 +36,7 @@ mod local_moving;
 mod louvain;
 mod many_bfs;
 mod modularity;
+mod oriented;
 mod pagerank;
 mod path_count;
 mod pull;
@@ -39,22 +44,32 @@ mod refinement;
 mod run;
 mod sample;
 mod similarity;
+mod simple;
+mod spread;
 mod sssp;
+mod strong;
 mod tally;
+mod tarjan;
+mod triangles;
+mod unions;
 mod weights;
 
 pub use crate::{
     betweenness::{BetweennessOptions, betweenness},
     bfs::{Bfs, BfsOptions, bfs},
+    bipartite::{Bipartite, bipartite},
     build::{BuildOptions, Edges, ParallelEdges, SelfLoops},
     closeness::{ClosenessOptions, HarmonicOptions, closeness, harmonic},
     communities::Communities,
+    components::{Components, connected_components},
+    cores::core_numbers,
     csr::{Csr, NodeId, Offsets},
     dag::{ancestors, descendants, find_cycle, topological_sort},
     degree_centrality::degree_centrality,
     dfs::{Dfs, dfs},
     eigenvector::{EigenvectorOptions, Scores, eigenvector},
     error::{GraphError, Result},
+    forest::{SpanningForest, minimum_spanning_forest},
     graph::{Direction, Graph},
     hits::{Hits, HitsOptions, hits},
     katz::{KatzOptions, katz},
@@ -66,5 +81,7 @@ pub use crate::{
     run::Run,
     similarity::{common_neighbors, jaccard},
     sssp::{Distances, Sssp, SsspMethod, SsspOptions, sssp},
+    strong::strongly_connected_components,
+    triangles::{Triangles, triangle_count, triangles},
     weights::Weights,
 };

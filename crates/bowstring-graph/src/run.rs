@@ -1,9 +1,9 @@
 //! What may a kernel use, and how is it asked to stop?
 
-use std::sync::Arc;
+use std::{ops::Range, sync::Arc};
 
 use bowstring_core::{Cancel, units::ByteSize};
-use rayon::{ThreadPool, ThreadPoolBuilder};
+use rayon::{ThreadPool, ThreadPoolBuilder, prelude::*};
 
 use crate::{GraphError, Result};
 
@@ -76,6 +76,21 @@ impl Run {
     /// How many threads kernels work with.
     pub(crate) fn num_threads(&self) -> usize {
         self.pool.as_ref().map_or_else(rayon::current_num_threads, |pool| pool.current_num_threads())
+    }
+
+    /// Runs `work` on all blocks of `size` within `0..length`, in parallel, and looks before each whether
+    /// it was asked to stop.
+    pub(crate) fn blocks(
+        &self,
+        length: usize,
+        size: usize,
+        work: impl Fn(Range<usize>) + Sync,
+    ) -> Result<()> {
+        (0..length.div_ceil(size)).into_par_iter().try_for_each(|block| {
+            self.check()?;
+            work(block * size..length.min((block + 1) * size));
+            Ok(())
+        })
     }
 
     /// An error once the work was asked to stop.

@@ -1,0 +1,206 @@
+//! Triangles: how often are two neighbours of a node neighbours of each other?
+//!
+//! Each edge points at its end of higher degree, and the lists of two such neighbours are intersected
+//! in whichever way is cheapest: the shorter is looked up in the bits of the longer, or bits are
+//! compared 64 at a time (forward algorithm, Schank and Wagner 2005, with bits as in Latapy 2008).
+//! O(edges^1.5) time at worst, far less on graphs with hubs; 24 bytes for each node and 16 for each
+//! edge, and 8 for each node and thread when triangles are counted for each node.
+
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+
+use rayon::prelude::*;
+
+use crate::{Graph, Result, Run, oriented::Oriented, simple::Simple};
+
+/// Ranks that a thread takes at a time.
+const BLOCK: usize = 64;
+
+/// How many bits are looked up in the time in which two words are compared.
+const WORD: usize = 2;
+
+/// The triangles of a graph.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Triangles {
+    /// In how many triangles each node is.
+    pub per_node: Vec<u64>,
+    /// How many triangles there are.
+    pub total: u64,
+    /// The part of the pairs of neighbours of each node that are neighbours themselves; 0 for nodes
+    /// with fewer than two neighbours.
+    pub clustering: Vec<f64>,
+    /// The part of the pairs of neighbours of all nodes together that are neighbours; 0 when there are
+    /// none.
+    pub transitivity: f64,
+}
+
+/// The triangles of a graph, of each node, and its clustering coefficients. Loops, parallel edges and
+/// the direction of edges do not count.
+///
+/// ```
+/// use std::sync::Arc;
+/// use arrow::array::{ArrayRef, Int64Array};
+/// use bowstring_graph::{BuildOptions, Edges, Graph, Run, triangles};
+///
+/// let source: ArrayRef = Arc::new(Int64Array::from(vec![0, 1, 2, 2]));
+/// let target: ArrayRef = Arc::new(Int64Array::from(vec![1, 2, 0, 3]));
+/// let edges = Edges { source: &[source], target: &[target], weight: None };
+/// let graph = Graph::from_edges(&edges, &BuildOptions::default(), &Run::default())?;
+/// let triangles = triangles(&graph, &Run::default())?;
+/// assert_eq!((triangles.total, triangles.per_node), (1, vec![1, 1, 1, 0]));
+/// assert_eq!(triangles.clustering, [1.0, 1.0, 1.0 / 3.0, 0.0]);
+/// assert_eq!(triangles.transitivity, 0.6);
+/// # Ok::<(), bowstring_graph::GraphError>(())
+/// ```
+///
+/// # Errors
+/// When memory does not suffice, or the work was asked to stop.
+pub fn triangles(graph: &Graph, run: &Run) -> Result<Triangles> {
+    let nodes = graph.num_nodes();
+    let bytes = need(graph) + (8 * run.num_threads() + 16) * nodes;
+    run.kernel("triangles", bytes, || {
+        let oriented = Oriented::new(&Simple::new(graph, run)?, nodes, run)?;
+        let (total, of_ranks) = search::<true>(&oriented, run)?;
+        let mut per_node = vec![0; nodes];
+        for (&node, count) in oriented.nodes.iter().zip(of_ranks) {
+            per_node[node as usize] = count;
+        }
+        let pairs = |degree: u32| u64::from(degree) * u64::from(degree.saturating_sub(1)) / 2;
+        let part =
+            |triangles: u64, pairs: u64| if pairs == 0 { 0.0 } else { triangles as f64 / pairs as f64 };
+        let clustering =
+            per_node.par_iter().zip(&oriented.degrees).map(|(&count, &degree)| part(count, pairs(degree)));
+        let clustering = clustering.collect();
+        let all: u64 = oriented.degrees.iter().map(|&degree| pairs(degree)).sum();
+        Ok(Triangles { per_node, total, clustering, transitivity: part(3 * total, all) })
+    })
+}
+
+/// How many triangles a graph has: [`Triangles::total`] alone, in less time and memory.
+///
+/// ```
+/// use std::sync::Arc;
+/// use arrow::array::{ArrayRef, Int64Array};
+/// use bowstring_graph::{BuildOptions, Edges, Graph, Run, triangle_count};
+///
+/// let source: ArrayRef = Arc::new(Int64Array::from(vec![0, 1, 2]));
+/// let target: ArrayRef = Arc::new(Int64Array::from(vec![1, 2, 0]));
+/// let edges = Edges { source: &[source], target: &[target], weight: None };
+/// let graph = Graph::from_edges(&edges, &BuildOptions::default(), &Run::default())?;
+/// assert_eq!(triangle_count(&graph, &Run::default())?, 1);
+/// # Ok::<(), bowstring_graph::GraphError>(())
+/// ```
+///
+/// # Errors
+/// When memory does not suffice, or the work was asked to stop.
+pub fn triangle_count(graph: &Graph, run: &Run) -> Result<u64> {
+    run.kernel("triangles", need(graph), || {
+        let oriented = Oriented::new(&Simple::new(graph, run)?, graph.num_nodes(), run)?;
+        Ok(search::<false>(&oriented, run)?.0)
+    })
+}
+
+fn need(graph: &Graph) -> usize {
+    24 * graph.num_nodes() + 16 * graph.num_edges()
+}
+
+/// The number of triangles, and for each rank when `EACH`.
+fn search<const EACH: bool>(graph: &Oriented, run: &Run) -> Result<(u64, Vec<u64>)> {
+    let next = AtomicUsize::new(0);
+    let work = || {
+        let mut found = Found::<EACH> { total: 0, of_ranks: vec![0; if EACH { graph.len() } else { 0 }] };
+        let mut marks = vec![0; graph.len().div_ceil(64)];
+        loop {
+            let start = next.fetch_add(BLOCK, Relaxed);
+            if start >= graph.len() {
+                return Ok(found);
+            }
+            for rank in start..graph.len().min(start + BLOCK) {
+                run.check()?;
+                around(graph, rank, &mut marks, &mut found);
+            }
+        }
+    };
+    let threads = 0..run.num_threads();
+    let found = threads.into_par_iter().with_max_len(1).map(|_| work());
+    let found = found.try_reduce_with(|a, b| Ok(a.and(&b)));
+    found.unwrap_or_else(work).map(|found| (found.total, found.of_ranks))
+}
+
+/// Triangles so far.
+struct Found<const EACH: bool> {
+    total: u64,
+    of_ranks: Vec<u64>,
+}
+
+impl<const EACH: bool> Found<EACH> {
+    fn and(mut self, other: &Self) -> Self {
+        self.total += other.total;
+        self.of_ranks.iter_mut().zip(&other.of_ranks).for_each(|(count, other)| *count += other);
+        self
+    }
+
+    fn corner(&mut self, rank: usize, count: u64) {
+        if EACH {
+            self.of_ranks[rank] += count;
+        }
+    }
+}
+
+/// The triangles in which `rank` is the greatest. `marks` are zeros, and are so again afterwards.
+fn around<const EACH: bool>(graph: &Oriented, rank: usize, marks: &mut [u64], found: &mut Found<EACH>) {
+    let list = graph.list(rank);
+    if list.len() < 2 {
+        return;
+    }
+    for &other in list {
+        marks[other as usize / 64] |= 1 << (other % 64);
+    }
+    let mut all = 0;
+    for (place, &middle) in list.iter().enumerate() {
+        let (before, middle) = (&list[..place], middle as usize);
+        let (bits, below) = (graph.bits(middle), graph.list(middle));
+        let count = if bits.is_empty() {
+            look_up(below, marks, found)
+        } else if place <= WORD * bits.len() {
+            look_up(before, bits, found)
+        } else if below.len() <= WORD * bits.len() {
+            look_up(below, marks, found)
+        } else {
+            compare(bits, marks, found)
+        };
+        found.corner(middle, count);
+        all += count;
+    }
+    found.corner(rank, all);
+    found.total += all;
+    for &other in list {
+        marks[other as usize / 64] = 0;
+    }
+}
+
+/// How many of `ranks` stand in `bits`.
+#[inline]
+fn look_up<const EACH: bool>(ranks: &[u32], bits: &[u64], found: &mut Found<EACH>) -> u64 {
+    let mut count = 0;
+    for &rank in ranks {
+        let bit = bits[rank as usize / 64] >> (rank % 64) & 1;
+        count += bit;
+        found.corner(rank as usize, bit);
+    }
+    count
+}
+
+/// How many bits are in both of two sets, of which the first is the shorter.
+#[inline]
+fn compare<const EACH: bool>(bits: &[u64], marks: &[u64], found: &mut Found<EACH>) -> u64 {
+    let mut count = 0;
+    for (word, (bits, marks)) in bits.iter().zip(marks).enumerate() {
+        let mut both = bits & marks;
+        count += u64::from(both.count_ones());
+        while EACH && both != 0 {
+            found.corner(64 * word + both.trailing_zeros() as usize, 1);
+            both &= both - 1;
+        }
+    }
+    count
+}

@@ -1,0 +1,146 @@
+//! Which of many things belong together, when many threads find out at once that two of them do?
+//!
+//! A union-find without locks: trees of parents in which a parent is never greater than its child, so
+//! that the root of a finished tree is the smallest of its things, whoever linked them and in which
+//! order (the linking of Sutton, Ben-Nun and Barak 2018).
+
+use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
+
+use rayon::prelude::*;
+
+use crate::{Components, Result, Run};
+
+/// Things of one task.
+const BLOCK: usize = 1 << 13;
+
+/// Things that are looked at to guess the largest group.
+const SAMPLES: usize = 1024;
+
+/// A forest over `0..len`.
+pub(crate) struct Unions {
+    parents: Vec<AtomicU32>,
+}
+
+impl Unions {
+    /// Each thing alone.
+    pub(crate) fn new(len: usize) -> Self {
+        Self { parents: (0..len as u32).into_par_iter().with_min_len(BLOCK).map(AtomicU32::new).collect() }
+    }
+
+    /// What stands above `thing`: itself at a root, and the root right after [`Self::compress`].
+    #[inline]
+    pub(crate) fn parent(&self, thing: u32) -> u32 {
+        self.parents[thing as usize].load(Relaxed)
+    }
+
+    /// Puts two things into one group, while others do the same.
+    #[inline]
+    pub(crate) fn link(&self, a: u32, b: u32) {
+        let (mut a, mut b) = (self.parent(a), self.parent(b));
+        while a != b {
+            let (high, low) = (a.max(b), a.min(b));
+            let above = self.parent(high);
+            if above == low {
+                return;
+            }
+            // Only roots are hooked, so no link is ever lost.
+            if above == high
+                && self.parents[high as usize].compare_exchange(high, low, Relaxed, Relaxed).is_ok()
+            {
+                return;
+            }
+            a = self.parent(above);
+            b = self.parent(low);
+        }
+    }
+
+    /// Puts two things into one group and says whether they were in two. For one thread at a time.
+    pub(crate) fn join(&self, a: u32, b: u32) -> bool {
+        let (a, b) = (self.find(a), self.find(b));
+        self.parents[a.max(b) as usize].store(a.min(b), Relaxed);
+        a != b
+    }
+
+    /// Whether two things are in different groups, right after [`Self::compress`].
+    #[inline]
+    pub(crate) fn apart(&self, a: u32, b: u32) -> bool {
+        self.parent(a) != self.parent(b)
+    }
+
+    /// The root above `thing`; halves the path to it.
+    fn find(&self, mut thing: u32) -> u32 {
+        loop {
+            let parent = self.parent(thing);
+            let above = self.parent(parent);
+            if parent == above {
+                return parent;
+            }
+            self.parents[thing as usize].store(above, Relaxed);
+            thing = above;
+        }
+    }
+
+    /// Hangs everything right below its root.
+    pub(crate) fn compress(&self, run: &Run) -> Result<()> {
+        run.blocks(self.parents.len(), BLOCK, |things| {
+            for slot in &self.parents[things] {
+                let mut parent = slot.load(Relaxed);
+                let mut above = self.parent(parent);
+                if parent == above {
+                    continue;
+                }
+                while parent != above {
+                    parent = above;
+                    above = self.parent(parent);
+                }
+                slot.store(parent, Relaxed);
+            }
+        })
+    }
+
+    /// The root that most of a few things spread over all have, after [`Self::compress`]. None when
+    /// there is nothing.
+    pub(crate) fn largest(&self) -> Option<u32> {
+        let len = self.parents.len();
+        let place = |sample: usize| (sample as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15) as u128;
+        let mut roots: Vec<u32> = (1..=SAMPLES.min(len))
+            .map(|sample| self.parent(((place(sample) * len as u128) >> 64) as u32))
+            .collect();
+        roots.sort_unstable();
+        roots.chunk_by(|a, b| a == b).max_by_key(|run| run.len()).map(|run| run[0])
+    }
+
+    /// The groups, numbered in the order of their roots, after [`Self::compress`]. Takes 4 bytes more
+    /// for each thing.
+    pub(crate) fn into_components(self, run: &Run) -> Result<Components> {
+        run.check()?;
+        let mut labels: Vec<u32> = self.parents.into_iter().map(AtomicU32::into_inner).collect();
+        let roots_before: Vec<u32> = labels
+            .par_chunks(BLOCK)
+            .enumerate()
+            .map(|(block, parents)| roots(block, parents).count() as u32)
+            .collect();
+        let starts = roots_before.iter().scan(0, |sum, &roots| {
+            *sum += roots;
+            Some(*sum - roots)
+        });
+        let starts: Vec<u32> = starts.collect();
+        let mut numbers = vec![0; labels.len()];
+        numbers.par_chunks_mut(BLOCK).zip(labels.par_chunks(BLOCK)).enumerate().for_each(
+            |(block, (numbers, parents))| {
+                for (number, place) in (starts[block]..).zip(roots(block, parents)) {
+                    numbers[place] = number;
+                }
+            },
+        );
+        labels.par_iter_mut().with_min_len(BLOCK).for_each(|label| *label = numbers[*label as usize]);
+        Ok(Components { labels, count: roots_before.iter().sum() })
+    }
+}
+
+/// The places of roots within a block of parents.
+fn roots(block: usize, parents: &[u32]) -> impl Iterator<Item = usize> {
+    let first = block * BLOCK;
+    let is_root = move |(place, parent): (usize, &u32)| (*parent as usize == first + place).then_some(place);
+    parents.iter().enumerate().filter_map(is_root)
+}

@@ -1,0 +1,85 @@
+//! Are triangles those of trying every three nodes?
+
+use std::collections::BTreeSet;
+
+use bowstring_graph::{Run, triangle_count, triangles};
+use proptest::prelude::*;
+
+use crate::support::{edge_lists, graph};
+
+fn check(nodes: u32, edges: &[(u32, u32)], per_node: &[u64], clustering: &[f64], transitivity: f64) {
+    for directed in [true, false] {
+        let made = graph(nodes, edges, directed);
+        let found = triangles(&made, &Run::default()).unwrap();
+        assert_eq!(found.per_node, per_node);
+        assert_eq!(found.total, per_node.iter().sum::<u64>() / 3);
+        assert_eq!(found.clustering, clustering);
+        assert_eq!(found.transitivity, transitivity);
+        assert_eq!(triangle_count(&made, &Run::default()).unwrap(), found.total);
+    }
+}
+
+#[test]
+fn each_corner_counts() {
+    check(0, &[], &[], &[], 0.0);
+    check(2, &[(0, 1)], &[0, 0], &[0.0, 0.0], 0.0);
+    check(3, &[(0, 1), (1, 2)], &[0, 0, 0], &[0.0; 3], 0.0);
+    check(3, &[(0, 1), (1, 2), (2, 0)], &[1, 1, 1], &[1.0; 3], 1.0);
+    // Two triangles on one edge.
+    let third = 2.0 / 3.0;
+    check(4, &[(0, 1), (1, 2), (2, 0), (1, 3), (3, 2)], &[1, 2, 2, 1], &[1.0, third, third, 1.0], 0.75);
+}
+
+#[test]
+fn loops_parallel_edges_and_directions_do_not_count() {
+    let edges = [(0, 1), (1, 0), (0, 1), (1, 1), (2, 1), (0, 2), (2, 0), (2, 2)];
+    check(3, &edges, &[1, 1, 1], &[1.0; 3], 1.0);
+}
+
+#[test]
+fn dense_graphs_are_counted_as_sparse_ones_are() {
+    // Every node with every other, and around each a star, so that lists of each kind meet.
+    for (nodes, leaves) in [(300_u32, 0), (200, 5), (20, 300)] {
+        let clique = (0..nodes).flat_map(|a| (0..a).map(move |b| (a, b)));
+        let stars = (0..nodes).flat_map(|a| (0..leaves).map(move |leaf| (a, nodes + a * leaves + leaf)));
+        let made = graph(nodes * (1 + leaves), &clique.chain(stars).collect::<Vec<_>>(), false);
+        let nodes = u64::from(nodes);
+        let found = triangles(&made, &Run::default()).unwrap();
+        let each = (nodes - 1) * (nodes - 2) / 2;
+        assert_eq!(found.total, nodes * each / 3);
+        assert_eq!(triangle_count(&made, &Run::default()).unwrap(), found.total);
+        let (inner, outer) = found.per_node.split_at(nodes as usize);
+        assert!(inner.iter().all(|&count| count == each) && outer.iter().all(|&count| count == 0));
+    }
+}
+
+proptest! {
+    #[test]
+    fn they_are_those_of_all_threes(list in edge_lists(25), directed: bool) {
+        let made = graph(list.nodes, &list.edges, directed);
+        let edges: BTreeSet<(u32, u32)> =
+            list.edges.iter().flat_map(|&(from, to)| [(from, to), (to, from)]).filter(|(a, b)| a != b).collect();
+        let mut per_node = vec![0; list.nodes as usize];
+        for a in 0..list.nodes {
+            for b in 0..a {
+                for c in 0..b {
+                    if [(a, b), (b, c), (a, c)].iter().all(|edge| edges.contains(edge)) {
+                        [a, b, c].iter().for_each(|&node| per_node[node as usize] += 1);
+                    }
+                }
+            }
+        }
+        let found = triangles(&made, &Run::default()).unwrap();
+        prop_assert_eq!(&found.per_node, &per_node);
+        prop_assert_eq!(triangle_count(&made, &Run::default()).unwrap(), found.total);
+        let degree = |node: u32| edges.iter().filter(|edge| edge.0 == node).count() as f64;
+        let pairs: Vec<f64> = (0..list.nodes).map(|node| degree(node) * (degree(node) - 1.0) / 2.0).collect();
+        for (node, pairs) in pairs.iter().enumerate() {
+            let expected = if *pairs == 0.0 { 0.0 } else { per_node[node] as f64 / pairs };
+            prop_assert_eq!(found.clustering[node], expected);
+        }
+        let all: f64 = pairs.iter().sum();
+        let expected = if all == 0.0 { 0.0 } else { per_node.iter().sum::<u64>() as f64 / all };
+        prop_assert_eq!(found.transitivity, expected);
+    }
+}
