@@ -11,9 +11,13 @@ use arrow::{
     buffer::{Buffer, ScalarBuffer},
     datatypes::UInt32Type,
 };
-use bowstring_graph::{<<<<<<< HEAD
-    BetweennessOptions, =======
-    Bipartite, >>>>>>> c350a28 (graph: components, BuildOptions, ClosenessOptions, Csr, Edges, Graph, HitsOptions, LabelPropagationOptions, LeidenOptions, LouvainOptions, Offsets, PageRankOptions, Result, Run, Weights, betweenness, bipartite, bipartite check), closeness, connected_components, core numbers, core_numbers, hits, jaccard, label_propagation, leiden, louvain, minimum_spanning_forest, pagerank, spanning forests, strong components, strongly_connected_components, triangle_count, triangles};
+use bowstring_graph::{
+    BetweennessOptions, Bipartite, BuildOptions, ClosenessOptions, Csr, Edges, Graph, HitsOptions,
+    LabelPropagationOptions, LeidenOptions, LouvainOptions, Offsets, PageRankOptions, Result, Run, Weights,
+    betweenness, bipartite, closeness, connected_components, core_numbers, hits, jaccard, label_propagation,
+    leiden, louvain, minimum_spanning_forest, pagerank, strongly_connected_components, triangle_count,
+    triangles,
+};
 
 /// What kernels run on.
 struct Input {
