@@ -13,6 +13,9 @@ use rayon::prelude::*;
 
 use crate::{GraphError, Result, Weights, csr::MAX_NODES};
 
+/// What a column of dense node numbers can be.
+pub(crate) const DENSE: &str = "int32, int64, uint32 or uint64";
+
 /// Rows that are looked at in one go.
 pub(crate) const BLOCK: usize = 1 << 10;
 
@@ -47,8 +50,8 @@ impl<'a> NodeColumn<'a> {
                 DataType::UInt32 => Chunk::U32(array.as_primitive::<UInt32Type>().values()),
                 DataType::UInt64 => Chunk::U64(array.as_primitive::<UInt64Type>().values()),
                 found => {
-                    let expected = "int32, int64, uint32 or uint64";
-                    return Err(GraphError::ColumnType { column: name, found: found.to_string(), expected });
+                    let found = found.to_string();
+                    return Err(GraphError::ColumnType { column: name, found, expected: DENSE });
                 }
             });
         }

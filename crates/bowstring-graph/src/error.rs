@@ -137,6 +137,50 @@ pub enum GraphError {
         /// The algorithm.
         kernel: &'static str,
     },
+    /// An id that was asked for and that no node has.
+    #[error("the graph has no node `{id}`")]
+    UnknownId {
+        /// The id.
+        id: String,
+        /// The nearest that there is.
+        nearest: Option<String>,
+    },
+    /// An edge with an id that is not among those of the nodes.
+    #[error("edge {row} has the id `{id}`, which is not among the nodes")]
+    IdNotInNodes {
+        /// The column of edges that it stands in.
+        column: &'static str,
+        /// The edge, counted from 0.
+        row: usize,
+        /// The id.
+        id: String,
+        /// The nearest that there is.
+        nearest: Option<String>,
+    },
+    /// An id that two nodes have.
+    #[error("the id `{id}` is in `nodes` twice, in rows {first} and {row}")]
+    DuplicateId {
+        /// The id.
+        id: String,
+        /// Where it stands first, counted from 0.
+        first: usize,
+        /// Where it stands again.
+        row: usize,
+    },
+    /// More or fewer ids than nodes.
+    #[error("there are {found} ids for {nodes} nodes")]
+    NodeCount {
+        /// How many ids there are.
+        found: usize,
+        /// How many nodes there are.
+        nodes: usize,
+    },
+    /// Ids that cannot be kept.
+    #[error("the ids of the nodes cannot be kept: {reason}")]
+    Ids {
+        /// What stands against it.
+        reason: String,
+    },
     /// An option with a value that makes no sense.
     #[error("`{option}` is {value}, and must be {expected}")]
     Option {
@@ -225,6 +269,8 @@ impl Diagnostic for GraphError {
     fn kind(&self) -> ErrorKind {
         match self {
             GraphError::NodeOutOfRange { .. }
+            | GraphError::IdNotInNodes { .. }
+            | GraphError::DuplicateId { .. }
             | GraphError::NegativeNode { .. }
             | GraphError::NullInEdge { .. }
             | GraphError::WeightNotFinite { .. }
@@ -242,11 +288,15 @@ impl Diagnostic for GraphError {
             | GraphError::DistanceOverflow { .. } => ErrorKind::Data,
             GraphError::ColumnType { .. }
             | GraphError::UnknownNode { .. }
+            | GraphError::UnknownId { .. }
+            | GraphError::NodeCount { .. }
             | GraphError::Option { .. }
             | GraphError::VectorLength { .. }
             | GraphError::NoWeights { .. }
             | GraphError::WrongDirection { .. } => ErrorKind::Usage,
-            GraphError::TooManyNodes { .. } | GraphError::Memory { .. } => ErrorKind::Limit,
+            GraphError::TooManyNodes { .. } | GraphError::Ids { .. } | GraphError::Memory { .. } => {
+                ErrorKind::Limit
+            }
             GraphError::Threads { .. } => ErrorKind::Storage,
             GraphError::Cancelled(error) => error.kind(),
         }
@@ -257,16 +307,21 @@ impl Diagnostic for GraphError {
             GraphError::NodeOutOfRange { column, .. }
             | GraphError::NegativeNode { column, .. }
             | GraphError::NullInEdge { column, .. }
-            | GraphError::PairOutOfRange { column, .. } => Some(format!("column `{column}`")),
+            | GraphError::PairOutOfRange { column, .. }
+            | GraphError::IdNotInNodes { column, .. } => Some(format!("column `{column}`")),
             GraphError::WeightNotFinite { .. } | GraphError::WeightTooLarge { .. } => {
                 Some("column `weight`".into())
             }
+            GraphError::DuplicateId { .. } => Some("column `nodes`".into()),
             _ => None,
         }
     }
 
     fn hint(&self) -> Option<String> {
         let hint = match self {
+            GraphError::UnknownId { nearest, .. } | GraphError::IdNotInNodes { nearest, .. } => {
+                return nearest.as_ref().map(|nearest| format!("did you mean `{nearest}`?"));
+            }
             GraphError::NodeOutOfRange { .. } => {
                 "pass a larger `num_nodes`, or leave it out to have it inferred"
             }
@@ -284,7 +339,7 @@ impl Diagnostic for GraphError {
                 "cast the weights to float64"
             }
             GraphError::WeightSum { .. } => "scale the weights down",
-            GraphError::ColumnType { column, .. } if *column != "weight" => {
+            GraphError::ColumnType { expected, .. } if *expected == crate::columns::DENSE => {
                 "for ids of any other kind build the graph from a table"
             }
             GraphError::NotSymmetric { .. } => "call it directed, or make it symmetric first",

@@ -7,7 +7,7 @@ use std::{
 
 use rayon::prelude::*;
 
-use crate::{BuildOptions, Csr, Edges, GraphError, NodeId, Result, Run, build};
+use crate::{BuildOptions, Csr, Edges, GraphError, NodeId, NodeMap, Result, Run, build};
 
 /// Which edges of a node are meant.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -47,6 +47,7 @@ pub struct Graph {
     out: Csr,
     incoming: Arc<OnceLock<Csr>>,
     sorted: Arc<OnceLock<Csr>>,
+    nodes: Option<Arc<NodeMap>>,
 }
 
 impl Graph {
@@ -86,7 +87,16 @@ impl Graph {
                 .sum();
             (entries - loops) / 2 + loops
         };
-        Self { directed, num_edges, out, incoming: Arc::default(), sorted: Arc::default() }
+        Self { directed, num_edges, out, incoming: Arc::default(), sorted: Arc::default(), nodes: None }
+    }
+
+    pub(crate) fn named(self, nodes: NodeMap) -> Self {
+        Self { nodes: Some(Arc::new(nodes)), ..self }
+    }
+
+    /// The ids of the nodes in the caller's tables; `None` when they are known by their numbers alone.
+    pub fn nodes(&self) -> Option<&NodeMap> {
+        self.nodes.as_deref()
     }
 
     /// How many nodes there are.

@@ -28,7 +28,9 @@ mod error;
 mod forest;
 mod graph;
 mod hits;
+mod ids;
 mod katz;
+mod keys;
 mod label_propagation;
 mod leiden;
 mod level;
@@ -36,6 +38,8 @@ mod local_moving;
 mod louvain;
 mod many_bfs;
 mod modularity;
+mod nodes;
+mod numbering;
 mod oriented;
 mod pagerank;
 mod path_count;
@@ -48,6 +52,7 @@ mod simple;
 mod spread;
 mod sssp;
 mod strong;
+mod table;
 mod tally;
 mod tarjan;
 mod triangles;
@@ -77,11 +82,13 @@ pub use crate::{
     leiden::{LeidenOptions, leiden},
     louvain::{LouvainOptions, louvain},
     modularity::modularity,
+    nodes::NodeMap,
     pagerank::{PageRank, PageRankOptions, pagerank},
     run::Run,
     similarity::{common_neighbors, jaccard},
     sssp::{Distances, Sssp, SsspMethod, SsspOptions, sssp},
     strong::strongly_connected_components,
+    table::TableEdges,
     triangles::{Triangles, triangle_count, triangles},
     weights::Weights,
 };

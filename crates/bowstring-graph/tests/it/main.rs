@@ -8,6 +8,7 @@ mod components;
 mod cores;
 mod dfs;
 mod forest;
+mod nodes;
 mod paths_through;
 mod ranking;
 mod similarity;

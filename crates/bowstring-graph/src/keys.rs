@@ -1,0 +1,333 @@
+//! What stands for an id while ids are numbered? Two words for a text, one for a number.
+//!
+//! A text of up to 12 bytes is its own key, laid out as in Arrow's views. The key of a longer one is its
+//! length, a part of its hash and where it lies; when these agree, the texts themselves are compared.
+
+use std::{hash::BuildHasher, ops::Range};
+
+use arrow::{
+    array::{Array, ArrayRef, AsArray, GenericStringArray, OffsetSizeTrait, StringArray, StringViewArray},
+    datatypes::DataType,
+};
+use hashbrown::{DefaultHashBuilder, HashTable};
+use rayon::prelude::*;
+
+use crate::{
+    ids::{IdColumn, with_integers},
+    numbering::Keys,
+};
+
+/// Bytes of a text that is its own key.
+const INLINE: usize = 12;
+
+/// The key of a text. Below: its length, and 4 bytes of the text or of its hash. Above: 8 more bytes of
+/// the text, or where it lies.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct TextKey {
+    below: u64,
+    above: u64,
+}
+
+impl TextKey {
+    fn is_inline(self) -> bool {
+        self.below as u32 <= INLINE as u32
+    }
+
+    fn inline(view: u128, length: usize) -> Self {
+        // What lies behind the text is of no meaning.
+        let mask = u128::MAX >> (8 * (INLINE - length));
+        let view = view & mask;
+        Self { below: view as u64, above: (view >> 64) as u64 }
+    }
+}
+
+/// A chunk of texts.
+#[derive(Clone, Copy)]
+enum Texts<'a> {
+    Small(&'a StringArray),
+    Large(&'a GenericStringArray<i64>),
+    View(&'a StringViewArray),
+}
+
+impl<'a> Texts<'a> {
+    fn of(array: &'a ArrayRef) -> Option<Self> {
+        match array.data_type() {
+            DataType::Utf8 => Some(Texts::Small(array.as_string())),
+            DataType::LargeUtf8 => Some(Texts::Large(array.as_string())),
+            DataType::Utf8View => Some(Texts::View(array.as_string_view())),
+            _ => None,
+        }
+    }
+
+    fn text(self, row: usize) -> &'a [u8] {
+        match self {
+            Texts::Small(array) => array.value(row).as_bytes(),
+            Texts::Large(array) => array.value(row).as_bytes(),
+            Texts::View(array) => array.value(row).as_bytes(),
+        }
+    }
+}
+
+/// Columns of texts.
+pub(crate) struct TextKeys<'a> {
+    columns: &'a [IdColumn<'a>],
+    /// The chunks of all columns, and which of them is the first of each column.
+    chunks: Vec<Texts<'a>>,
+    firsts: Vec<usize>,
+    /// Bits that the row within a chunk takes of a place.
+    row_bits: u32,
+    hasher: DefaultHashBuilder,
+}
+
+impl<'a> TextKeys<'a> {
+    /// The columns, whose chunks are texts.
+    pub(crate) fn new(columns: &'a [IdColumn<'a>]) -> Self {
+        let mut chunks = Vec::new();
+        let mut firsts = Vec::new();
+        for column in columns {
+            firsts.push(chunks.len());
+            chunks.extend(column.chunks.iter().filter_map(Texts::of));
+        }
+        let longest = columns.iter().flat_map(|column| column.chunks).map(|chunk| chunk.len()).max();
+        let row_bits = usize::BITS - longest.unwrap_or(0).leading_zeros();
+        Self { columns, chunks, firsts, row_bits, hasher: DefaultHashBuilder::default() }
+    }
+
+    fn long(&self, text: &[u8], chunk: usize, row: usize) -> TextKey {
+        let length = text.len().min(u32::MAX as usize) as u64;
+        let hash = self.hasher.hash_one(text);
+        TextKey { below: length | hash >> 32 << 32, above: (chunk as u64) << self.row_bits | row as u64 }
+    }
+
+    fn read_offsets<O: OffsetSizeTrait>(
+        &self,
+        array: &GenericStringArray<O>,
+        chunk: usize,
+        rows: Range<usize>,
+        into: &mut [TextKey],
+    ) {
+        let bytes = array.value_data();
+        let offsets = &array.value_offsets()[rows.start..=rows.end];
+        for ((ends, key), row) in offsets.windows(2).zip(into).zip(rows) {
+            let (start, end) = (ends[0].as_usize(), ends[1].as_usize());
+            let length = end - start;
+            *key = if length > INLINE {
+                self.long(&bytes[start..end], chunk, row)
+            } else {
+                // Twelve bytes are read at once where there are so many.
+                let mut view = [0; 16];
+                match bytes.get(start..start + INLINE) {
+                    Some(text) => view[4..].copy_from_slice(text),
+                    None => view[4..4 + length].copy_from_slice(&bytes[start..end]),
+                }
+                TextKey::inline(u128::from_le_bytes(view) | length as u128, length)
+            }
+        }
+    }
+
+    fn text(&self, place: u64) -> &[u8] {
+        let row = place & ((1 << self.row_bits) - 1);
+        self.chunks[(place >> self.row_bits) as usize].text(row as usize)
+    }
+
+    fn hash(&self, key: TextKey) -> u64 {
+        let above = if key.is_inline() { key.above } else { 0 };
+        self.hasher.hash_one(u128::from(key.below) | u128::from(above) << 64)
+    }
+
+    fn same(&self, one: TextKey, other: TextKey) -> bool {
+        one.below == other.below
+            && (one.above == other.above
+                || !one.is_inline() && self.text(one.above) == self.text(other.above))
+    }
+}
+
+impl Keys for TextKeys<'_> {
+    type Key = TextKey;
+    type Table = HashTable<(TextKey, u32)>;
+
+    fn read(&self, column: usize, range: Range<usize>, into: &mut [TextKey]) {
+        let mut filled = 0;
+        for (piece, rows) in self.columns[column].pieces(range) {
+            let chunk = self.firsts[column] + piece;
+            let into = &mut into[filled..filled + rows.len()];
+            filled += rows.len();
+            match self.chunks[chunk] {
+                Texts::Small(array) => self.read_offsets(array, chunk, rows, into),
+                Texts::Large(array) => self.read_offsets(array, chunk, rows, into),
+                Texts::View(array) => {
+                    for ((&view, key), row) in array.views()[rows.clone()].iter().zip(into).zip(rows) {
+                        let length = view as u32 as usize;
+                        *key = if length > INLINE {
+                            self.long(array.value(row).as_bytes(), chunk, row)
+                        } else {
+                            TextKey::inline(view, length)
+                        };
+                    }
+                }
+            }
+        }
+    }
+
+    fn part(&self, key: TextKey, parts: usize) -> u8 {
+        part_of_hash(self.hash(key), parts)
+    }
+
+    fn table(&self, _: usize) -> Self::Table {
+        HashTable::new()
+    }
+
+    fn number(&self, table: &mut Self::Table, key: TextKey) -> u32 {
+        let fresh = table.len() as u32;
+        let entry =
+            table.entry(self.hash(key), |&(other, _)| self.same(key, other), |&(key, _)| self.hash(key));
+        entry.or_insert((key, fresh)).get().1
+    }
+
+    fn seen(table: &Self::Table) -> usize {
+        table.len()
+    }
+}
+
+/// A table takes the lowest and the highest bits of a hash for its own.
+fn part_of_hash(hash: u64, parts: usize) -> u8 {
+    (hash >> 40) as u8 & (parts - 1) as u8
+}
+
+/// Reads numbers as 64-bit words; which of them are signed is known to whoever compares them.
+fn read_numbers(column: &IdColumn<'_>, range: Range<usize>, into: &mut [u64]) {
+    let mut filled = 0;
+    for (chunk, rows) in column.pieces(range) {
+        let into = &mut into[filled..filled + rows.len()];
+        filled += rows.len();
+        let array = &column.chunks[chunk];
+        with_integers!(array, values => {
+            for (key, &value) in into.iter_mut().zip(&values[rows]) {
+                *key = i128::from(value) as u64;
+            }
+        }, ());
+    }
+}
+
+/// The least and the greatest number of all columns; `None` without any.
+pub(crate) fn ends(columns: &[IdColumn<'_>]) -> Option<(i128, i128)> {
+    let chunks = columns.iter().flat_map(|column| column.chunks);
+    let ends = chunks.filter_map(|array| {
+        with_integers!(array, values => {
+            let ends = values.par_chunks(1 << 16).map(|block| {
+                let first = block[0];
+                block.iter().fold((first, first), |(least, most), &value| (least.min(value), most.max(value)))
+            });
+            let (least, most) = ends.reduce_with(|a, b| (a.0.min(b.0), a.1.max(b.1)))?;
+            Some((i128::from(least), i128::from(most)))
+        }, None)
+    });
+    ends.reduce(|a, b| (a.0.min(b.0), a.1.max(b.1)))
+}
+
+/// Columns of numbers that lie anywhere.
+pub(crate) struct NumberKeys<'a> {
+    columns: &'a [IdColumn<'a>],
+    hasher: DefaultHashBuilder,
+}
+
+impl<'a> NumberKeys<'a> {
+    pub(crate) fn new(columns: &'a [IdColumn<'a>]) -> Self {
+        Self { columns, hasher: DefaultHashBuilder::default() }
+    }
+}
+
+impl Keys for NumberKeys<'_> {
+    type Key = u64;
+    type Table = HashTable<(u64, u32)>;
+
+    fn read(&self, column: usize, range: Range<usize>, into: &mut [u64]) {
+        read_numbers(&self.columns[column], range, into);
+    }
+
+    fn part(&self, key: u64, parts: usize) -> u8 {
+        part_of_hash(self.hasher.hash_one(key), parts)
+    }
+
+    fn table(&self, _: usize) -> Self::Table {
+        HashTable::new()
+    }
+
+    fn number(&self, table: &mut Self::Table, key: u64) -> u32 {
+        let fresh = table.len() as u32;
+        let hash = |key: u64| self.hasher.hash_one(key);
+        table
+            .entry(hash(key), |&(other, _)| other == key, |&(key, _)| hash(key))
+            .or_insert((key, fresh))
+            .get()
+            .1
+    }
+
+    fn seen(table: &Self::Table) -> usize {
+        table.len()
+    }
+}
+
+/// Columns of numbers from `least` to `least + span`, few enough for a table with a place for each.
+pub(crate) struct CompactKeys<'a> {
+    pub(crate) columns: &'a [IdColumn<'a>],
+    pub(crate) least: u64,
+    pub(crate) span: u64,
+}
+
+/// The numbers of a part by their place, and how many there are.
+pub(crate) struct Places {
+    numbers: Vec<u32>,
+    parts: u32,
+    seen: u32,
+}
+
+/// Stands where no number was seen.
+const UNSEEN: u32 = u32::MAX;
+
+impl Keys for CompactKeys<'_> {
+    type Key = u32;
+    type Table = Places;
+
+    fn read(&self, column: usize, range: Range<usize>, into: &mut [u32]) {
+        let mut filled = 0;
+        let column = &self.columns[column];
+        for (chunk, rows) in column.pieces(range) {
+            let into = &mut into[filled..filled + rows.len()];
+            filled += rows.len();
+            let array = &column.chunks[chunk];
+            with_integers!(array, values => {
+                for (key, &value) in into.iter_mut().zip(&values[rows]) {
+                    // A number that another thread changed meanwhile stays within the span.
+                    let offset = (i128::from(value) as u64).wrapping_sub(self.least);
+                    *key = offset.min(self.span) as u32;
+                }
+            }, ());
+        }
+    }
+
+    fn part(&self, key: u32, parts: usize) -> u8 {
+        (key as usize & (parts - 1)) as u8
+    }
+
+    fn table(&self, parts: usize) -> Places {
+        Places {
+            numbers: vec![UNSEEN; (self.span as usize >> parts.trailing_zeros()) + 1],
+            parts: parts.trailing_zeros(),
+            seen: 0,
+        }
+    }
+
+    fn number(&self, table: &mut Places, key: u32) -> u32 {
+        let number = &mut table.numbers[(key >> table.parts) as usize];
+        if *number == UNSEEN {
+            *number = table.seen;
+            table.seen += 1;
+        }
+        *number
+    }
+
+    fn seen(table: &Places) -> usize {
+        table.seen as usize
+    }
+}
