@@ -131,6 +131,16 @@ pub enum GraphError {
         /// How many nodes there are.
         nodes: usize,
     },
+    /// More nodes or edges than a picture can show.
+    #[error("a picture has at most {most} {what}, and these are {found}")]
+    TooManyToDraw {
+        /// `nodes` or `edges`.
+        what: &'static str,
+        /// How many there would be.
+        found: usize,
+        /// How many there can be.
+        most: usize,
+    },
     /// Weights whose sum is beyond 64-bit floats.
     #[error("{kernel} needs the sum of the weights, which is beyond 64-bit floats")]
     WeightSum {
@@ -294,9 +304,10 @@ impl Diagnostic for GraphError {
             | GraphError::VectorLength { .. }
             | GraphError::NoWeights { .. }
             | GraphError::WrongDirection { .. } => ErrorKind::Usage,
-            GraphError::TooManyNodes { .. } | GraphError::Ids { .. } | GraphError::Memory { .. } => {
-                ErrorKind::Limit
-            }
+            GraphError::TooManyToDraw { .. }
+            | GraphError::TooManyNodes { .. }
+            | GraphError::Ids { .. }
+            | GraphError::Memory { .. } => ErrorKind::Limit,
             GraphError::Threads { .. } => ErrorKind::Storage,
             GraphError::Cancelled(error) => error.kind(),
         }
@@ -345,6 +356,9 @@ impl Diagnostic for GraphError {
             GraphError::NotSymmetric { .. } => "call it directed, or make it symmetric first",
             GraphError::NoWeights { .. } => "name the column of the weights when the graph is built",
             GraphError::WrongDirection { expected: "undirected", .. } => "make it undirected first",
+            GraphError::TooManyToDraw { .. } => {
+                "draw fewer nodes: those within fewer hops, or the top-ranked ones"
+            }
             GraphError::Memory { .. } => "raise the limit of memory",
             _ => return None,
         };

@@ -23,6 +23,7 @@ mod dag;
 mod degree_centrality;
 mod dfs;
 mod distances_to;
+mod draw;
 mod eigenvector;
 mod error;
 mod forest;
@@ -72,6 +73,7 @@ pub use crate::{
     dag::{ancestors, descendants, find_cycle, topological_sort},
     degree_centrality::degree_centrality,
     dfs::{Dfs, dfs},
+    draw::{DrawOptions, draw, top_ranked},
     eigenvector::{EigenvectorOptions, Scores, eigenvector},
     error::{GraphError, Result},
     forest::{SpanningForest, minimum_spanning_forest},

@@ -7,16 +7,16 @@
 //!
 //! Sorted rows are merged; where one is much the longer, it is searched with doubling steps (Bentley and
 //! Yao 1976) for each neighbour in the shorter. O(shorter · log(longer / shorter)) to O(both) time for
-//! a pair, pairs in parallel. Memory: the result.
+//! a pair, pairs in parallel. Memory: the result, and 4 bytes for each node for the coefficient.
 
-use std::cmp::Ordering;
+use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
 
 use rayon::prelude::*;
 
-use crate::{Graph, GraphError, NodeId, Result, Run};
+use crate::{Csr, Graph, GraphError, NodeId, Result, Run};
 
 /// Pairs that one task takes on between two looks at whether it should stop.
-const BLOCK: usize = 256;
+const BLOCK: usize = 64;
 
 /// A row that is this many times the other is searched rather than merged.
 const SEARCH: usize = 16;
@@ -43,7 +43,10 @@ const SEARCH: usize = 16;
 /// ```
 pub fn common_neighbors(graph: &Graph, source: &[NodeId], target: &[NodeId], run: &Run) -> Result<Vec<u32>> {
     let bytes = size_of_val(source);
-    pairs("common neighbours", graph, source, target, bytes, run, |overlap| overlap.common)
+    let rows = graph.sorted_csr(run)?;
+    run.kernel("common neighbours", bytes, || {
+        pairs(rows, source, target, run, |a, b| Pair { rows, degrees: &[], a, b }.common())
+    })
 }
 
 /// For each pair (`source[i]`, `target[i]`): the common neighbours as a share of all neighbours of
@@ -67,106 +70,120 @@ pub fn common_neighbors(graph: &Graph, source: &[NodeId], target: &[NodeId], run
 /// # Ok::<(), bowstring_graph::GraphError>(())
 /// ```
 pub fn jaccard(graph: &Graph, source: &[NodeId], target: &[NodeId], run: &Run) -> Result<Vec<f64>> {
-    let bytes = 2 * size_of_val(source);
-    pairs("jaccard", graph, source, target, bytes, run, |overlap| match overlap.union {
-        0 => 0.0,
-        union => f64::from(overlap.common) / f64::from(union),
+    let bytes = 2 * size_of_val(source) + 4 * graph.num_nodes();
+    let rows = graph.sorted_csr(run)?;
+    run.kernel("jaccard", bytes, || {
+        let degrees: Vec<AtomicU32> = (0..graph.num_nodes()).map(|_| AtomicU32::new(UNKNOWN)).collect();
+        pairs(rows, source, target, run, |a, b| Pair { rows, degrees: &degrees, a, b }.jaccard())
     })
 }
 
-/// What two sets of neighbours share.
-#[derive(Clone, Copy, Default)]
-struct Overlap {
-    /// Nodes in both, without the two whose neighbours they are.
-    common: u32,
-    /// Nodes in either.
-    union: u32,
-}
-
+/// The score of each pair.
 fn pairs<T: Send + Clone + Default>(
-    kernel: &'static str,
-    graph: &Graph,
+    rows: &Csr,
     source: &[NodeId],
     target: &[NodeId],
-    bytes: usize,
     run: &Run,
-    score: impl Fn(Overlap) -> T + Send + Sync,
+    score: impl Fn(NodeId, NodeId) -> T + Sync,
 ) -> Result<Vec<T>> {
     if source.len() != target.len() {
         let (found, expected) = (target.len(), source.len());
         return Err(GraphError::LengthMismatch { column: "target", found, expected });
     }
-    let rows = graph.sorted_csr(run)?;
-    run.kernel(kernel, bytes, || {
-        let nodes = graph.num_nodes();
-        let outside = |&row: &usize| source[row].max(target[row]) as usize >= nodes;
-        if let Some(row) = (0..source.len()).into_par_iter().find_first(outside) {
-            let (column, node) =
-                if source[row] as usize >= nodes { ("source", source[row]) } else { ("target", target[row]) };
-            return Err(GraphError::PairOutOfRange { column, row, node, nodes });
+    let nodes = rows.num_nodes();
+    let outside = |&row: &usize| source[row].max(target[row]) as usize >= nodes;
+    if let Some(row) = (0..source.len()).into_par_iter().find_first(outside) {
+        let (column, node) =
+            if source[row] as usize >= nodes { ("source", source[row]) } else { ("target", target[row]) };
+        return Err(GraphError::PairOutOfRange { column, row, node, nodes });
+    }
+    let mut scores = vec![T::default(); source.len()];
+    let blocks = scores.par_chunks_mut(BLOCK).zip(source.par_chunks(BLOCK).zip(target.par_chunks(BLOCK)));
+    blocks.try_for_each(|(scores, (source, target))| {
+        run.check()?;
+        for (place, (&a, &b)) in scores.iter_mut().zip(source.iter().zip(target)) {
+            *place = score(a, b);
         }
-        let mut scores = vec![T::default(); source.len()];
-        let blocks = scores.par_chunks_mut(BLOCK).zip(source.par_chunks(BLOCK).zip(target.par_chunks(BLOCK)));
-        blocks.try_for_each(|(scores, (source, target))| {
-            run.check()?;
-            for (place, (&a, &b)) in scores.iter_mut().zip(source.iter().zip(target)) {
-                *place = score(overlap((a, rows.neighbors(a)), (b, rows.neighbors(b))));
-            }
-            Ok::<(), GraphError>(())
-        })?;
-        Ok(scores)
-    })
+        Ok::<(), GraphError>(())
+    })?;
+    Ok(scores)
 }
 
-fn overlap(a: (NodeId, &[NodeId]), b: (NodeId, &[NodeId])) -> Overlap {
-    let (short, long) = if a.1.len() <= b.1.len() { (a.1, b.1) } else { (b.1, a.1) };
-    let mut both = 0;
-    let mut count = |node: NodeId| both += u32::from(node != a.0 && node != b.0);
-    let mut shared = 0_u32;
-    if short.len() < long.len() / SEARCH {
-        let mut rest = long;
-        for node in distinct(short) {
-            rest = from(rest, node);
-            if rest.first() == Some(&node) {
-                shared += 1;
-                count(node);
-            }
-        }
-    } else {
-        let (mut left, mut right) = (short, long);
-        while let ([node, left_rest @ ..], [other, right_rest @ ..]) = (left, right) {
-            match node.cmp(other) {
-                Ordering::Less => left = left_rest,
-                Ordering::Greater => right = right_rest,
-                Ordering::Equal => {
-                    shared += 1;
-                    count(*node);
-                    left = beyond(left_rest, *node);
-                    right = beyond(right_rest, *node);
-                }
-            }
+/// What is to be known of the neighbours of two nodes.
+struct Pair<'a> {
+    rows: &'a Csr,
+    /// How many neighbours each node has, parallel edges counted once; [`UNKNOWN`] until it is asked for.
+    degrees: &'a [AtomicU32],
+    a: NodeId,
+    b: NodeId,
+}
+
+/// No node has as many neighbours.
+const UNKNOWN: u32 = u32::MAX;
+
+impl Pair<'_> {
+    /// How many nodes are neighbours of both, and how many of these are the two themselves.
+    fn shared(&self) -> (u32, u32) {
+        let (a, b) = (self.rows.neighbors(self.a), self.rows.neighbors(self.b));
+        let (short, long) = if a.len() <= b.len() { (a, b) } else { (b, a) };
+        let both = if short.len() < long.len() / SEARCH { search(short, long) } else { merge(short, long) };
+        let in_both = |node| u32::from(a.binary_search(&node).is_ok() && b.binary_search(&node).is_ok());
+        (both, in_both(self.a) + if self.a == self.b { 0 } else { in_both(self.b) })
+    }
+
+    fn common(&self) -> u32 {
+        let (both, themselves) = self.shared();
+        both - themselves
+    }
+
+    fn jaccard(&self) -> f64 {
+        let (both, themselves) = self.shared();
+        match self.degree(self.a) + self.degree(self.b) - both {
+            0 => 0.0,
+            union => f64::from(both - themselves) / f64::from(union),
         }
     }
-    let sizes = distinct(a.1).count() + distinct(b.1).count();
-    Overlap { common: both, union: (sizes as u32).saturating_sub(shared) }
-}
 
-/// The values of an ascending row, each once.
-fn distinct(row: &[NodeId]) -> impl Iterator<Item = NodeId> {
-    row.iter()
-        .enumerate()
-        .filter(|&(place, node)| place == 0 || row[place - 1] != *node)
-        .map(|(_, &node)| node)
-}
-
-/// The row after the values equal to `node`.
-fn beyond(mut row: &[NodeId], node: NodeId) -> &[NodeId] {
-    while let [first, rest @ ..] = row
-        && *first == node
-    {
-        row = rest;
+    fn degree(&self, node: NodeId) -> u32 {
+        let known = &self.degrees[node as usize];
+        let mut degree = known.load(Relaxed);
+        if degree == UNKNOWN {
+            let row = self.rows.neighbors(node);
+            degree =
+                row.len().min(1) as u32 + row.windows(2).map(|two| u32::from(two[0] != two[1])).sum::<u32>();
+            known.store(degree, Relaxed);
+        }
+        degree
     }
-    row
+}
+
+/// How many different values two ascending rows share. Without branches that depend on the values.
+fn merge(left: &[NodeId], right: &[NodeId]) -> u32 {
+    let (mut i, mut j) = (0, 0);
+    let (mut shared, mut last) = (0, NodeId::MAX);
+    while i < left.len() && j < right.len() {
+        let (a, b) = (left[i], right[j]);
+        let new = a == b && a != last;
+        shared += u32::from(new);
+        last = if new { a } else { last };
+        i += usize::from(a <= b);
+        j += usize::from(b <= a);
+    }
+    shared
+}
+
+/// The same, for a row that is much the longer.
+fn search(short: &[NodeId], long: &[NodeId]) -> u32 {
+    let mut rest = long;
+    let (mut shared, mut last) = (0, NodeId::MAX);
+    for &node in short {
+        rest = from(rest, node);
+        if rest.first() == Some(&node) && node != last {
+            shared += 1;
+            last = node;
+        }
+    }
+    shared
 }
 
 /// The row from the first value that is not below `node`, found with doubling steps.

@@ -7,6 +7,7 @@ mod communities;
 mod components;
 mod cores;
 mod dfs;
+mod draw;
 mod forest;
 mod nodes;
 mod paths_through;
