@@ -108,6 +108,17 @@ def work_out(kernel: str, graph: Edges) -> Array:
     return pagerank_exactly(graph, ROUNDS)
 
 
+def sums_of_samples(scores: Array, graph: Edges) -> Array:
+    """Betweenness as a sum over the sources, out of scores that stand for all nodes.
+
+    Such scores scale a node by the number of sources other than itself, as networkx does.
+    """
+    scores = scores.copy()
+    sources = graph.sources[:BETWEENNESS_SOURCES]
+    scores[sources] *= 1 - 1 / BETWEENNESS_SOURCES
+    return scores
+
+
 def expected(kernel: str, graph: Edges) -> Array:
     kept = graph.folder / f"answer-{kernel}.npy"
     if not kept.exists():

@@ -20,11 +20,14 @@ KERNELS = ("build", "bfs", "sssp", "pagerank", "pagerank20", "components", "tria
 CANNOT = {"strong": "has none"}
 
 
+def delta(graph: Edges) -> int:
+    return DELTAS[re.match("[a-z]+", graph.name)[0]]
+
+
 def arguments(kernel: str, graph: Edges) -> list[str]:
-    delta = DELTAS[re.match("[a-z]+", graph.name)[0]]
     return {
         "bfs": ["bfs", "-f", "graph.sg", "-n", str(SOURCES)],
-        "sssp": ["sssp", "-f", "graph.wsg", "-n", str(SOURCES), "-d", str(delta)],
+        "sssp": ["sssp", "-f", "graph.wsg", "-n", str(SOURCES), "-d", str(delta(graph))],
         "pagerank": ["pr", "-f", "graph.sg", "-n", "3", "-i", str(ROUNDS), "-t", str(TOLERANCE)],
         "pagerank20": ["pr_spmv", "-f", "graph.sg", "-n", "3", "-i", str(ROUNDS), "-t", "0"],
         "components": ["cc", "-f", "graph.sg", "-n", "5"],

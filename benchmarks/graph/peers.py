@@ -13,7 +13,7 @@ from functools import cached_property
 from typing import Any, ClassVar
 
 import numpy as np
-from answers import BETWEENNESS_SOURCES, DAMPING, ROUNDS, TOLERANCE, depths, matrix, ones
+from answers import BETWEENNESS_SOURCES, DAMPING, ROUNDS, TOLERANCE, depths, matrix, ones, sums_of_samples
 from graphs import Array, Edges
 
 Kernel = tuple[Callable[[int], Any], Callable[[Any], Array]]
@@ -133,6 +133,13 @@ class Bowstring(Contender):
 
     def triangles(self) -> Kernel:
         return lambda _: self.plain.triangles(threads=self.threads), lambda done: done.total
+
+    def betweenness(self) -> Kernel:
+        sources = self.graph.sources[:BETWEENNESS_SOURCES]
+        return (
+            lambda _: self.plain.betweenness(sources=sources, normalized=False, threads=self.threads),
+            lambda done: sums_of_samples(np.asarray(done), self.graph),
+        )
 
 
 class Scipy(Contender):

@@ -28,6 +28,7 @@ import answers
 import gapbs
 import graphs
 import process
+import rust_kernels
 from peers import CONTENDERS
 
 KERNELS = (
@@ -41,7 +42,9 @@ KERNELS = (
     "triangles",
     "betweenness",
 )
-OURS, SUITE = "bowstring", "gapbs"
+OURS, OURS_RUST, SUITE = "bowstring", "bowstring (Rust)", "gapbs"
+# Those that are programs of their own, and what these lack.
+PROGRAMS = rust_kernels.CANNOT | {SUITE: gapbs.CANNOT}
 # Seconds after which a kernel is repeated no more within a round.
 LONG = 0.5
 
@@ -97,13 +100,16 @@ def time_kernel(contender: object, kernel: str, graph: graphs.Edges) -> tuple[li
 def child(options: argparse.Namespace) -> None:
     """Runs one contender over one graph and writes a line of JSON for each kernel as it ends."""
     graph = graphs.load(options.graphs[0], options.data)
-    contender = None if options.child == SUITE else CONTENDERS[options.child](graph, options.threads[0])
+    name, threads = options.child, options.threads[0]
+    contender = CONTENDERS[name](graph, threads) if name in CONTENDERS else None
     for kernel in options.kernels:
         times, why = [], None
         try:
-            if contender is None:
-                times, why = gapbs.measure(options.gapbs, kernel, graph), None
+            if name == SUITE:
+                times = gapbs.measure(options.gapbs, kernel, graph)
                 why = gapbs.fault(options.gapbs, kernel, graph) if options.check else None
+            elif contender is None:
+                times, why = rust_kernels.measure(options.rust, name, kernel, graph, threads)
             else:
                 times, why = time_kernel(contender, kernel, graph)
         except Exception as error:
@@ -141,6 +147,7 @@ def run_contender(
             environment["PYTHONPATH"] = str(options.icebug)
         command += ["--check"] if check else []
         command += ["--gapbs", str(options.gapbs)] if options.gapbs else []
+        command += ["--rust", str(options.rust)] if options.rust else []
         begin = time.monotonic()
         running = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=options.log, env=environment)
         for line in lines_of(running, options.limit):
@@ -170,10 +177,12 @@ def sitting(options: argparse.Namespace, names: list[str]) -> Table:
             wanted = []
             for kernel in (kernel for kernel in options.kernels if kernel in kernels_of(graph)):
                 row = table.setdefault((graph, threads, kernel), {})
-                cannot = gapbs.CANNOT if name == SUITE else CONTENDERS[name].cannot
-                compared = name == SUITE or kernel not in CONTENDERS[name].not_compared
-                has = name == SUITE or hasattr(CONTENDERS[name], kernel)
-                missing = cannot.get(kernel, None if has else "has none")
+                if name in PROGRAMS:
+                    missing, compared = PROGRAMS[name].get(kernel), True
+                else:
+                    has = hasattr(CONTENDERS[name], kernel)
+                    missing = CONTENDERS[name].cannot.get(kernel, None if has else "has none")
+                    compared = kernel not in CONTENDERS[name].not_compared
                 cell = row.setdefault(name, Cell(why=missing, compared=compared))
                 if cell.why is None:
                     wanted.append(kernel)
@@ -227,17 +236,17 @@ def write_table(
     for (graph, threads, kernel), row in table.items():
         times = {name: row[name].seconds for name in names if row[name].compared and row[name].seconds}
         best = min(times.values(), default=None)
-        rivals = {name: seconds for name, seconds in times.items() if name != OURS}
+        rivals = {name: seconds for name, seconds in times.items() if name not in (OURS, OURS_RUST)}
+        ours = times.get(OURS, times.get(OURS_RUST))
         rival = min(rivals.values(), default=None)
         goals = []
         for (wanted, whom), most in GOALS.items():
             base = rival if whom == "the best" else rivals.get(whom)
-            if wanted == kernel and base and OURS in times:
-                good = times[OURS] <= most * base
+            if wanted == kernel and base and ours:
+                good = ours <= most * base
                 held, missed = held + good, missed + (not good)
                 goals.append(f"≤ {most:.1f} × {whom}: {'held' if good else 'missed'}")
         cells = " | ".join(shown(row[name], best) for name in names)
-        ours = times.get(OURS)
         body.append(
             f"| {graph} | {kernel} | {threads} | {cells} | {ratio(ours, rival)} | "
             f"{ratio(ours, rivals.get(SUITE))} | {'; '.join(goals) or '–'} |"
@@ -248,7 +257,8 @@ def write_table(
         f"Milliseconds; {options.rounds} rounds in random order, {platform.machine()},",
         f"{os.cpu_count()} cores.",
         "Bold is the fastest; *slanted* times are of answers that could not be compared, since the contender",
-        "draws its own sources; every other answer was compared.",
+        "draws its own sources; every other answer was compared. Ratios and goals are of Bowstring's",
+        "Python package where it ran in this sitting, else of its Rust kernels.",
         "",
         "`kron` is Kronecker with edge factor 16 (a final `d`: directed), `urand` uniform, `grid` a weighted",
         f"lattice. bfs, sssp: median over {sources} sources. betweenness: {some} sources.",
@@ -288,6 +298,10 @@ def contenders(options: argparse.Namespace) -> tuple[list[str], dict[str, str], 
             versions[name] = contender.version()
         except ImportError:
             absent[name] = "not installed"
+    if options.rust is None:
+        absent |= dict.fromkeys(rust_kernels.LIBRARIES, "no program was given with --rust")
+    else:
+        versions |= {name: rust_kernels.version(name) for name in rust_kernels.LIBRARIES}
     if options.gapbs is None:
         absent[SUITE] = "no folder of its programs was given with --gapbs or GAPBS_DIR"
     else:
@@ -309,6 +323,7 @@ def main() -> None:
     parser.add_argument("--limit", type=float, default=60, help="seconds for a kernel with its loading")
     suite = Path(os.environ["GAPBS_DIR"]) if "GAPBS_DIR" in os.environ else None
     parser.add_argument("--gapbs", type=Path, default=suite, help="its built programs")
+    parser.add_argument("--rust", type=Path, help="the program that `cargo build --release` makes of rust/")
     parser.add_argument("--icebug", type=Path, help="a folder from `pip install --target FOLDER icebug`")
     parser.add_argument("--data", type=Path, default=graphs.FOLDER, help="where graphs are kept")
     parser.add_argument("--out", type=Path, help="also write the table to this file")
