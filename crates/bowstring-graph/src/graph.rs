@@ -94,6 +94,17 @@ impl Graph {
         Self { nodes: Some(Arc::new(nodes)), ..self }
     }
 
+    /// With the ids that the nodes of another graph have.
+    pub(crate) fn with_names_of(self, other: &Self) -> Self {
+        Self { nodes: other.nodes.clone(), ..self }
+    }
+
+    /// With these incoming rows, when their neighbours ascend.
+    pub(crate) fn with_incoming(self, rows: &Csr) -> Self {
+        let incoming = if rows.is_sorted() { Arc::new(OnceLock::from(rows.clone())) } else { Arc::default() };
+        Self { incoming, ..self }
+    }
+
     /// The ids of the nodes in the caller's tables; `None` when they are known by their numbers alone.
     pub fn nodes(&self) -> Option<&NodeMap> {
         self.nodes.as_deref()

@@ -41,6 +41,7 @@ mod many_bfs;
 mod modularity;
 mod nodes;
 mod numbering;
+mod ops;
 mod oriented;
 mod pagerank;
 mod path_count;
@@ -85,6 +86,7 @@ pub use crate::{
     louvain::{LouvainOptions, louvain},
     modularity::modularity,
     nodes::NodeMap,
+    ops::EdgeColumns,
     pagerank::{PageRank, PageRankOptions, pagerank},
     run::Run,
     similarity::{common_neighbors, jaccard},

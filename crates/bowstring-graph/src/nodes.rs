@@ -173,6 +173,13 @@ impl NodeMap {
     fn unknown(&self, id: Id<'_>) -> GraphError {
         GraphError::UnknownId { id: id.to_string(), nearest: nearest(&self.ids, id) }
     }
+
+    /// The map of these nodes alone, numbered in their order.
+    pub(crate) fn select(&self, nodes: &[NodeId]) -> Result<Self> {
+        let chunks = [self.ids.clone()];
+        let rows: Vec<(usize, usize)> = nodes.iter().map(|&node| (0, node as usize)).collect();
+        Ok(Self::new(gather(&[IdColumn::new("nodes", &chunks)?], &rows)?))
+    }
 }
 
 /// Bytes that numbering needs for each id, the codes of dictionaries included.

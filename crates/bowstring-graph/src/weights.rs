@@ -1,6 +1,12 @@
 //! How are the weights of edges kept?
 
-use arrow::{buffer::ScalarBuffer, datatypes::DataType};
+use std::sync::Arc;
+
+use arrow::{
+    array::{ArrayRef, Float32Array, Float64Array, Int32Array, Int64Array},
+    buffer::ScalarBuffer,
+    datatypes::DataType,
+};
 use rayon::prelude::*;
 
 /// The weights of the entries of a [`Csr`](crate::Csr), in their order. Narrower integers are kept as
@@ -89,6 +95,16 @@ impl Weights {
             Weights::I64(_) => DataType::Int64,
             Weights::F32(_) => DataType::Float32,
             Weights::F64(_) => DataType::Float64,
+        }
+    }
+
+    /// The same as an array of their Arrow type, which shares their memory.
+    pub fn to_array(&self) -> ArrayRef {
+        match self {
+            Weights::I32(values) => Arc::new(Int32Array::new(values.clone(), None)),
+            Weights::I64(values) => Arc::new(Int64Array::new(values.clone(), None)),
+            Weights::F32(values) => Arc::new(Float32Array::new(values.clone(), None)),
+            Weights::F64(values) => Arc::new(Float64Array::new(values.clone(), None)),
         }
     }
 

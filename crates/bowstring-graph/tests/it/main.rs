@@ -10,6 +10,7 @@ mod dfs;
 mod draw;
 mod forest;
 mod nodes;
+mod ops;
 mod paths_through;
 mod ranking;
 mod similarity;
