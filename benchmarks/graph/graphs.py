@@ -7,7 +7,7 @@ A graph is a folder of little-endian arrays, so that each contender gets the sam
 | `src.u32`, `dst.u32`, `weight.u32` | the edge list as generated: repeated edges and self-loops included |
 | `indptr.u64`, `indices.u32`, `weights.u32` | its rows, as below |
 | `sources.u32` | 64 nodes with out-edges, in the order in which GAPBS draws them from this graph |
-| `graph.sg`, `graph.wsg`, `graph.el`, `graph.wel` | the same for GAPBS |
+| `graph.sg`, `graph.wsg`, `graph.el` | rows, weighted rows and the edge list for GAPBS |
 | `meta.json` | counts |
 
 Rows are by GAP's rules: without self-loops, the lightest of repeated edges, neighbours sorted, both
@@ -185,7 +185,6 @@ def make(name: str, folder: Path) -> None:
         [(offsets, np.column_stack([targets, costs])) for offsets, targets, costs in sides],
     )
     write_text(partial / "graph.el", {"src": src, "dst": dst})
-    write_text(partial / "graph.wel", {"src": src, "dst": dst, "weight": weight})
     meta = {
         "name": name,
         "nodes": nodes,

@@ -221,7 +221,7 @@ def main() -> int:
     lines = [
         f"{graph.name}: {count:,} nodes, {len(src):,} edges; milliseconds, best of {options.runs};",
         f"networkx {nx.__version__} (its PageRank is scipy's arithmetic), Python",
-        f"{platform.python_version()}, {platform.machine()}. Answers equal; factors with 1 and with 2 threads.",
+        f"{platform.python_version()}, {platform.machine()}. Answers equal; factors with 1 and 2 threads.",
         "",
         "| | networkx | Python | ours/1 | ours/2 | over networkx | over Python | promised | |",
         "| --- | --- | --- | --- | --- | --- | --- | --- | --- |",
