@@ -12,18 +12,26 @@ use arrow::{
     datatypes::UInt32Type,
 };
 use bowstring_graph::{
-    BetweennessOptions, Bipartite, BuildOptions, ClosenessOptions, Csr, Edges, Graph, HitsOptions,
-    LabelPropagationOptions, LeidenOptions, LouvainOptions, Offsets, PageRankOptions, Result, Run, Weights,
-    betweenness, bipartite, closeness, connected_components, core_numbers, hits, jaccard, label_propagation,
-    leiden, louvain, minimum_spanning_forest, pagerank, strongly_connected_components, triangle_count,
-    triangles,
+    BetweennessOptions, BfsOptions, Bipartite, BuildOptions, ClosenessOptions, Csr, Distances, Edges, Graph,
+    HitsOptions, LabelPropagationOptions, LeidenOptions, LouvainOptions, Offsets, PageRankOptions, Result,
+    Run, SsspMethod, SsspOptions, Weights, betweenness, bfs, bipartite, closeness, connected_components,
+    core_numbers, dfs, hits, jaccard, label_propagation, leiden, louvain, minimum_spanning_forest, pagerank,
+    sssp, strongly_connected_components, triangle_count, triangles,
 };
 
 /// What kernels run on.
 struct Input {
     source: ArrayRef,
     target: ArrayRef,
+    /// Where searches begin, one after the other.
+    sources: Vec<u32>,
     graph: Graph,
+}
+
+impl Input {
+    fn begin(&self, round: usize) -> u32 {
+        self.sources[round % self.sources.len()]
+    }
 }
 
 /// A kernel, which is given the number of the run and answers with a number that tells its result.
@@ -39,6 +47,16 @@ const KERNELS: &[(&str, Kernel)] = &[
         let graph = Graph::from_csr(input.graph.csr().clone(), true, run)?;
         Ok(graph.csc(run)?.num_entries() as u64)
     }),
+    ("bfs", |input, round, run| {
+        let found = bfs(&input.graph, &[input.begin(round)], &BfsOptions::default(), run)?;
+        Ok(found.distances.len() as u64)
+    }),
+    ("dfs", |input, round, run| {
+        Ok(dfs(&input.graph, Some(&[input.begin(round)]), None, run)?.order.len() as u64)
+    }),
+    ("sssp", |input, round, run| paths(input, round, SsspMethod::Auto, run)),
+    ("delta", |input, round, run| paths(input, round, SsspMethod::DeltaStepping, run)),
+    ("dijkstra", |input, round, run| paths(input, round, SsspMethod::Dijkstra, run)),
     ("louvain", |input, round, run| {
         let options = LouvainOptions { seed: round as u64, ..LouvainOptions::default() };
         Ok(millionths(louvain(&input.graph, &options, run)?.modularity))
@@ -93,6 +111,15 @@ const KERNELS: &[(&str, Kernel)] = &[
     }),
 ];
 
+fn paths(input: &Input, round: usize, method: SsspMethod, run: &Run) -> Result<u64> {
+    let options = SsspOptions { method, ..SsspOptions::default() };
+    let found = sssp(&input.graph, &[input.begin(round)], &options, run)?;
+    Ok(match found.distances {
+        Distances::Int(distances) => distances.iter().map(|&distance| distance.max(0) as u64).sum(),
+        Distances::Float(distances) => distances.len() as u64,
+    })
+}
+
 fn millionths(share: f64) -> u64 {
     (share * 1e6) as u64
 }
@@ -126,6 +153,7 @@ fn load(folder: &Path) -> std::io::Result<Input> {
     Ok(Input {
         source: array("src.u32")?,
         target: array("dst.u32")?,
+        sources: numbers::<u32>(folder, "sources.u32")?.to_vec(),
         graph: graph.map_err(std::io::Error::other)?,
     })
 }
@@ -139,7 +167,7 @@ fn small() -> Result<Input> {
         Edges { source: from_ref(&source), target: from_ref(&target), weight: Some(from_ref(&source)) };
     let options = BuildOptions { directed: false, ..BuildOptions::default() };
     let graph = Graph::from_edges(&edges, &options, &Run::default())?;
-    Ok(Input { source, target, graph })
+    Ok(Input { source, target, sources: vec![0, 7], graph })
 }
 
 fn main() -> ExitCode {

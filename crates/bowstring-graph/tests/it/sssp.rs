@@ -71,6 +71,9 @@ fn reference(
                 found.push((to, from));
             }
         }
+        if found.is_empty() {
+            break;
+        }
         found.sort_unstable();
         for (to, from) in found.into_iter().rev() {
             (hops[to], parents[to]) = (level + 1, from as i32);
