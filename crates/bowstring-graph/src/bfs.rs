@@ -11,14 +11,19 @@
 
 use std::sync::atomic::{AtomicI32, AtomicU32, Ordering::Relaxed};
 
+use arrow::datatypes::ArrowNativeType;
 use rayon::prelude::*;
 
-use crate::{Csr, Direction, Graph, GraphError, NodeId, Result, Run};
+use crate::{Csr, Direction, Graph, GraphError, NodeId, Offsets, Result, Run};
 
 /// Frontiers with more edges than this run in parallel.
 const PARALLEL_EDGES: usize = 1 << 14;
 /// Nodes of a frontier in one parallel task.
 const TASK_NODES: usize = 64;
+/// Neighbours that are looked at together.
+const BATCH: usize = 64;
+/// Fewer neighbours than this are looked at one by one.
+const FEW: usize = 16;
 /// Words of 64 nodes in one parallel task.
 const TASK_WORDS: usize = 64;
 /// Look backwards once a frontier has more than this part of the remaining edges.
@@ -135,94 +140,115 @@ struct Search<'a> {
     run: &'a Run,
 }
 
-/// The nodes found in one level, and how many edges they have.
-#[derive(Default)]
-struct Level {
-    nodes: Vec<NodeId>,
-    edges: usize,
-}
-
 impl Search<'_> {
     fn levels(&self, sources: &[NodeId], max_depth: i32) -> Result<()> {
-        let mut level = Level::default();
+        let mut frontier = Vec::new();
         for &source in sources {
             if self.distances[source as usize].swap(0, Relaxed) < 0 {
-                level.edges += self.degree(source);
-                level.nodes.push(source);
+                frontier.push(source);
             }
         }
         let mut depth = 0;
         let mut left: usize = self.forward.iter().map(|rows| rows.num_entries()).sum();
-        while !level.nodes.is_empty() && depth < max_depth {
+        while !frontier.is_empty() && depth < max_depth {
             self.run.check()?;
-            if level.edges > left / ALPHA && level.edges > PARALLEL_EDGES {
-                let found = self.look_backward(&level.nodes, &mut depth, max_depth)?;
-                level = Level { nodes: found, edges: 0 };
+            let many = (left / ALPHA).max(PARALLEL_EDGES);
+            let edges = self.edges(&frontier, many);
+            if edges > many {
+                frontier = self.look_backward(&frontier, &mut depth, max_depth)?;
                 continue;
             }
-            left = left.saturating_sub(level.edges);
+            left = left.saturating_sub(edges);
             depth += 1;
-            level = if level.edges > PARALLEL_EDGES {
-                self.follow_in_parallel(&level.nodes, depth)?
+            frontier = if edges > PARALLEL_EDGES && rayon::current_num_threads() > 1 {
+                self.follow_in_parallel(&frontier, depth)?
             } else {
-                self.follow(&level.nodes, depth)
+                let mut found = Vec::new();
+                self.follow::<false>(&frontier, depth, &mut found);
+                found
             };
         }
         Ok(())
     }
 
-    fn degree(&self, node: NodeId) -> usize {
-        self.forward.iter().map(|rows| rows.degree(node)).sum()
+    /// How many edges these nodes have; counted no further than beyond `enough`.
+    fn edges(&self, nodes: &[NodeId], enough: usize) -> usize {
+        let mut edges = 0;
+        for nodes in nodes.chunks(TASK_NODES) {
+            for rows in &self.forward {
+                edges += nodes.iter().map(|&node| rows.degree(node)).sum::<usize>();
+            }
+            if edges > enough {
+                break;
+            }
+        }
+        edges
     }
 
-    /// Follows the edges of a frontier, on this thread alone.
-    fn follow(&self, frontier: &[NodeId], depth: i32) -> Level {
-        let mut found = Level::default();
+    /// Follows the edges of nodes of a frontier, and adds what it reaches first to `found`. `SHARED` when
+    /// other threads do the same.
+    fn follow<const SHARED: bool>(&self, frontier: &[NodeId], depth: i32, found: &mut Vec<NodeId>) {
+        // Not yet reached, −1, is the greatest number without a sign.
+        let open = |next: NodeId| {
+            self.distances[next as usize].load(Relaxed).cast_unsigned() >= depth.cast_unsigned()
+        };
+        let mut fresh = [0; BATCH];
         for &node in frontier {
-            for &next in self.forward.iter().flat_map(|rows| rows.neighbors(node)) {
-                let (distance, parent) = (&self.distances[next as usize], &self.parents[next as usize]);
-                let reached = distance.load(Relaxed);
-                if reached < 0 {
-                    distance.store(depth, Relaxed);
-                    parent.store(node, Relaxed);
-                    found.edges += self.degree(next);
-                    found.nodes.push(next);
-                } else if reached == depth && parent.load(Relaxed) > node {
-                    parent.store(node, Relaxed);
+            for rows in &self.forward {
+                let neighbors = rows.neighbors(node);
+                if neighbors.len() < FEW {
+                    for &next in neighbors {
+                        if open(next) {
+                            self.reach::<SHARED>(node, next, depth, found);
+                        }
+                    }
+                    continue;
+                }
+                for neighbors in neighbors.chunks(BATCH) {
+                    // Sorting out first what needs a look, without branches, lets the processor wait for
+                    // many distances at once.
+                    let mut count = 0;
+                    for &next in neighbors {
+                        fresh[count] = next;
+                        count += usize::from(open(next));
+                    }
+                    for &next in &fresh[..count] {
+                        self.reach::<SHARED>(node, next, depth, found);
+                    }
                 }
             }
         }
-        found
     }
 
-    fn follow_in_parallel(&self, frontier: &[NodeId], depth: i32) -> Result<Level> {
-        let claim = |found: &mut Level, node: NodeId| {
-            for &next in self.forward.iter().flat_map(|rows| rows.neighbors(node)) {
-                let (distance, parent) = (&self.distances[next as usize], &self.parents[next as usize]);
-                let mut reached = distance.load(Relaxed);
-                if reached < 0 {
-                    match distance.compare_exchange(reached, depth, Relaxed, Relaxed) {
-                        Ok(_) => {
-                            found.edges += self.degree(next);
-                            found.nodes.push(next);
-                            reached = depth;
-                        }
-                        Err(now) => reached = now,
-                    }
-                }
-                if reached == depth && parent.load(Relaxed) > node {
-                    parent.fetch_min(node, Relaxed);
-                }
+    #[inline]
+    fn reach<const SHARED: bool>(&self, node: NodeId, next: NodeId, depth: i32, found: &mut Vec<NodeId>) {
+        let (distance, parent) = (&self.distances[next as usize], &self.parents[next as usize]);
+        if SHARED {
+            let first =
+                distance.load(Relaxed) < 0 && distance.compare_exchange(-1, depth, Relaxed, Relaxed).is_ok();
+            if first {
+                found.push(next);
             }
-        };
-        let tasks = frontier.par_chunks(TASK_NODES).try_fold(Level::default, |mut found, nodes| {
+            if parent.load(Relaxed) > node {
+                parent.fetch_min(node, Relaxed);
+            }
+        } else if distance.load(Relaxed) < 0 {
+            distance.store(depth, Relaxed);
+            parent.store(node, Relaxed);
+            found.push(next);
+        } else if parent.load(Relaxed) > node {
+            parent.store(node, Relaxed);
+        }
+    }
+
+    fn follow_in_parallel(&self, frontier: &[NodeId], depth: i32) -> Result<Vec<NodeId>> {
+        let tasks = frontier.par_chunks(TASK_NODES).try_fold(Vec::new, |mut found, nodes| {
             self.run.check()?;
-            nodes.iter().for_each(|&node| claim(&mut found, node));
+            self.follow::<true>(nodes, depth, &mut found);
             Ok::<_, GraphError>(found)
         });
-        tasks.try_reduce(Level::default, |mut a, mut b| {
-            a.nodes.append(&mut b.nodes);
-            a.edges += b.edges;
+        tasks.try_reduce(Vec::new, |mut a, mut b| {
+            a.append(&mut b);
             Ok(a)
         })
     }
@@ -276,21 +302,18 @@ impl Search<'_> {
             let mut awake = 0;
             for (word, (next, visited)) in next.iter_mut().zip(visited).enumerate() {
                 let first = (index * TASK_WORDS + word) * 64;
-                let (mut todo, mut found) = (!*visited, 0_u64);
-                while todo != 0 {
-                    let bit = todo.trailing_zeros();
-                    todo &= todo - 1;
-                    let node = first + bit as usize;
-                    let mut parent = u32::MAX;
-                    for rows in backward {
-                        let neighbors = rows.neighbors(node as u32);
-                        let inside = |&&other: &&u32| front[other as usize / 64] >> (other % 64) & 1 == 1;
-                        parent = parent.min(neighbors.iter().find(inside).copied().unwrap_or(u32::MAX));
-                    }
-                    if parent != u32::MAX {
+                let (mut linked, mut parents) = (0, [u32::MAX; 64]);
+                for rows in backward {
+                    linked |= nearer(rows, first, !*visited, front, &mut parents);
+                }
+                // A node that nothing leads to needs no further look.
+                *visited |= !linked;
+                let mut found = 0_u64;
+                for bit in Bits(linked) {
+                    if parents[bit] != u32::MAX {
                         found |= 1 << bit;
-                        self.distances[node].store(depth, Relaxed);
-                        self.parents[node].store(parent, Relaxed);
+                        self.distances[first + bit].store(depth, Relaxed);
+                        self.parents[first + bit].store(parents[bit], Relaxed);
                     }
                 }
                 awake += found.count_ones() as usize;
@@ -304,15 +327,69 @@ impl Search<'_> {
     }
 }
 
+/// The places of the bits that are set.
+struct Bits(u64);
+
+impl Iterator for Bits {
+    type Item = usize;
+
+    #[inline]
+    fn next(&mut self) -> Option<usize> {
+        let bit = self.0.trailing_zeros() as usize;
+        self.0 &= self.0.wrapping_sub(1);
+        (bit < 64).then_some(bit)
+    }
+}
+
+/// Lowers `parents` to the first neighbour in the frontier of each of the nodes from `first` on whose bit
+/// is set in `todo`. Returns which of them have neighbours at all.
+#[inline]
+fn nearer(rows: &Csr, first: usize, todo: u64, front: &[u64], parents: &mut [u32; 64]) -> u64 {
+    let indices = rows.indices();
+    match rows.indptr() {
+        _ if indices.is_empty() => 0,
+        Offsets::Narrow(indptr) => scan(&indptr[first..], indices, todo, front, parents),
+        Offsets::Wide(indptr) => scan(&indptr[first..], indices, todo, front, parents),
+    }
+}
+
+fn scan<O: ArrowNativeType>(
+    indptr: &[O],
+    indices: &[u32],
+    todo: u64,
+    front: &[u64],
+    parents: &mut [u32; 64],
+) -> u64 {
+    let inside = |node: u32| front[node as usize / 64] >> (node % 64) & 1;
+    // The first neighbour of each node is fetched before any is looked at, so that the processor waits for
+    // many of them at once.
+    let (mut linked, mut firsts) = (0, [0; 64]);
+    for bit in Bits(todo) {
+        let (from, to) = (indptr[bit].as_usize(), indptr[bit + 1].as_usize());
+        linked |= u64::from(from < to) << bit;
+        firsts[bit] = indices[from.min(indices.len() - 1)];
+    }
+    let mut hits = 0;
+    for bit in Bits(linked) {
+        hits |= inside(firsts[bit]) << bit;
+    }
+    for bit in Bits(hits) {
+        parents[bit] = parents[bit].min(firsts[bit]);
+    }
+    for bit in Bits(linked & !hits) {
+        let others = &indices[indptr[bit].as_usize() + 1..indptr[bit + 1].as_usize()];
+        if let Some(&parent) = others.iter().find(|&&node| inside(node) == 1) {
+            parents[bit] = parents[bit].min(parent);
+        }
+    }
+    linked
+}
+
 /// The nodes whose bits are set, of which there are `count`.
 fn members(bits: &[u64], count: usize) -> Vec<NodeId> {
     let mut nodes = Vec::with_capacity(count);
     for (word, &bits) in bits.iter().enumerate() {
-        let mut bits = bits;
-        while bits != 0 {
-            nodes.push((word * 64) as u32 + bits.trailing_zeros());
-            bits &= bits - 1;
-        }
+        nodes.extend(Bits(bits).map(|bit| (word * 64 + bit) as u32));
     }
     nodes
 }
