@@ -90,7 +90,7 @@ fn write(out: &mut String, picture: &Picture<'_>) -> std::fmt::Result {
     if picture.directed {
         writeln!(
             out,
-            r##"<marker id="to" viewBox="0 0 8 8" refX="7" refY="4" markerWidth="7" markerHeight="7" markerUnits="userSpaceOnUse" orient="auto"><path d="M0 .8 8 4 0 7.2z" fill="#7d8794"/></marker>"##
+            r##"<marker id="to" viewBox="0 0 8 8" refX="7" refY="4" markerWidth="5.5" markerHeight="5.5" markerUnits="userSpaceOnUse" orient="auto"><path d="M0 .8 8 4 0 7.2z" fill="#8f99a6"/></marker>"##
         )?;
     }
     write_edges(out, picture)?;
@@ -170,11 +170,18 @@ fn write_nodes(out: &mut String, picture: &Picture<'_>) -> std::fmt::Result {
 }
 
 fn write_labels(out: &mut String, picture: &Picture<'_>) -> std::fmt::Result {
-    // The white rim keeps a label readable where edges pass below it.
-    writeln!(
-        out,
-        r##"<g fill="#1d2630" stroke="#fff" stroke-width="3" stroke-linejoin="round" paint-order="stroke">"##
-    )?;
+    // What is behind keeps a label readable where edges pass below it.
+    writeln!(out, r##"<g fill="#fff" fill-opacity=".78">"##)?;
+    for Label { area, .. } in &picture.labels {
+        let (width, height) = (area.right - area.left, area.bottom - area.top);
+        writeln!(
+            out,
+            r#"<rect x="{:.1}" y="{:.1}" width="{width:.1}" height="{height:.1}" rx="3"/>"#,
+            area.left, area.top
+        )?;
+    }
+    writeln!(out, "</g>")?;
+    writeln!(out, r##"<g fill="#1d2630">"##)?;
     for Label { spot, text, size, area } in &picture.labels {
         let weight = if picture.spots[*spot].marked { r#" font-weight="600""# } else { "" };
         writeln!(
