@@ -37,17 +37,14 @@ pub(super) fn arrange(spots: &mut [Spot], edges: &[(usize, usize)], run: &Run) -
         })
         .collect();
     let charges: Vec<f64> = degrees.iter().map(|&degree| -110.0 - 22.0 * (degree as f64).sqrt()).collect();
-    // Nothing else holds a node without neighbours.
-    let pulls: Vec<f64> = degrees.iter().map(|&degree| if degree == 0 { 2.5 } else { 1.0 }).collect();
-    let again = pulls.clone();
     let mut simulation = SimulationBuilder::new()
         .build(spots.iter().map(|_| Node::default()))
         .add_force("link", Link::new(links).distance(move |_: &(_, _), place: usize| lengths[place]))
         .add_force("charge", ManyBody::new().strength(move |_, place: usize| charges[place]))
         .add_force("collide", Collide::new().radius(move |place| radii[place] + 5.0).iterations(2))
         // Parts that are not connected stay near one another; pictures are wider than high.
-        .add_force("x", PositionX::new().strength(move |_, place: usize| 0.06 * pulls[place]))
-        .add_force("y", PositionY::new().strength(move |_, place: usize| 0.1 * again[place]));
+        .add_force("x", PositionX::new().strength(0.08))
+        .add_force("y", PositionY::new().strength(0.13));
     while !simulation.is_finished() {
         run.check()?;
         simulation.tick(1);
