@@ -6,6 +6,9 @@
 //! method of Gauss and Seidel; Arasu et al. 2002), which takes fewer iterations than a plain power
 //! iteration. Blocks are the same for any number of threads, and so are the bytes of the result.
 //!
+//! Where the walk goes on from nodes without outgoing edges as it begins anew, their part is left out
+//! while iterating, and all scores are scaled in the end, which has the same solution (Gleich 2015).
+//!
 //! Cost: O(iterations · (nodes + edges)). Memory: 16 or 24 bytes for each node beside the graph and its
 //! rows of incoming edges.
 
@@ -19,10 +22,14 @@ use crate::{
 const KERNEL: &str = "PageRank";
 
 /// Blocks that see each other's results within an iteration, at most.
-const BLOCKS: usize = 16;
+const BLOCKS: usize = 64;
 
 /// Nodes that a block has at least.
-const BLOCK: usize = 8 * TASK;
+const BLOCK: usize = 16 * TASK;
+
+/// Edges for each node from which on a walk over an undirected graph soon forgets where it began, in
+/// most graphs.
+const MANY: usize = 8;
 
 /// Below this, an accuracy asks for terms of 64 bits.
 const SINGLE: f64 = 1e-6;
@@ -51,7 +58,8 @@ pub struct PageRankOptions {
     /// Where the walk goes on from a node without outgoing edges. Default: as `personalization`.
     pub dangling: Option<Vec<f64>>,
     /// The scores to begin with, in any unit; those of an earlier run save iterations. Default: when the
-    /// graph is undirected and nothing is personalised, a guess from the degrees, else 1 for each.
+    /// graph is undirected, has 8 or more entries for each node and nothing is personalised, a guess from
+    /// the degrees, else the same for each.
     pub start: Option<Vec<f64>>,
 }
 
@@ -76,7 +84,7 @@ pub struct PageRank {
     pub scores: Vec<f64>,
     /// How many iterations there were.
     pub iterations: u32,
-    /// By how much the last iteration changed the scores in sum.
+    /// By how much the last iteration changed the scores in sum, as part of the sum of all.
     pub residual: f64,
     /// Whether that is within the tolerance.
     pub converged: bool,
@@ -128,20 +136,27 @@ pub fn pagerank(graph: &Graph, options: &PageRankOptions, run: &Run) -> Result<P
     let reachable = options.tolerance.max(damping.powf(f64::from(options.max_iterations)));
     let single = !options.weighted && reachable >= SINGLE;
     let width = if single { 4 } else { 8 };
-    run.kernel(KERNEL, nodes * (8 + 2 * width), || {
+    let block = block(nodes);
+    run.kernel(KERNEL, nodes * (8 + 2 * width) + block.min(nodes) * width, || {
         let walk = Walk {
             out: Pull::new(graph.csr(), options.weighted).relative(),
             incoming: Pull::new(incoming, options.weighted).relative(),
             teleport: teleport.as_deref(),
-            dangling: dangling.as_deref().or(teleport.as_deref()),
+            dangling: dangling.as_deref(),
             options,
         };
         let scores = match start {
             Some(start) => start,
-            None if !graph.is_directed() && walk.teleport.is_none() => walk.guess(nodes),
+            None if !graph.is_directed()
+                && walk.teleport.is_none()
+                && walk.dangling.is_none()
+                && graph.csr().num_entries() / MANY >= nodes =>
+            {
+                walk.guess(nodes)
+            }
             None => vec![1.0 / nodes as f64; nodes],
         };
-        if single { walk.scores::<f32>(scores, run) } else { walk.scores::<f64>(scores, run) }
+        if single { walk.scores::<f32>(scores, block, run) } else { walk.scores::<f64>(scores, block, run) }
     })
 }
 
@@ -174,23 +189,23 @@ struct Walk<'a> {
 }
 
 impl Walk<'_> {
-    /// Where a walk over an undirected graph is, if it never began anew from within its part: at nodes in
-    /// proportion to their degree.
+    /// Where a walk over an undirected graph is after many steps without a new beginning, in proportion
+    /// to the degrees, with the part of those that began anew.
     fn guess(&self, nodes: usize) -> Vec<f64> {
         let damping = self.options.damping;
         let total = pull::total(nodes, |node| self.out.total(node));
-        let share = if total > 0.0 { damping / total } else { 0.0 };
-        let base = if total > 0.0 { (1.0 - damping) / nodes as f64 } else { 1.0 / nodes as f64 };
-        (0..nodes).into_par_iter().map(|node| base + share * self.out.total(node)).collect()
+        let alone = pull::total(nodes, |node| f64::from(self.out.total(node) < LEAST)) / nodes as f64;
+        let begin = (1.0 - damping) / (1.0 - damping * alone);
+        let share = damping * (1.0 - alone * begin) / total.max(LEAST);
+        let guess = |node| begin / nodes as f64 + share * self.out.total(node);
+        (0..nodes).into_par_iter().with_min_len(TASK).map(guess).collect()
     }
 
     /// Iterates from `scores` on, with terms of type `T`.
-    fn scores<T: Real>(&self, mut scores: Vec<f64>, run: &Run) -> Result<PageRank> {
+    fn scores<T: Real>(&self, mut scores: Vec<f64>, block: usize, run: &Run) -> Result<PageRank> {
         let nodes = scores.len();
         let damping = self.options.damping;
         let uniform = 1.0 / nodes as f64;
-        let begin = |node: usize| self.teleport.map_or(uniform, |teleport| teleport[node]);
-        let resume = |node: usize| self.dangling.map_or(uniform, |dangling| dangling[node]);
 
         // What a node with a score of 1 gives along an edge of weight 1; 0 when it has no edge to go.
         let share = |node| match self.out.total(node) {
@@ -198,58 +213,85 @@ impl Walk<'_> {
             total => T::of(1.0 / total),
         };
         let shares: Vec<T> = (0..nodes).into_par_iter().with_min_len(TASK).map(share).collect();
-        let mut terms: Vec<T> =
-            shares.par_iter().zip(&scores).map(|(&share, &score)| term(share, score)).collect();
-        let mut stuck =
-            pull::total(nodes, |node| if shares[node].value() == 0.0 { scores[node] } else { 0.0 });
+        let term = |share: T, score: f64| T::of(share.value() * score);
+        let mut terms: Vec<T> = shares
+            .par_iter()
+            .zip(&scores)
+            .with_min_len(TASK)
+            .map(|(&share, &score)| term(share, score))
+            .collect();
+        let is_stuck = |share: T| share.value() == 0.0;
+        let mut stuck = pull::total(nodes, |node| if is_stuck(shares[node]) { scores[node] } else { 0.0 });
+        let mut begin = 1.0 - damping;
+        if self.dangling.is_none() {
+            begin += damping * stuck;
+            stuck = 0.0;
+        }
 
-        let block = nodes.div_ceil(BLOCKS).max(BLOCK).next_multiple_of(TASK);
+        let mut fresh = vec![T::default(); block.min(nodes)];
         let mut residual = f64::INFINITY;
         let mut iterations = 0;
         while iterations < self.options.max_iterations
             && !(self.options.tolerance > 0.0 && residual <= self.options.tolerance)
         {
-            residual = 0.0;
+            let (mut change, mut sum) = (0.0, 0.0);
             for (start, scores) in (0..).step_by(block).zip(scores.chunks_mut(block)) {
-                let changes = scores.par_chunks_mut(TASK).enumerate().map(|(task, scores)| {
+                let fresh = &mut fresh[..scores.len()];
+                let tasks = scores.par_chunks_mut(TASK).zip(fresh.par_chunks_mut(TASK)).enumerate();
+                let found = tasks.map(|(task, (scores, fresh))| {
                     run.check()?;
-                    let (mut change, mut stays) = (0.0, 0.0);
-                    for (node, score) in (start + task * TASK..).zip(scores) {
-                        let walked = self.incoming.sum(node, &terms) + stuck * resume(node);
-                        let next = (1.0 - damping) * begin(node) + damping * walked;
-                        change += (next - *score).abs();
-                        if shares[node].value() == 0.0 {
-                            stays += next - *score;
+                    let first = start + task * TASK;
+                    let range = first..first + scores.len();
+                    let mut nodes = scores.iter_mut().zip(fresh).zip(&shares[range.clone()]);
+                    let mut found = Found::default();
+                    self.incoming.sums(range, &terms, |node, walked| {
+                        let Some(((score, fresh), &share)) = nodes.next() else { return };
+                        let mut next = begin * self.teleport.map_or(uniform, |teleport| teleport[node])
+                            + damping * walked;
+                        if let Some(dangling) = self.dangling {
+                            next += damping * stuck * dangling[node];
                         }
+                        if is_stuck(share) {
+                            found.stays += next - *score;
+                        }
+                        found.change += (next - *score).abs();
+                        found.sum += next;
+                        *fresh = term(share, next);
                         *score = next;
-                    }
-                    Ok((change, stays))
+                    });
+                    Ok(found)
                 });
-                for (change, stays) in changes.collect::<Result<Vec<(f64, f64)>>>()? {
-                    residual += change;
-                    stuck += stays;
+                for found in found.collect::<Result<Vec<Found>>>()? {
+                    change += found.change;
+                    sum += found.sum;
+                    if self.dangling.is_some() {
+                        stuck += found.stays;
+                    }
                 }
-                let end = start + scores.len();
-                let terms = terms[start..end].par_chunks_mut(TASK);
-                terms.zip(shares[start..end].par_chunks(TASK)).zip(scores.par_chunks(TASK)).for_each(
-                    |((terms, shares), scores)| {
-                        for ((into, &share), &score) in terms.iter_mut().zip(shares).zip(scores) {
-                            *into = term(share, score);
-                        }
-                    },
-                );
+                terms[start..start + fresh.len()].copy_from_slice(fresh);
             }
+            residual = change / sum;
             iterations += 1;
         }
         let sum = pull::total(nodes, |node| scores[node]);
-        scores.par_iter_mut().for_each(|score| *score /= sum);
+        scores.par_iter_mut().with_min_len(TASK).for_each(|score| *score /= sum);
         let converged = residual <= self.options.tolerance;
         Ok(PageRank { scores, iterations, residual, converged })
     }
 }
 
-/// What a node gives along an edge of weight 1.
-#[inline]
-fn term<T: Real>(share: T, score: f64) -> T {
-    T::of(share.value() * score)
+/// What a task finds while it gives its nodes new scores.
+#[derive(Default)]
+struct Found {
+    /// By how much they differ from the old ones.
+    change: f64,
+    /// Their sum.
+    sum: f64,
+    /// What there is more at nodes without outgoing edges.
+    stays: f64,
+}
+
+/// How many nodes a block has.
+fn block(nodes: usize) -> usize {
+    nodes.div_ceil(BLOCKS).max(BLOCK).next_multiple_of(TASK)
 }

@@ -4,12 +4,15 @@
 //! A row is summed in one fixed order and sums over all nodes are taken over blocks of a fixed size, so
 //! that no result depends on how many threads there are.
 
+use std::ops::Range;
+
+use arrow::datatypes::ArrowNativeType;
 use rayon::prelude::*;
 
-use crate::{Csr, Graph, GraphError, Result, Run, Weights, weights::Weight, weights::with_weights};
+use crate::{Csr, Graph, GraphError, Offsets, Result, Run, Weights, weights::Weight, weights::with_weights};
 
 /// Nodes that one task works through; a fraction of a millisecond.
-pub(crate) const TASK: usize = 1 << 10;
+pub(crate) const TASK: usize = 1 << 9;
 
 /// A number that is gathered from neighbours.
 pub(crate) trait Real: Copy + Default + Send + Sync {
@@ -17,6 +20,8 @@ pub(crate) trait Real: Copy + Default + Send + Sync {
     fn of(value: f64) -> Self;
     /// Its value.
     fn value(self) -> f64;
+    /// The sum.
+    fn plus(self, other: Self) -> Self;
 }
 
 impl Real for f32 {
@@ -28,6 +33,10 @@ impl Real for f32 {
     fn value(self) -> f64 {
         f64::from(self)
     }
+    #[inline]
+    fn plus(self, other: Self) -> Self {
+        self + other
+    }
 }
 
 impl Real for f64 {
@@ -38,6 +47,10 @@ impl Real for f64 {
     #[inline]
     fn value(self) -> f64 {
         self
+    }
+    #[inline]
+    fn plus(self, other: Self) -> Self {
+        self + other
     }
 }
 
@@ -61,16 +74,40 @@ impl<'a> Pull<'a> {
         Self { scale: if greatest > 0.0 { 1.0 / greatest } else { 1.0 }, ..self }
     }
 
-    /// The sum for one node.
+    /// Calls `each` with every node of `nodes` and its sum, in their order.
     #[inline]
-    pub(crate) fn sum<T: Real>(&self, node: usize, values: &[T]) -> f64 {
-        let range = self.rows.range(node as u32);
-        let neighbors = &self.rows.indices()[range.clone()];
+    pub(crate) fn sums<T: Real>(&self, nodes: Range<usize>, values: &[T], each: impl FnMut(usize, f64)) {
+        match self.rows.indptr() {
+            Offsets::Narrow(offsets) => {
+                self.sums_of(nodes.start, &offsets[nodes.start..=nodes.end], values, each)
+            }
+            Offsets::Wide(offsets) => {
+                self.sums_of(nodes.start, &offsets[nodes.start..=nodes.end], values, each)
+            }
+        }
+    }
+
+    #[inline]
+    fn sums_of<O: ArrowNativeType, T: Real>(
+        &self,
+        first: usize,
+        offsets: &[O],
+        values: &[T],
+        mut each: impl FnMut(usize, f64),
+    ) {
+        let rows = offsets.windows(2).map(|ends| ends[0].as_usize()..ends[1].as_usize());
+        let indices: &[u32] = self.rows.indices();
         match self.weights {
-            None => sum(neighbors, values),
+            None => {
+                for (node, row) in (first..).zip(rows) {
+                    each(node, sum(&indices[row], values));
+                }
+            }
             Some(weights) => with_weights!(weights, weights => {
-                let terms = neighbors.iter().zip(&weights[range]);
-                terms.map(|(&other, weight)| weight.to_f64() * self.scale * values[other as usize].value()).sum()
+                for (node, row) in (first..).zip(rows) {
+                    let terms = indices[row.clone()].iter().zip(&weights[row]);
+                    each(node, terms.map(|(&other, weight)| weight.to_f64() * self.scale * values[other as usize].value()).sum());
+                }
             }),
         }
     }
@@ -99,30 +136,31 @@ impl<'a> Pull<'a> {
     ) -> Result<()> {
         out.par_chunks_mut(TASK).enumerate().try_for_each(|(task, out)| {
             run.check()?;
-            for (node, out) in (task * TASK..).zip(out) {
-                *out = each(node, self.sum(node, values));
-            }
+            let nodes = task * TASK..task * TASK + out.len();
+            let mut out = out.iter_mut();
+            self.sums(nodes, values, |node, sum| {
+                if let Some(out) = out.next() {
+                    *out = each(node, sum);
+                }
+            });
             Ok(())
         })
     }
 }
 
-/// Sums that do not wait for each other.
-const LANES: usize = 4;
-
+/// Four at a time, so that few sums of 64 bits wait for each other.
 #[inline]
 fn sum<T: Real>(neighbors: &[u32], values: &[T]) -> f64 {
-    let mut sums = [0.0; LANES];
-    let (parts, rest) = neighbors.as_chunks::<LANES>();
+    let value = |other: u32| values[other as usize];
+    let (parts, rest) = neighbors.as_chunks::<4>();
+    let mut sum = 0.0;
     for part in parts {
-        for (sum, &other) in sums.iter_mut().zip(part) {
-            *sum += values[other as usize].value();
-        }
+        sum += value(part[0]).plus(value(part[1])).plus(value(part[2]).plus(value(part[3]))).value();
     }
-    for (sum, &other) in sums.iter_mut().zip(rest) {
-        *sum += values[other as usize].value();
+    for &other in rest {
+        sum += value(other).value();
     }
-    (sums[0] + sums[1]) + (sums[2] + sums[3])
+    sum
 }
 
 /// The sum of what `term` makes of each index below `length`, in blocks of a fixed size.

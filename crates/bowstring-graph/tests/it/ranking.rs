@@ -286,8 +286,8 @@ fn options_that_make_no_sense_are_refused() {
 #[test]
 fn memory_and_cancellation_are_heeded() {
     let graph = graph(1000, &[(0, 1)], false);
-    let small = Run::default().with_memory(Some(ByteSize(15_999)));
-    let enough = Run::default().with_memory(Some(ByteSize(16_000)));
+    let small = Run::default().with_memory(Some(ByteSize(19_999)));
+    let enough = Run::default().with_memory(Some(ByteSize(20_000)));
     let options = PageRankOptions::default();
     assert!(matches!(pagerank(&graph, &options, &small), Err(GraphError::Memory { .. })));
     assert!(pagerank(&graph, &options, &enough).is_ok());
