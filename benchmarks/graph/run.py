@@ -13,15 +13,13 @@ import argparse
 import itertools
 import json
 import os
-import platform
 import random
 import select
-import statistics
 import subprocess
 import sys
 import time
 import traceback
-from dataclasses import dataclass, field
+from collections.abc import Callable
 from pathlib import Path
 
 import answers
@@ -29,7 +27,9 @@ import gapbs
 import graphs
 import process
 import rust_kernels
+import table as tables
 from peers import CONTENDERS
+from table import SUITE, Cell, Table
 
 KERNELS = (
     "build",
@@ -42,7 +42,6 @@ KERNELS = (
     "triangles",
     "betweenness",
 )
-OURS, OURS_RUST, SUITE = "bowstring", "bowstring (Rust)", "gapbs"
 # Those that are programs of their own, and what these lack.
 PROGRAMS = rust_kernels.CANNOT | {SUITE: gapbs.CANNOT}
 # Seconds after which a kernel is repeated no more within a round.
@@ -60,22 +59,6 @@ def kernels_of(graph: str) -> list[str]:
     if not graph.endswith("d"):
         without.add("strong")
     return [kernel for kernel in KERNELS if kernel not in without]
-
-
-@dataclass
-class Cell:
-    """What one contender did with one kernel of one graph: times by source, or why there are none."""
-
-    times: list[float] = field(default_factory=list)
-    why: str | None = None
-    compared: bool = True
-
-    def add(self, times: list[float]) -> None:
-        self.times = [min(pair) for pair in zip(self.times, times, strict=True)] if self.times else times
-
-    @property
-    def seconds(self) -> float | None:
-        return statistics.median(self.times) if self.times and self.why is None else None
 
 
 def time_kernel(contender: object, kernel: str, graph: graphs.Edges) -> tuple[list[float], str | None]:
@@ -161,125 +144,42 @@ def run_contender(
                 else f"ended with {running.returncode}"
             )
             for kernel in left if long else left[:1]:
-                found[kernel] = {"times": [], "why": why}
+                found[kernel] = {"times": [], "why": why, "late": long}
         kernels = [kernel for kernel in left if kernel not in found]
     return found
 
 
-Table = dict[tuple[str, int, str], dict[str, Cell]]
+def wanted_kernels(
+    name: str, graph: str, threads: int, table: Table, options: argparse.Namespace
+) -> list[str]:
+    """What a contender can run of a graph, and has not failed at; what it cannot stands in the table."""
+    wanted = []
+    for kernel in (kernel for kernel in options.kernels if kernel in kernels_of(graph)):
+        if name in PROGRAMS:
+            missing, compared = PROGRAMS[name].get(kernel), True
+        else:
+            has = hasattr(CONTENDERS[name], kernel)
+            missing = CONTENDERS[name].cannot.get(kernel, None if has else "has none")
+            compared = kernel not in CONTENDERS[name].not_compared
+        row = table.setdefault((graph, threads, kernel), {})
+        if row.setdefault(name, Cell(why=missing, compared=compared)).why is None:
+            wanted.append(kernel)
+    return wanted
 
 
-def sitting(options: argparse.Namespace, names: list[str]) -> Table:
-    table: Table = {}
+def sitting(names: list[str], table: Table, options: argparse.Namespace, done: Callable[[], None]) -> None:
     order = random.Random(options.seed)
     for turn, graph, threads in itertools.product(range(options.rounds), options.graphs, options.threads):
         for name in order.sample(names, len(names)):
-            wanted = []
-            for kernel in (kernel for kernel in options.kernels if kernel in kernels_of(graph)):
-                row = table.setdefault((graph, threads, kernel), {})
-                if name in PROGRAMS:
-                    missing, compared = PROGRAMS[name].get(kernel), True
-                else:
-                    has = hasattr(CONTENDERS[name], kernel)
-                    missing = CONTENDERS[name].cannot.get(kernel, None if has else "has none")
-                    compared = kernel not in CONTENDERS[name].not_compared
-                cell = row.setdefault(name, Cell(why=missing, compared=compared))
-                if cell.why is None:
-                    wanted.append(kernel)
+            wanted = wanted_kernels(name, graph, threads, table, options)
             for kernel, line in run_contender(name, graph, threads, wanted, turn == 0, options).items():
-                cell = table[graph, threads, kernel][name]
-                cell.why = line["why"]
-                if cell.why is None:
-                    cell.add(line["times"])
+                table[graph, threads, kernel][name].add(line["times"], line["why"], line.get("late", False))
             print(f"round {turn + 1}: {graph}, {threads} threads, {name}", file=sys.stderr)
-    return table
+            done()
 
 
-# Of PEERS' table for two threads: at most so many times the time of whom it names.
-GOALS = {
-    ("bfs", SUITE): 1.0,
-    ("sssp", "the best"): 1.0,
-    ("pagerank", SUITE): 0.9,
-    ("pagerank20", SUITE): 1.0,
-    ("components", SUITE): 1.0,
-    ("strong", "scipy"): 0.6,
-    ("triangles", SUITE): 0.9,
-    ("build", "the best"): 1.0,
-    ("betweenness", "the best"): 1.0,
-}
-
-
-def ratio(ours: float | None, theirs: float | None) -> str:
-    return f"{ours / theirs:.2f}" if ours and theirs else "–"
-
-
-def write_table(
-    table: Table,
-    names: list[str],
-    versions: dict[str, str],
-    absent: dict[str, str],
-    options: argparse.Namespace,
-) -> str:
-    notes: dict[str, int] = {}
-
-    def shown(cell: Cell, best: float | None) -> str:
-        if cell.why is not None:
-            return f"– [{notes.setdefault(cell.why, len(notes) + 1)}]"
-        seconds = cell.seconds
-        text = f"{seconds * 1e3:#.3g}" if seconds < 1 else f"{seconds * 1e3:.0f}"
-        if not cell.compared:
-            return f"*{text}*"
-        return f"**{text}**" if seconds == best else text
-
-    held = missed = 0
-    body = []
-    for (graph, threads, kernel), row in table.items():
-        times = {name: row[name].seconds for name in names if row[name].compared and row[name].seconds}
-        best = min(times.values(), default=None)
-        rivals = {name: seconds for name, seconds in times.items() if name not in (OURS, OURS_RUST)}
-        ours = times.get(OURS, times.get(OURS_RUST))
-        rival = min(rivals.values(), default=None)
-        goals = []
-        for (wanted, whom), most in GOALS.items():
-            base = rival if whom == "the best" else rivals.get(whom)
-            if wanted == kernel and base and ours:
-                good = ours <= most * base
-                held, missed = held + good, missed + (not good)
-                goals.append(f"≤ {most:.1f} × {whom}: {'held' if good else 'missed'}")
-        cells = " | ".join(shown(row[name], best) for name in names)
-        body.append(
-            f"| {graph} | {kernel} | {threads} | {cells} | {ratio(ours, rival)} | "
-            f"{ratio(ours, rivals.get(SUITE))} | {'; '.join(goals) or '–'} |"
-        )
-    sources, some, most = answers.SOURCES, answers.BETWEENNESS_SOURCES, answers.ROUNDS
-    heads = [f"{name} {versions[name]}".strip() for name in names]
-    lines = [
-        f"Milliseconds; {options.rounds} rounds in random order, {platform.machine()},",
-        f"{os.cpu_count()} cores.",
-        "Bold is the fastest; *slanted* times are of answers that could not be compared, since the contender",
-        "draws its own sources; every other answer was compared. Ratios and goals are of Bowstring's",
-        "Python package where it ran in this sitting, else of its Rust kernels.",
-        "",
-        "`kron` is Kronecker with edge factor 16 (a final `d`: directed), `urand` uniform, `grid` a weighted",
-        f"lattice. bfs, sssp: median over {sources} sources. betweenness: {some} sources.",
-        f"pagerank: until changes fall below {answers.TOLERANCE:g} (L1), at most {most} iterations;",
-        f"pagerank20: {most} iterations. build: from the edge list to sorted rows without repeats and",
-        "self-loops, both directions of an edge unless directed.",
-        "",
-        f"Goals held: {held}; missed: {missed}.",
-        "",
-        f"| graph | kernel | threads | {' | '.join(heads)} | ours / best other | ours / gapbs | goal |",
-        "| --- | --- | --- |" + " --- |" * (len(names) + 3),
-        *body,
-        "",
-        *(f"{number}. {why}" for why, number in notes.items()),
-    ]
-    if absent:
-        lines += ["", "Not run:", "", *(f"- {name}: {why}" for name, why in absent.items())]
-    return "\n".join(lines) + "\n"
-
-
-def contenders(options: argparse.Namespace) -> tuple[list[str], dict[str, str], dict[str, str]]:
+def contenders(options: argparse.Namespace) -> tuple[dict[str, str], dict[str, str]]:
+    """Who is there, in which version, and who is not, and why."""
     versions: dict[str, str] = {}
     absent: dict[str, str] = {
         "LAGraph": "PyPI has its C library of 2020 without a binding; graphblas runs its methods",
@@ -306,10 +206,7 @@ def contenders(options: argparse.Namespace) -> tuple[list[str], dict[str, str], 
         absent[SUITE] = "no folder of its programs was given with --gapbs or GAPBS_DIR"
     else:
         versions[SUITE] = ""
-    names = [name for name in versions if name in options.only] if options.only else list(versions)
-    for name in versions.keys() - set(names):
-        absent[name] = "left out of this run"
-    return names, versions, absent
+    return versions, absent
 
 
 def main() -> None:
@@ -327,6 +224,8 @@ def main() -> None:
     parser.add_argument("--icebug", type=Path, help="a folder from `pip install --target FOLDER icebug`")
     parser.add_argument("--data", type=Path, default=graphs.FOLDER, help="where graphs are kept")
     parser.add_argument("--out", type=Path, help="also write the table to this file")
+    parser.add_argument("--keep", type=Path, help="times so far: a sitting broken off goes on with them")
+    parser.add_argument("--again", nargs="+", default=[], help="contenders whose kept times are forgotten")
     parser.add_argument(
         "--log", type=argparse.FileType("w"), default=subprocess.DEVNULL, help="contenders' errors"
     )
@@ -340,11 +239,21 @@ def main() -> None:
         for kernel in kernels_of(name):
             if kernel in options.kernels:
                 answers.expected(kernel, graph)
-    names, versions, absent = contenders(options)
-    text = write_table(sitting(options, names), names, versions, absent, options)
-    if options.out:
-        options.out.write_text(text)
-    print(text)
+    versions, absent = contenders(options)
+    names = [name for name in versions if not options.only or name in options.only]
+    table = tables.kept(options.keep) if options.keep else {}
+    for row in table.values():
+        for name in options.again:
+            row.pop(name, None)
+
+    def done() -> None:
+        if options.keep:
+            tables.keep(table, options.keep)
+        if options.out:
+            options.out.write_text(tables.write(table, versions, absent))
+
+    sitting(names, table, options, done)
+    print(tables.write(table, versions, absent))
     return None
 
 
