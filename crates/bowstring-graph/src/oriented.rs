@@ -2,7 +2,9 @@
 //!
 //! Nodes are ranked by descending degree, and each edge points at the end of lower rank: every list is
 //! short, at most √(2 · edges), and most entries are among the few hubs (Latapy 2008). Lists in which at
-//! least one of 64 lower ranks stands are kept as bits too.
+//! least one of 64 lower ranks stands are kept as bits too. Graphs without hubs keep the order of nodes.
+
+use std::cmp::Reverse;
 
 use rayon::prelude::*;
 
@@ -17,73 +19,52 @@ pub(crate) struct Oriented {
     pub(crate) nodes: Vec<NodeId>,
     /// Neighbours of each node of the simple graph.
     pub(crate) degrees: Vec<u32>,
-    starts: Vec<usize>,
+    /// Where the list of each rank begins, and its bits, of which there are none unless it is dense.
+    starts: Vec<(usize, usize)>,
     lists: Vec<u32>,
-    /// Where the bits of each rank begin; they end there too when its list is not dense.
-    bit_starts: Vec<usize>,
     bits: Vec<u64>,
 }
 
 impl Oriented {
-    /// Takes 24 bytes for each node and at most 12 for each edge, and 4 more for each while it is made.
+    /// Takes 28 bytes for each node and at most 12 for each edge, and 4 more for each while it is made.
     pub(crate) fn new(graph: &Simple<'_>, count: usize, run: &Run) -> Result<Self> {
         run.check()?;
         let degrees: Vec<u32> =
             (0..count as u32).into_par_iter().with_min_len(BLOCK).map(|node| graph.degree(node)).collect();
         let mut nodes: Vec<NodeId> = (0..count as u32).collect();
-        nodes.par_sort_unstable_by_key(|&node| (std::cmp::Reverse(degrees[node as usize]), node));
-        let mut ranks = vec![0; count];
-        for (rank, &node) in nodes.iter().enumerate() {
-            ranks[node as usize] = rank as u32;
-        }
-        run.check()?;
-        let parts: Vec<(Vec<u32>, Vec<usize>)> = nodes
-            .par_chunks(BLOCK)
-            .enumerate()
-            .map(|(block, nodes)| {
-                run.check()?;
-                let mut entries = Vec::new();
-                let mut ends = Vec::with_capacity(nodes.len());
-                for (rank, &node) in (block * BLOCK..).zip(nodes) {
-                    let start = entries.len();
-                    graph.each(node, |other| {
-                        let other = ranks[other as usize];
-                        if (other as usize) < rank {
-                            entries.push(other);
-                        }
-                    });
-                    entries[start..].sort_unstable();
-                    ends.push(entries.len());
-                }
-                Ok((entries, ends))
-            })
-            .collect::<Result<_>>()?;
-        let mut starts = Vec::with_capacity(count + 1);
-        let mut lists = Vec::with_capacity(parts.iter().map(|(entries, _)| entries.len()).sum());
-        starts.push(0);
-        for (entries, ends) in parts {
-            starts.extend(ends.into_iter().map(|end| lists.len() + end));
-            lists.extend(entries);
-        }
-        let mut oriented = Self { nodes, degrees, starts, lists, bit_starts: vec![0], bits: Vec::new() };
-        oriented.pack();
+        let (ends, lists) = if has_hubs(&degrees) {
+            nodes.par_sort_unstable_by_key(|&node| (Reverse(degrees[node as usize]), node));
+            let mut ranks = vec![0; count];
+            for (rank, &node) in nodes.iter().enumerate() {
+                ranks[node as usize] = rank as u32;
+            }
+            lists(graph, &nodes, |node| ranks[node as usize], run)?
+        } else {
+            lists(graph, &nodes, |node| node, run)?
+        };
+        let mut oriented =
+            Self { nodes, degrees, starts: Vec::with_capacity(count + 1), lists, bits: Vec::new() };
+        oriented.pack(&ends);
         Ok(oriented)
     }
 
     /// Keeps dense lists as bits too: no more words than the list has entries.
-    fn pack(&mut self) {
-        for rank in 0..self.nodes.len() {
-            let list = &self.lists[self.starts[rank]..self.starts[rank + 1]];
+    fn pack(&mut self, ends: &[usize]) {
+        let mut start = 0;
+        for (rank, &end) in ends.iter().enumerate() {
+            let list = &self.lists[start..end];
             let words = rank.div_ceil(64);
-            let start = self.bits.len();
+            let bits = self.bits.len();
+            self.starts.push((start, bits));
             if words <= list.len() {
-                self.bits.resize(start + words, 0);
+                self.bits.resize(bits + words, 0);
                 for &other in list {
-                    self.bits[start + other as usize / 64] |= 1 << (other % 64);
+                    self.bits[bits + other as usize / 64] |= 1 << (other % 64);
                 }
             }
-            self.bit_starts.push(self.bits.len());
+            start = end;
         }
+        self.starts.push((start, self.bits.len()));
     }
 
     /// How many nodes there are.
@@ -94,12 +75,55 @@ impl Oriented {
     /// The lower ranks that `rank` points at, ascending.
     #[inline]
     pub(crate) fn list(&self, rank: usize) -> &[u32] {
-        &self.lists[self.starts[rank]..self.starts[rank + 1]]
+        &self.lists[self.starts[rank].0..self.starts[rank + 1].0]
     }
 
     /// The same as bits, for a dense list; else empty.
     #[inline]
     pub(crate) fn bits(&self, rank: usize) -> &[u64] {
-        &self.bits[self.bit_starts[rank]..self.bit_starts[rank + 1]]
+        &self.bits[self.starts[rank].1..self.starts[rank + 1].1]
     }
+}
+
+/// Whether the neighbours of nodes have far more neighbours than nodes have: only then does an order by
+/// degree repay the time that it takes.
+fn has_hubs(degrees: &[u32]) -> bool {
+    let ends: u64 = degrees.iter().map(|&degree| u64::from(degree)).sum();
+    let squares: u128 = degrees.iter().map(|&degree| u128::from(degree) * u128::from(degree)).sum();
+    squares * degrees.len() as u128 > 2 * u128::from(ends) * u128::from(ends)
+}
+
+/// The lower ranks that each rank is linked with, ascending, and where the list of each ends.
+fn lists(
+    graph: &Simple<'_>,
+    nodes: &[NodeId],
+    rank_of: impl Fn(NodeId) -> u32 + Sync,
+    run: &Run,
+) -> Result<(Vec<usize>, Vec<u32>)> {
+    let of_block = |(block, nodes): (usize, &[NodeId])| {
+        run.check()?;
+        let mut entries = Vec::new();
+        let mut ends = Vec::with_capacity(nodes.len());
+        for (rank, &node) in (block * BLOCK..).zip(nodes) {
+            let start = entries.len();
+            graph.each(node, |other| {
+                let other = rank_of(other);
+                if (other as usize) < rank {
+                    entries.push(other);
+                }
+            });
+            entries[start..].sort_unstable();
+            ends.push(entries.len());
+        }
+        Ok((entries, ends))
+    };
+    let parts: Vec<(Vec<u32>, Vec<usize>)> =
+        nodes.par_chunks(BLOCK).enumerate().map(of_block).collect::<Result<_>>()?;
+    let mut lists = Vec::with_capacity(parts.iter().map(|(entries, _)| entries.len()).sum());
+    let mut all_ends = Vec::with_capacity(nodes.len());
+    for (entries, ends) in parts {
+        all_ends.extend(ends.into_iter().map(|end| lists.len() + end));
+        lists.extend(entries);
+    }
+    Ok((all_ends, lists))
 }

@@ -24,7 +24,12 @@ pub(crate) struct Unions {
 impl Unions {
     /// Each thing alone.
     pub(crate) fn new(len: usize) -> Self {
-        Self { parents: (0..len as u32).into_par_iter().with_min_len(BLOCK).map(AtomicU32::new).collect() }
+        Self::hung((0..len as u32).collect())
+    }
+
+    /// Each thing below another one of its group, which must not be greater than itself.
+    pub(crate) fn hung(parents: Vec<u32>) -> Self {
+        Self { parents: parents.into_iter().map(AtomicU32::new).collect() }
     }
 
     /// What stands above `thing`: itself at a root, and the root right after [`Self::compress`].
