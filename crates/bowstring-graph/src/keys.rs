@@ -1,7 +1,8 @@
 //! What stands for an id while ids are numbered? Two words for a text, one for a number.
 //!
 //! A text of up to 12 bytes is its own key, laid out as in Arrow's views. The key of a longer one is its
-//! length, a part of its hash and where it lies; when these agree, the texts themselves are compared.
+//! length, its first bytes and its hash; whether texts with one key are one text is looked at afterwards,
+//! when all are numbered, and if ever they are not, all is done again with another hash.
 
 use std::{hash::BuildHasher, ops::Range};
 
@@ -13,30 +14,36 @@ use hashbrown::{DefaultHashBuilder, HashTable};
 use rayon::prelude::*;
 
 use crate::{
-    ids::{IdColumn, with_integers},
-    numbering::Keys,
+    GraphError, Result, Run,
+    ids::{Id, IdColumn, gather, with_integers},
+    numbering::{Keys, Numbers, Stretch, TASK},
 };
 
 /// Bytes of a text that is its own key.
 const INLINE: usize = 12;
 
-/// The key of a text. Below: its length, and 4 bytes of the text or of its hash. Above: 8 more bytes of
-/// the text, or where it lies.
+/// The key of a text. Below: its length and its first 4 bytes. Above: 8 more bytes, or its hash.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct TextKey {
     below: u64,
     above: u64,
 }
 
-impl TextKey {
-    fn is_inline(self) -> bool {
-        self.below as u32 <= INLINE as u32
+/// The bits of a view that a text of so many bytes takes.
+const MASKS: [u128; INLINE + 1] = {
+    let mut masks = [0; INLINE + 1];
+    let mut length = 0;
+    while length <= INLINE {
+        masks[length] = u128::MAX >> (8 * (INLINE - length));
+        length += 1;
     }
+    masks
+};
 
+impl TextKey {
+    /// The key of a text of at most 12 bytes; what lies behind it in the view is of no meaning.
     fn inline(view: u128, length: usize) -> Self {
-        // What lies behind the text is of no meaning.
-        let mask = u128::MAX >> (8 * (INLINE - length));
-        let view = view & mask;
+        let view = view & MASKS[length];
         Self { below: view as u64, above: (view >> 64) as u64 }
     }
 }
@@ -74,8 +81,6 @@ pub(crate) struct TextKeys<'a> {
     /// The chunks of all columns, and which of them is the first of each column.
     chunks: Vec<Texts<'a>>,
     firsts: Vec<usize>,
-    /// Bits that the row within a chunk takes of a place.
-    row_bits: u32,
     hasher: DefaultHashBuilder,
 }
 
@@ -88,57 +93,80 @@ impl<'a> TextKeys<'a> {
             firsts.push(chunks.len());
             chunks.extend(column.chunks.iter().filter_map(Texts::of));
         }
-        let longest = columns.iter().flat_map(|column| column.chunks).map(|chunk| chunk.len()).max();
-        let row_bits = usize::BITS - longest.unwrap_or(0).leading_zeros();
-        Self { columns, chunks, firsts, row_bits, hasher: DefaultHashBuilder::default() }
+        Self { columns, chunks, firsts, hasher: DefaultHashBuilder::default() }
     }
 
-    fn long(&self, text: &[u8], chunk: usize, row: usize) -> TextKey {
+    fn long(&self, text: &[u8]) -> TextKey {
+        let start = text.first_chunk().map_or(0, |start| u32::from_le_bytes(*start));
         let length = text.len().min(u32::MAX as usize) as u64;
-        let hash = self.hasher.hash_one(text);
-        TextKey { below: length | hash >> 32 << 32, above: (chunk as u64) << self.row_bits | row as u64 }
+        TextKey { below: length | u64::from(start) << 32, above: self.hasher.hash_one(text) }
+    }
+
+    /// Whether all texts with one number are one text. Keys tell that of those of up to 12 bytes.
+    pub(crate) fn tell_apart(&self, stretches: &[Stretch], numbers: &Numbers, run: &Run) -> Result<bool> {
+        let is_long = |&(column, row): &(usize, usize)| matches!(self.columns[column].id(row), Id::Text(text) if text.len() > INLINE);
+        if !numbers.firsts.par_iter().any(is_long) {
+            return Ok(true);
+        }
+        // Close together in memory, as they are looked at in no order.
+        let firsts = gather(self.columns, &numbers.firsts)?;
+        let Some(firsts) = Texts::of(&firsts) else { return Ok(true) };
+        let mut of_columns = numbers.columns.iter();
+        for &column in stretches.iter().flat_map(|stretch| &stretch.columns) {
+            let numbers = of_columns.next().map_or(&[][..], Vec::as_slice);
+            let tasks = numbers.par_chunks(TASK).enumerate().map(|(task, numbers)| {
+                run.check()?;
+                let mut numbers = numbers.iter();
+                let rows = task * TASK..task * TASK + numbers.len();
+                let mut pieces = self.columns[column].pieces(rows);
+                Ok(pieces.all(|(piece, rows)| {
+                    let texts = self.chunks[self.firsts[column] + piece];
+                    rows.zip(&mut numbers).all(|(row, &number)| {
+                        let text = texts.text(row);
+                        text.len() <= INLINE || text == firsts.text(number as usize)
+                    })
+                }))
+            });
+            if !tasks.try_reduce(|| true, |one, other| Ok::<_, GraphError>(one && other))? {
+                return Ok(false);
+            }
+        }
+        Ok(true)
     }
 
     fn read_offsets<O: OffsetSizeTrait>(
         &self,
         array: &GenericStringArray<O>,
-        chunk: usize,
         rows: Range<usize>,
         into: &mut [TextKey],
     ) {
         let bytes = array.value_data();
         let offsets = &array.value_offsets()[rows.start..=rows.end];
-        for ((ends, key), row) in offsets.windows(2).zip(into).zip(rows) {
+        for (ends, key) in offsets.windows(2).zip(into) {
             let (start, end) = (ends[0].as_usize(), ends[1].as_usize());
             let length = end - start;
             *key = if length > INLINE {
-                self.long(&bytes[start..end], chunk, row)
+                self.long(&bytes[start..end])
             } else {
                 // Twelve bytes are read at once where there are so many.
-                let mut view = [0; 16];
-                match bytes.get(start..start + INLINE) {
-                    Some(text) => view[4..].copy_from_slice(text),
-                    None => view[4..4 + length].copy_from_slice(&bytes[start..end]),
-                }
-                TextKey::inline(u128::from_le_bytes(view) | length as u128, length)
+                let mut copy = [0; INLINE];
+                let text = match bytes.get(start..start + INLINE) {
+                    Some(text) => text,
+                    None => {
+                        copy[..length].copy_from_slice(&bytes[start..end]);
+                        &copy
+                    }
+                };
+                let low = text.first_chunk().map_or(0, |low| u64::from_le_bytes(*low));
+                let high = text.last_chunk().map_or(0, |high| u32::from_le_bytes(*high));
+                let view = length as u128 | u128::from(low) << 32 | u128::from(high) << 96;
+                TextKey::inline(view, length)
             }
         }
     }
 
-    fn text(&self, place: u64) -> &[u8] {
-        let row = place & ((1 << self.row_bits) - 1);
-        self.chunks[(place >> self.row_bits) as usize].text(row as usize)
-    }
-
     fn hash(&self, key: TextKey) -> u64 {
-        let above = if key.is_inline() { key.above } else { 0 };
-        self.hasher.hash_one(u128::from(key.below) | u128::from(above) << 64)
-    }
-
-    fn same(&self, one: TextKey, other: TextKey) -> bool {
-        one.below == other.below
-            && (one.above == other.above
-                || !one.is_inline() && self.text(one.above) == self.text(other.above))
+        self.hasher.hash_one(u128::from(key.below) | u128::from(key.above) << 64)
     }
 }
 
@@ -149,17 +177,16 @@ impl Keys for TextKeys<'_> {
     fn read(&self, column: usize, range: Range<usize>, into: &mut [TextKey]) {
         let mut filled = 0;
         for (piece, rows) in self.columns[column].pieces(range) {
-            let chunk = self.firsts[column] + piece;
             let into = &mut into[filled..filled + rows.len()];
             filled += rows.len();
-            match self.chunks[chunk] {
-                Texts::Small(array) => self.read_offsets(array, chunk, rows, into),
-                Texts::Large(array) => self.read_offsets(array, chunk, rows, into),
+            match self.chunks[self.firsts[column] + piece] {
+                Texts::Small(array) => self.read_offsets(array, rows, into),
+                Texts::Large(array) => self.read_offsets(array, rows, into),
                 Texts::View(array) => {
                     for ((&view, key), row) in array.views()[rows.clone()].iter().zip(into).zip(rows) {
                         let length = view as u32 as usize;
                         *key = if length > INLINE {
-                            self.long(array.value(row).as_bytes(), chunk, row)
+                            self.long(array.value(row).as_bytes())
                         } else {
                             TextKey::inline(view, length)
                         };
@@ -179,8 +206,7 @@ impl Keys for TextKeys<'_> {
 
     fn number(&self, table: &mut Self::Table, key: TextKey) -> u32 {
         let fresh = table.len() as u32;
-        let entry =
-            table.entry(self.hash(key), |&(other, _)| self.same(key, other), |&(key, _)| self.hash(key));
+        let entry = table.entry(self.hash(key), |&(other, _)| other == key, |&(key, _)| self.hash(key));
         entry.or_insert((key, fresh)).get().1
     }
 
@@ -329,5 +355,31 @@ impl Keys for CompactKeys<'_> {
 
     fn seen(table: &Places) -> usize {
         table.seen as usize
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn texts_that_share_a_number_by_mistake_are_told_apart() {
+        let chunks: [ArrayRef; 1] = [std::sync::Arc::new(StringArray::from(vec![
+            "a text of many bytes",
+            "a text of other byte",
+            "a text of many bytes",
+            "short",
+        ]))];
+        let columns = [IdColumn::new("source", &chunks).unwrap()];
+        let keys = TextKeys::new(&columns);
+        let stretches = [Stretch { columns: vec![0], rows: 4 }];
+        let check = |of_rows: [u32; 4], firsts: &[usize], expected| {
+            let firsts = firsts.iter().map(|&row| (0, row)).collect();
+            let numbers = Numbers { columns: vec![of_rows.to_vec()], firsts, after: vec![] };
+            assert_eq!(keys.tell_apart(&stretches, &numbers, &Run::default()), Ok(expected));
+        };
+        check([0, 1, 0, 2], &[0, 1, 3], true);
+        check([0, 0, 0, 1], &[0, 3], false);
+        check([0, 1, 1, 2], &[0, 1, 3], false);
     }
 }

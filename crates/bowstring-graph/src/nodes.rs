@@ -219,7 +219,13 @@ fn numbered(columns: &[IdColumn<'_>], stretches: &[Stretch], run: &Run) -> Resul
         through_dictionaries(columns, stretches, run)
     } else {
         match one_kind(columns)? {
-            Kind::Text => number(&TextKeys::new(columns), stretches, run),
+            Kind::Text => loop {
+                let keys = TextKeys::new(columns);
+                let numbers = number(&keys, stretches, run)?;
+                if keys.tell_apart(stretches, &numbers, run)? {
+                    break Ok(numbers);
+                }
+            },
             Kind::Number => number_integers(columns, stretches, run),
         }
     }?;

@@ -20,7 +20,7 @@ const MAX_PARTS: usize = 256;
 const PART: usize = 1 << 14;
 
 /// Rows of one task.
-const TASK: usize = 1 << 16;
+pub(crate) const TASK: usize = 1 << 16;
 
 /// Rows that are read in one go.
 const BLOCK: usize = 1 << 10;
