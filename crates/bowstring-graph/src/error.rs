@@ -261,6 +261,36 @@ pub enum GraphError {
         /// What it may use.
         limit: ByteSize,
     },
+    /// A column of values for nodes with more or fewer rows.
+    #[error("the column `{column}` has {found} rows, and the graph has {nodes} nodes")]
+    ColumnLength {
+        /// Its name.
+        column: String,
+        /// How many rows it has.
+        found: usize,
+        /// How many nodes there are.
+        nodes: usize,
+    },
+    /// A file that is no matrix of a graph in the format of Matrix Market.
+    #[error("this is no graph in the Matrix Market format: {problem}")]
+    MatrixMarket {
+        /// The line, counted from 1.
+        line: usize,
+        /// What is wrong with it.
+        problem: String,
+    },
+    /// Bytes of a graph that cannot be read.
+    #[error("the graph cannot be read: {reason}")]
+    Read {
+        /// What the reader says.
+        reason: String,
+    },
+    /// A graph that cannot be written.
+    #[error("the graph cannot be written: {reason}")]
+    Write {
+        /// What the writer says.
+        reason: String,
+    },
     /// The operating system refuses threads.
     #[error("the threads cannot be started: {reason}")]
     Threads {
@@ -275,11 +305,19 @@ pub enum GraphError {
 /// Algorithms for which shortest paths are no way out.
 const COMMUNITIES: [&str; 4] = ["modularity", "louvain", "leiden", "label propagation"];
 
+impl From<std::io::Error> for GraphError {
+    /// What a writer says.
+    fn from(error: std::io::Error) -> Self {
+        GraphError::Write { reason: error.to_string() }
+    }
+}
+
 impl Diagnostic for GraphError {
     fn kind(&self) -> ErrorKind {
         match self {
             GraphError::NodeOutOfRange { .. }
             | GraphError::IdNotInNodes { .. }
+            | GraphError::MatrixMarket { .. }
             | GraphError::DuplicateId { .. }
             | GraphError::NegativeNode { .. }
             | GraphError::NullInEdge { .. }
@@ -302,13 +340,16 @@ impl Diagnostic for GraphError {
             | GraphError::NodeCount { .. }
             | GraphError::Option { .. }
             | GraphError::VectorLength { .. }
+            | GraphError::ColumnLength { .. }
             | GraphError::NoWeights { .. }
             | GraphError::WrongDirection { .. } => ErrorKind::Usage,
             GraphError::TooManyToDraw { .. }
             | GraphError::TooManyNodes { .. }
             | GraphError::Ids { .. }
             | GraphError::Memory { .. } => ErrorKind::Limit,
-            GraphError::Threads { .. } => ErrorKind::Storage,
+            GraphError::Read { .. } | GraphError::Write { .. } | GraphError::Threads { .. } => {
+                ErrorKind::Storage
+            }
             GraphError::Cancelled(error) => error.kind(),
         }
     }
@@ -324,6 +365,7 @@ impl Diagnostic for GraphError {
                 Some("column `weight`".into())
             }
             GraphError::DuplicateId { .. } => Some("column `nodes`".into()),
+            GraphError::MatrixMarket { line, .. } => Some(format!("line {line}")),
             _ => None,
         }
     }

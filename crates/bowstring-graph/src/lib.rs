@@ -26,6 +26,7 @@ mod distances_to;
 mod draw;
 mod eigenvector;
 mod error;
+mod export;
 mod forest;
 mod graph;
 mod hits;
@@ -38,6 +39,7 @@ mod level;
 mod local_moving;
 mod louvain;
 mod many_bfs;
+mod matrix_market;
 mod modularity;
 mod nodes;
 mod numbering;
@@ -60,6 +62,7 @@ mod tarjan;
 mod triangles;
 mod unions;
 mod weights;
+mod xml;
 
 pub use crate::{
     betweenness::{BetweennessOptions, betweenness},
@@ -77,6 +80,7 @@ pub use crate::{
     draw::{DrawOptions, draw, top_ranked},
     eigenvector::{EigenvectorOptions, Scores, eigenvector},
     error::{GraphError, Result},
+    export::{dot, graphml},
     forest::{SpanningForest, minimum_spanning_forest},
     graph::{Direction, Graph},
     hits::{Hits, HitsOptions, hits},
@@ -84,6 +88,7 @@ pub use crate::{
     label_propagation::{LabelPropagationOptions, label_propagation},
     leiden::{LeidenOptions, leiden},
     louvain::{LouvainOptions, louvain},
+    matrix_market::matrix_market,
     modularity::modularity,
     nodes::NodeMap,
     ops::EdgeColumns,

@@ -1,10 +1,13 @@
 //! How is a picture written down?
 
-use std::{borrow::Cow, collections::BTreeMap, fmt::Write};
+use std::{collections::BTreeMap, fmt::Write};
 
-use crate::draw::{
-    Spot,
-    labels::{Area, Label, circle, place, width},
+use crate::{
+    draw::{
+        Spot,
+        labels::{Area, Label, circle, place, width},
+    },
+    xml::escaped,
 };
 
 /// Colours of groups, from the one with the most nodes on.
@@ -205,28 +208,4 @@ fn colours(spots: &[Spot]) -> BTreeMap<u32, &'static str> {
     let mut groups: Vec<(u32, usize)> = sizes.into_iter().collect();
     groups.sort_by_key(|&(group, size)| (usize::MAX - size, group));
     groups.into_iter().map(|(group, _)| group).zip(COLOURS).collect()
-}
-
-/// Text that stands in XML as it is read. Characters that XML does not have become pictures of
-/// themselves where there are any (␀ and the like), else the replacement character.
-fn escaped(text: &str) -> Cow<'_, str> {
-    let special = |character: char| matches!(character, '<' | '>' | '&' | '"' | '\'' | '\0'..='\x1f' | '\x7f'..='\u{9f}' | '\u{fffe}' | '\u{ffff}');
-    if !text.contains(special) {
-        return Cow::Borrowed(text);
-    }
-    let mut out = String::with_capacity(text.len() + 16);
-    for character in text.chars() {
-        match character {
-            '<' => out.push_str("&lt;"),
-            '>' => out.push_str("&gt;"),
-            '&' => out.push_str("&amp;"),
-            '"' => out.push_str("&quot;"),
-            '\'' => out.push_str("&#39;"),
-            '\0'..='\x1f' => out.push(char::from_u32(0x2400 + u32::from(character)).unwrap_or('\u{fffd}')),
-            '\x7f' => out.push('␡'),
-            other if special(other) => out.push('\u{fffd}'),
-            other => out.push(other),
-        }
-    }
-    Cow::Owned(out)
 }

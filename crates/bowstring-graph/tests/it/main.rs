@@ -9,6 +9,7 @@ mod cores;
 mod dfs;
 mod draw;
 mod forest;
+mod formats;
 mod nodes;
 mod ops;
 mod paths_through;
