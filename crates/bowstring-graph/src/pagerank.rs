@@ -6,8 +6,9 @@
 //! method of Gauss and Seidel; Arasu et al. 2002), which takes fewer iterations than a plain power
 //! iteration. Blocks are the same for any number of threads, and so are the bytes of the result.
 //!
-//! Where the walk goes on from nodes without outgoing edges as it begins anew, their part is left out
-//! while iterating, and all scores are scaled in the end, which has the same solution (Gleich 2015).
+//! The equation is solved without regard to the sum of the scores, which are scaled in the end (Gleich
+//! 2015): what begins anew and what goes on from nodes without outgoing edges are the parts of the sum
+//! that there is when a block begins.
 //!
 //! Cost: O(iterations · (nodes + edges)). Memory: 16 or 24 bytes for each node beside the graph and its
 //! rows of incoming edges.
@@ -145,19 +146,29 @@ pub fn pagerank(graph: &Graph, options: &PageRankOptions, run: &Run) -> Result<P
             dangling: dangling.as_deref(),
             options,
         };
-        let scores = match start {
-            Some(start) => start,
+        let start = match start {
+            Some(start) => Start::Given(start),
             None if !graph.is_directed()
                 && walk.teleport.is_none()
                 && walk.dangling.is_none()
                 && graph.csr().num_entries() / MANY >= nodes =>
             {
-                walk.guess(nodes)
+                Start::Guess
             }
-            None => vec![1.0 / nodes as f64; nodes],
+            None => Start::Equal,
         };
-        if single { walk.scores::<f32>(scores, block, run) } else { walk.scores::<f64>(scores, block, run) }
+        if single { walk.scores::<f32>(start, block, run) } else { walk.scores::<f64>(start, block, run) }
     })
+}
+
+/// The scores to begin with.
+enum Start {
+    /// The same for each node.
+    Equal,
+    /// By the degrees of an undirected graph.
+    Guess,
+    /// These.
+    Given(Vec<f64>),
 }
 
 /// The values as parts of their sum.
@@ -189,44 +200,36 @@ struct Walk<'a> {
 }
 
 impl Walk<'_> {
-    /// Where a walk over an undirected graph is after many steps without a new beginning, in proportion
-    /// to the degrees, with the part of those that began anew.
-    fn guess(&self, nodes: usize) -> Vec<f64> {
-        let damping = self.options.damping;
-        let total = pull::total(nodes, |node| self.out.total(node));
-        let alone = pull::total(nodes, |node| f64::from(self.out.total(node) < LEAST)) / nodes as f64;
-        let begin = (1.0 - damping) / (1.0 - damping * alone);
-        let share = damping * (1.0 - alone * begin) / total.max(LEAST);
-        let guess = |node| begin / nodes as f64 + share * self.out.total(node);
-        (0..nodes).into_par_iter().with_min_len(TASK).map(guess).collect()
-    }
-
-    /// Iterates from `scores` on, with terms of type `T`.
-    fn scores<T: Real>(&self, mut scores: Vec<f64>, block: usize, run: &Run) -> Result<PageRank> {
-        let nodes = scores.len();
+    /// Iterates from `start` on, with terms of type `T`.
+    fn scores<T: Real>(&self, start: Start, block: usize, run: &Run) -> Result<PageRank> {
+        let nodes = self.out.num_nodes();
         let damping = self.options.damping;
         let uniform = 1.0 / nodes as f64;
 
-        // What a node with a score of 1 gives along an edge of weight 1; 0 when it has no edge to go.
-        let share = |node| match self.out.total(node) {
-            total if total < LEAST => T::default(),
-            total => T::of(1.0 / total),
+        let (shares, total) = self.shares::<T>(nodes);
+        let (mut scores, guess) = match start {
+            Start::Given(start) => (start, None),
+            Start::Equal => (vec![uniform; nodes], None),
+            Start::Guess => (vec![0.0; nodes], Some(Guess::new(total, nodes, damping))),
         };
-        let shares: Vec<T> = (0..nodes).into_par_iter().with_min_len(TASK).map(share).collect();
-        let term = |share: T, score: f64| T::of(share.value() * score);
-        let mut terms: Vec<T> = shares
-            .par_iter()
-            .zip(&scores)
-            .with_min_len(TASK)
-            .map(|(&share, &score)| term(share, score))
+        let mut terms = vec![T::default(); nodes];
+        let tasks = scores.par_chunks_mut(TASK).zip(terms.par_chunks_mut(TASK)).zip(shares.par_chunks(TASK));
+        let sums: Vec<Sum> = tasks
+            .enumerate()
+            .map(|(task, ((scores, terms), shares))| {
+                let mut sum = Sum::default();
+                let nodes = scores.iter_mut().zip(terms).zip(shares);
+                for (node, ((score, term), share)) in (task * TASK..).zip(nodes) {
+                    if let Some(guess) = &guess {
+                        *score = guess.score(node, &self.out);
+                    }
+                    *term = times(*share, *score);
+                    sum.add(*share, *score);
+                }
+                sum
+            })
             .collect();
-        let is_stuck = |share: T| share.value() == 0.0;
-        let mut stuck = pull::total(nodes, |node| if is_stuck(shares[node]) { scores[node] } else { 0.0 });
-        let mut begin = 1.0 - damping;
-        if self.dangling.is_none() {
-            begin += damping * stuck;
-            stuck = 0.0;
-        }
+        let mut sum = Sum::of(sums);
 
         let mut fresh = vec![T::default(); block.min(nodes)];
         let mut residual = f64::INFINITY;
@@ -234,8 +237,10 @@ impl Walk<'_> {
         while iterations < self.options.max_iterations
             && !(self.options.tolerance > 0.0 && residual <= self.options.tolerance)
         {
-            let (mut change, mut sum) = (0.0, 0.0);
+            let mut change = 0.0;
             for (start, scores) in (0..).step_by(block).zip(scores.chunks_mut(block)) {
+                let anew = (1.0 - damping) * (sum.moving + sum.stuck);
+                let on = damping * sum.stuck;
                 let fresh = &mut fresh[..scores.len()];
                 let tasks = scores.par_chunks_mut(TASK).zip(fresh.par_chunks_mut(TASK)).enumerate();
                 let found = tasks.map(|(task, (scores, fresh))| {
@@ -243,34 +248,26 @@ impl Walk<'_> {
                     let first = start + task * TASK;
                     let range = first..first + scores.len();
                     let mut nodes = scores.iter_mut().zip(fresh).zip(&shares[range.clone()]);
-                    let mut found = Found::default();
+                    let (mut change, mut more) = (0.0, Sum::default());
                     self.incoming.sums(range, &terms, |node, walked| {
                         let Some(((score, fresh), &share)) = nodes.next() else { return };
-                        let mut next = begin * self.teleport.map_or(uniform, |teleport| teleport[node])
-                            + damping * walked;
-                        if let Some(dangling) = self.dangling {
-                            next += damping * stuck * dangling[node];
-                        }
-                        if is_stuck(share) {
-                            found.stays += next - *score;
-                        }
-                        found.change += (next - *score).abs();
-                        found.sum += next;
-                        *fresh = term(share, next);
+                        let begins = self.teleport.map_or(uniform, |teleport| teleport[node]);
+                        let resumes = self.dangling.map_or(begins, |dangling| dangling[node]);
+                        let next = anew * begins + on * resumes + damping * walked;
+                        change += (next - *score).abs();
+                        more.add(share, next - *score);
+                        *fresh = times(share, next);
                         *score = next;
                     });
-                    Ok(found)
+                    Ok((change, more))
                 });
-                for found in found.collect::<Result<Vec<Found>>>()? {
-                    change += found.change;
-                    sum += found.sum;
-                    if self.dangling.is_some() {
-                        stuck += found.stays;
-                    }
+                for (changed, more) in found.collect::<Result<Vec<(f64, Sum)>>>()? {
+                    change += changed;
+                    sum = Sum::of([sum, more]);
                 }
                 terms[start..start + fresh.len()].copy_from_slice(fresh);
             }
-            residual = change / sum;
+            residual = change / (sum.moving + sum.stuck);
             iterations += 1;
         }
         let sum = pull::total(nodes, |node| scores[node]);
@@ -278,17 +275,78 @@ impl Walk<'_> {
         let converged = residual <= self.options.tolerance;
         Ok(PageRank { scores, iterations, residual, converged })
     }
+
+    /// What a node with a score of 1 gives along an edge of weight 1, 0 when it has no edge to go; and
+    /// for a guess how many nodes there are without, and the weight of all edges.
+    fn shares<T: Real>(&self, nodes: usize) -> (Vec<T>, (usize, f64)) {
+        let mut shares = vec![T::default(); nodes];
+        let tasks = shares.par_chunks_mut(TASK).enumerate().map(|(task, shares)| {
+            let (mut alone, mut weight) = (0, 0.0);
+            for (node, share) in (task * TASK..).zip(shares) {
+                let total = self.out.total(node);
+                if total < LEAST {
+                    alone += 1;
+                } else {
+                    *share = T::of(1.0 / total);
+                    weight += total;
+                }
+            }
+            (alone, weight)
+        });
+        let totals: Vec<(usize, f64)> = tasks.collect();
+        let total = totals.iter().fold((0, 0.0), |sum, total| (sum.0 + total.0, sum.1 + total.1));
+        (shares, total)
+    }
 }
 
-/// What a task finds while it gives its nodes new scores.
-#[derive(Default)]
-struct Found {
-    /// By how much they differ from the old ones.
-    change: f64,
-    /// Their sum.
-    sum: f64,
-    /// What there is more at nodes without outgoing edges.
-    stays: f64,
+/// The product of a share and a score.
+#[inline]
+fn times<T: Real>(share: T, score: f64) -> T {
+    T::of(share.value() * score)
+}
+
+/// The sums of the scores of nodes with outgoing edges and of those without.
+#[derive(Clone, Copy, Default)]
+struct Sum {
+    moving: f64,
+    stuck: f64,
+}
+
+impl Sum {
+    #[inline]
+    fn add<T: Real>(&mut self, share: T, score: f64) {
+        if share.value() == 0.0 { self.stuck += score } else { self.moving += score }
+    }
+
+    fn of(sums: impl IntoIterator<Item = Sum>) -> Self {
+        let add =
+            |sum: Sum, more: Sum| Sum { moving: sum.moving + more.moving, stuck: sum.stuck + more.stuck };
+        sums.into_iter().fold(Sum::default(), add)
+    }
+}
+
+/// What scores in an undirected graph may be: what begins anew at each node alike, and of the rest as
+/// much as the node has of all edges, which is where a walk is after many steps. Two nodes with one edge
+/// between them and no other have the score of a part of their own, and keep it.
+struct Guess {
+    begin: f64,
+    pair: f64,
+    share: f64,
+}
+
+impl Guess {
+    fn new((alone, weight): (usize, f64), nodes: usize, damping: f64) -> Self {
+        let alone = alone as f64 / nodes as f64;
+        let anew = (1.0 - damping) / (1.0 - damping * alone);
+        let begin = anew / nodes as f64;
+        let share = damping * (1.0 - alone * anew) / weight.max(LEAST);
+        Self { begin, pair: begin / (1.0 - damping), share }
+    }
+
+    #[inline]
+    fn score(&self, node: usize, out: &Pull<'_>) -> f64 {
+        if out.is_in_pair(node) { self.pair } else { self.begin + self.share * out.total(node) }
+    }
 }
 
 /// How many nodes a block has.

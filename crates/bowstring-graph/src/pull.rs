@@ -123,6 +123,17 @@ impl<'a> Pull<'a> {
         }
     }
 
+    /// How many nodes there are.
+    pub(crate) fn num_nodes(&self) -> usize {
+        self.rows.num_nodes()
+    }
+
+    /// Whether the node has one edge, at whose other end there is no other.
+    #[inline]
+    pub(crate) fn is_in_pair(&self, node: usize) -> bool {
+        matches!(self.rows.neighbors(node as u32), &[other] if self.rows.degree(other) == 1)
+    }
+
     /// Gives each node of `out` the number that `each` makes of the node and its sum.
     ///
     /// # Errors
@@ -149,7 +160,7 @@ impl<'a> Pull<'a> {
 }
 
 /// Four at a time, so that few sums of 64 bits wait for each other.
-#[inline]
+#[inline(always)]
 fn sum<T: Real>(neighbors: &[u32], values: &[T]) -> f64 {
     let value = |other: u32| values[other as usize];
     let (parts, rest) = neighbors.as_chunks::<4>();
