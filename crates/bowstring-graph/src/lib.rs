@@ -11,6 +11,7 @@ mod batches;
 mod betweenness;
 mod bfs;
 mod bipartite;
+mod bits;
 mod brandes;
 mod build;
 mod closeness;

@@ -8,63 +8,52 @@ use std::cmp::Reverse;
 
 use rayon::prelude::*;
 
-use crate::{NodeId, Result, Run, simple::Simple};
+use crate::{Csr, NodeId, Result, Run, simple::Simple};
 
 /// Nodes of one task.
 const BLOCK: usize = 1 << 9;
 
 /// A graph with edges from each rank to lower ones.
-pub(crate) struct Oriented {
+pub(crate) struct Oriented<'a> {
     /// The node of each rank.
     pub(crate) nodes: Vec<NodeId>,
     /// Neighbours of each node of the simple graph.
     pub(crate) degrees: Vec<u32>,
-    /// Where the list of each rank begins, and its bits, of which there are none unless it is dense.
-    starts: Vec<(usize, usize)>,
-    lists: Vec<u32>,
-    bits: Vec<u64>,
+    lists: Lists<'a>,
 }
 
-impl Oriented {
-    /// Takes 28 bytes for each node and at most 12 for each edge, and 4 more for each while it is made.
-    pub(crate) fn new(graph: &Simple<'_>, count: usize, run: &Run) -> Result<Self> {
+enum Lists<'a> {
+    /// The rows of the graph itself, as far as they stand for lower nodes.
+    Rows(&'a Csr),
+    Own {
+        /// Where the list of each rank begins, and its bits, of which there are none unless it is dense.
+        starts: Vec<(usize, usize)>,
+        lists: Vec<u32>,
+        bits: Vec<u64>,
+    },
+}
+
+impl<'a> Oriented<'a> {
+    /// Takes 28 bytes for each node and at most 12 for each edge, and 4 more for each while it is made;
+    /// 8 for each node when rows can be used as they are.
+    pub(crate) fn new(graph: &Simple<'a>, count: usize, run: &Run) -> Result<Self> {
         run.check()?;
         let degrees: Vec<u32> =
             (0..count as u32).into_par_iter().with_min_len(BLOCK).map(|node| graph.degree(node)).collect();
         let mut nodes: Vec<NodeId> = (0..count as u32).collect();
-        let (ends, lists) = if has_hubs(&degrees) {
+        let lists = if has_hubs(&degrees) {
             nodes.par_sort_unstable_by_key(|&node| (Reverse(degrees[node as usize]), node));
             let mut ranks = vec![0; count];
             for (rank, &node) in nodes.iter().enumerate() {
                 ranks[node as usize] = rank as u32;
             }
-            lists(graph, &nodes, |node| ranks[node as usize], run)?
+            Lists::new(graph, &nodes, |node| ranks[node as usize], run)?
+        } else if let Some(rows) = graph.rows(&degrees) {
+            Lists::Rows(rows)
         } else {
-            lists(graph, &nodes, |node| node, run)?
+            Lists::new(graph, &nodes, |node| node, run)?
         };
-        let mut oriented =
-            Self { nodes, degrees, starts: Vec::with_capacity(count + 1), lists, bits: Vec::new() };
-        oriented.pack(&ends);
-        Ok(oriented)
-    }
-
-    /// Keeps dense lists as bits too: no more words than the list has entries.
-    fn pack(&mut self, ends: &[usize]) {
-        let mut start = 0;
-        for (rank, &end) in ends.iter().enumerate() {
-            let list = &self.lists[start..end];
-            let words = rank.div_ceil(64);
-            let bits = self.bits.len();
-            self.starts.push((start, bits));
-            if words <= list.len() {
-                self.bits.resize(bits + words, 0);
-                for &other in list {
-                    self.bits[bits + other as usize / 64] |= 1 << (other % 64);
-                }
-            }
-            start = end;
-        }
-        self.starts.push((start, self.bits.len()));
+        Ok(Self { nodes, degrees, lists })
     }
 
     /// How many nodes there are.
@@ -75,13 +64,50 @@ impl Oriented {
     /// The lower ranks that `rank` points at, ascending.
     #[inline]
     pub(crate) fn list(&self, rank: usize) -> &[u32] {
-        &self.lists[self.starts[rank].0..self.starts[rank + 1].0]
+        match &self.lists {
+            Lists::Rows(rows) => {
+                let row = rows.neighbors(rank as u32);
+                &row[..row.partition_point(|&other| (other as usize) < rank)]
+            }
+            Lists::Own { starts, lists, .. } => &lists[starts[rank].0..starts[rank + 1].0],
+        }
     }
 
     /// The same as bits, for a dense list; else empty.
     #[inline]
     pub(crate) fn bits(&self, rank: usize) -> &[u64] {
-        &self.bits[self.starts[rank].1..self.starts[rank + 1].1]
+        match &self.lists {
+            Lists::Rows(_) => &[],
+            Lists::Own { starts, bits, .. } => &bits[starts[rank].1..starts[rank + 1].1],
+        }
+    }
+}
+
+impl Lists<'_> {
+    /// Keeps dense lists as bits too: no more words than the list has entries.
+    fn new(
+        graph: &Simple<'_>,
+        nodes: &[NodeId],
+        rank_of: impl Fn(NodeId) -> u32 + Sync,
+        run: &Run,
+    ) -> Result<Self> {
+        let (ends, lists) = lists(graph, nodes, rank_of, run)?;
+        let mut starts = Vec::with_capacity(nodes.len() + 1);
+        let mut bits: Vec<u64> = Vec::new();
+        let mut start = 0;
+        for (rank, &end) in ends.iter().enumerate() {
+            let (words, first) = (rank.div_ceil(64), bits.len());
+            starts.push((start, first));
+            if words <= end - start {
+                bits.resize(first + words, 0);
+                for &other in &lists[start..end] {
+                    bits[first + other as usize / 64] |= 1 << (other % 64);
+                }
+            }
+            start = end;
+        }
+        starts.push((start, bits.len()));
+        Ok(Self::Own { starts, lists, bits })
     }
 }
 

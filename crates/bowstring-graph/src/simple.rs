@@ -18,12 +18,16 @@ pub(crate) struct Simple<'a> {
     rows: &'a Csr,
     /// Rows of incoming edges, where edges have a direction.
     columns: Option<&'a Csr>,
+    /// Entries of loops in the rows of an undirected graph.
+    loops: usize,
 }
 
 impl<'a> Simple<'a> {
     pub(crate) fn new(graph: &'a Graph, run: &Run) -> Result<Self> {
         let columns = if graph.is_directed() { Some(graph.csc(run)?) } else { None };
-        Ok(Self { rows: graph.sorted_csr(run)?, columns })
+        let rows = graph.sorted_csr(run)?;
+        let loops = (2 * graph.num_edges()).saturating_sub(rows.num_entries());
+        Ok(Self { rows, columns, loops })
     }
 
     /// Calls `each` with the neighbours of `node`, ascending, each once.
@@ -41,6 +45,13 @@ impl<'a> Simple<'a> {
             each(other);
         }
         incoming.for_each(each);
+    }
+
+    /// The sorted rows of the graph, when nothing but loops has to be left out of them: then entries are
+    /// as many as `degrees` and loops say.
+    pub(crate) fn rows(&self, degrees: &[u32]) -> Option<&'a Csr> {
+        let neighbors: usize = degrees.iter().map(|&degree| degree as usize).sum();
+        (self.columns.is_none() && neighbors + self.loops == self.rows.num_entries()).then_some(self.rows)
     }
 
     /// How many neighbours `node` has.

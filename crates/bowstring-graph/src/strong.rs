@@ -4,16 +4,19 @@
 //! most edges and reaches it (Fleischer, Hendrickson and Pınar 2000), the second by sweeps over the rows
 //! in which a node joins once a neighbour has (bottom-up, Beamer, Asanović and Patterson 2012), so that
 //! incoming edges are not needed. Sweeps over graphs with long paths are given up. What is left is
-//! divided by Tarjan's search. O(nodes + edges) time; 14 bytes for each node, and up to 20 more on long
+//! divided by Tarjan's search. O(nodes + edges) time; 13 bytes for each node, and up to 20 more on long
 //! paths. Labels do not depend on the number of threads.
 
-use std::sync::atomic::{AtomicU8, AtomicUsize, Ordering::Relaxed};
+use std::{
+    cmp::Reverse,
+    sync::atomic::{AtomicUsize, Ordering::Relaxed},
+};
 
 use rayon::prelude::*;
 
 use crate::{
-    Components, Csr, Graph, NodeId, Result, Run, communities::renumber, connected_components, spread::spread,
-    tarjan,
+    Components, Csr, Graph, NodeId, Result, Run, bits::Bits, communities::renumber, connected_components,
+    spread::spread, tarjan,
 };
 
 /// Nodes of one task of a sweep.
@@ -21,11 +24,6 @@ const BLOCK: usize = 1 << 10;
 
 /// Fewest nodes for which a search with many threads pays.
 const LARGE: usize = 1 << 12;
-
-/// What is known of a node.
-const UNKNOWN: u8 = 0;
-const REACHED: u8 = 1;
-const GIANT: u8 = 2;
 
 /// The strongly connected components of a graph; of an undirected one its connected components.
 ///
@@ -55,10 +53,10 @@ pub fn strongly_connected_components(graph: &Graph, run: &Run) -> Result<Compone
         let mut numbers = vec![0; nodes];
         let mut last = u32::MAX;
         if nodes >= LARGE
-            && let Some(marks) = giant(rows, run)?
+            && let Some(giant) = giant(rows, run)?
         {
-            numbers.par_iter_mut().zip(marks).with_min_len(BLOCK).for_each(|(number, mark)| {
-                if mark.into_inner() == GIANT {
+            numbers.par_iter_mut().enumerate().with_min_len(BLOCK).for_each(|(node, number)| {
+                if giant.contains(node as u32) {
                     *number = u32::MAX;
                 }
             });
@@ -71,27 +69,27 @@ pub fn strongly_connected_components(graph: &Graph, run: &Run) -> Result<Compone
     })
 }
 
-/// Marks the component of the node with most edges; none when its paths are too long for sweeps.
-fn giant(rows: &Csr, run: &Run) -> Result<Option<Vec<AtomicU8>>> {
+/// The component of the node with most edges; none when its paths are too long for sweeps.
+fn giant(rows: &Csr, run: &Run) -> Result<Option<Bits>> {
     let nodes = rows.num_nodes();
-    let marks: Vec<AtomicU8> = (0..nodes).map(|_| AtomicU8::new(UNKNOWN)).collect();
     let hub = (0..nodes as u32)
         .into_par_iter()
         .with_min_len(BLOCK)
-        .max_by_key(|&node| (rows.degree(node), std::cmp::Reverse(node)));
+        .max_by_key(|&node| (rows.degree(node), Reverse(node)));
     let Some(hub) = hub else { return Ok(None) };
-    let mark = |node: NodeId| &marks[node as usize];
-    mark(hub).store(REACHED, Relaxed);
+    let reached = Bits::new(nodes);
+    reached.insert(hub);
     spread(vec![hub], run, |node, next| {
         for &other in rows.neighbors(node) {
-            if mark(other).load(Relaxed) == UNKNOWN && mark(other).swap(REACHED, Relaxed) == UNKNOWN {
+            if !reached.contains(other) && reached.insert(other) {
                 next.push(other);
             }
         }
     })?;
-    mark(hub).store(GIANT, Relaxed);
 
-    let is_open = |&node: &NodeId| mark(node).load(Relaxed) == REACHED && rows.degree(node) > 0;
+    let giant = Bits::new(nodes);
+    giant.insert(hub);
+    let is_open = |&node: &NodeId| reached.contains(node) && rows.degree(node) > 0;
     let mut open: Vec<NodeId> =
         (0..nodes as u32).into_par_iter().with_min_len(BLOCK).filter(is_open).collect();
     let looked_at = AtomicUsize::new(0);
@@ -102,10 +100,10 @@ fn giant(rows: &Csr, run: &Run) -> Result<Option<Vec<AtomicU8>>> {
             let mut looks = 0;
             let stays = |&node: &NodeId| {
                 let others = rows.neighbors(node);
-                let joins = others.iter().position(|&other| mark(other).load(Relaxed) == GIANT);
+                let joins = others.iter().position(|&other| giant.contains(other));
                 looks += joins.unwrap_or(others.len());
                 if joins.is_some() {
-                    mark(node).store(GIANT, Relaxed);
+                    giant.insert(node);
                 }
                 joins.is_none()
             };
@@ -116,7 +114,7 @@ fn giant(rows: &Csr, run: &Run) -> Result<Option<Vec<AtomicU8>>> {
         let parts: Vec<Vec<NodeId>> = open.par_chunks(BLOCK).map(sweep).collect::<Result<_>>()?;
         open = parts.concat();
         if open.len() == before {
-            return Ok(Some(marks));
+            return Ok(Some(giant));
         }
         if looked_at.load(Relaxed) > rows.num_entries() {
             return Ok(None);

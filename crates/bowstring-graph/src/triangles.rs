@@ -104,7 +104,7 @@ fn need(graph: &Graph) -> usize {
 }
 
 /// The number of triangles, and for each rank when `EACH`.
-fn search<const EACH: bool>(graph: &Oriented, run: &Run) -> Result<(u64, Vec<u64>)> {
+fn search<const EACH: bool>(graph: &Oriented<'_>, run: &Run) -> Result<(u64, Vec<u64>)> {
     let next = AtomicUsize::new(0);
     let work = || {
         let mut found = Found::<EACH> { total: 0, of_ranks: vec![0; if EACH { graph.len() } else { 0 }] };
@@ -147,7 +147,7 @@ impl<const EACH: bool> Found<EACH> {
 }
 
 /// The triangles in which `rank` is the greatest. `marks` are zeros, and are so again afterwards.
-fn around<const EACH: bool>(graph: &Oriented, rank: usize, marks: &mut [u64], found: &mut Found<EACH>) {
+fn around<const EACH: bool>(graph: &Oriented<'_>, rank: usize, marks: &mut [u64], found: &mut Found<EACH>) {
     let list = graph.list(rank);
     if list.len() < 2 {
         return;

@@ -34,6 +34,7 @@ fn each_corner_counts() {
 fn loops_parallel_edges_and_directions_do_not_count() {
     let edges = [(0, 1), (1, 0), (0, 1), (1, 1), (2, 1), (0, 2), (2, 0), (2, 2)];
     check(3, &edges, &[1, 1, 1], &[1.0; 3], 1.0);
+    check(3, &[(0, 1), (1, 1), (2, 1), (0, 2), (2, 2)], &[1, 1, 1], &[1.0; 3], 1.0);
 }
 
 #[test]
