@@ -3,8 +3,8 @@
 //!
 //! Nodes are shuffled and cut into batches whose size depends on the number of nodes alone. What the
 //! nodes of a batch want is found in parallel, all seeing what stood before the batch; then it is done
-//! in order. Graphs of up to 512 nodes have batches of one, which is plain sequential work; in larger
-//! ones two neighbours rarely fall into the same batch.
+//! in order. Graphs of fewer than 2,048 nodes have batches of one, which is plain sequential work; in
+//! larger ones two neighbours rarely fall into the same batch.
 
 use rayon::prelude::*;
 
@@ -14,7 +14,7 @@ use crate::{
 };
 
 /// Batches that a sweep should have.
-const BATCHES: usize = 512;
+const BATCHES: usize = 1024;
 
 /// Most nodes of a batch.
 const LARGEST: usize = 1 << 13;

@@ -31,9 +31,9 @@ pub struct LeidenOptions {
     pub resolution: f64,
     /// Gives the order in which nodes are visited; 0 by default.
     pub seed: u64,
-    /// A sweep or an iteration that raises modularity by no more than this is the last; 1e-7 by default.
+    /// A sweep or an iteration that raises modularity by no more than this is the last; 1e-6 by default.
     pub tolerance: f64,
-    /// How often the whole is done, each time from the result of the time before; 2 by default.
+    /// How often the whole is done, each time from the result of the time before; 3 by default.
     pub iterations: u32,
     /// Most levels of coarser graphs in each iteration; 100 by default.
     pub max_levels: u32,
@@ -41,7 +41,7 @@ pub struct LeidenOptions {
 
 impl Default for LeidenOptions {
     fn default() -> Self {
-        Self { resolution: 1.0, seed: 0, tolerance: 1e-7, iterations: 2, max_levels: 100 }
+        Self { resolution: 1.0, seed: 0, tolerance: 1e-6, iterations: 3, max_levels: 100 }
     }
 }
 

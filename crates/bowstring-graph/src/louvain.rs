@@ -29,7 +29,7 @@ pub struct LouvainOptions {
     pub resolution: f64,
     /// Gives the order in which nodes are visited; 0 by default.
     pub seed: u64,
-    /// A sweep or a level that raises modularity by no more than this is the last; 1e-7 by default.
+    /// A sweep or a level that raises modularity by no more than this is the last; 1e-6 by default.
     pub tolerance: f64,
     /// Most levels of coarser graphs; 100 by default.
     pub max_levels: u32,
@@ -37,7 +37,7 @@ pub struct LouvainOptions {
 
 impl Default for LouvainOptions {
     fn default() -> Self {
-        Self { resolution: 1.0, seed: 0, tolerance: 1e-7, max_levels: 100 }
+        Self { resolution: 1.0, seed: 0, tolerance: 1e-6, max_levels: 100 }
     }
 }
 

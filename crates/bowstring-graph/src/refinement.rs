@@ -3,7 +3,7 @@
 //! The refinement of Leiden (Traag, Waltman and van Eck 2019): within each community every node begins
 //! alone; those that are well connected to the rest of it merge once, with the well-connected part that
 //! gains most. Only single nodes move, and only to a part that they have an edge to, so parts are
-//! connected. In graphs of more than 512 nodes the weights between parts that decide what is well
+//! connected. In graphs of 2,048 nodes and more the weights between parts that decide what is well
 //! connected are those from before a node's batch.
 
 use rayon::prelude::*;
