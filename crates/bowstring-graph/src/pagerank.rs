@@ -35,6 +35,9 @@ const MANY: usize = 8;
 /// Below this, an accuracy asks for terms of 64 bits.
 const SINGLE: f64 = 1e-6;
 
+/// Iterations after which a good guess still gains with every one.
+const SOON: u32 = 3;
+
 /// Weights of a node's edges that sum to less of the greatest weight count as none.
 const LEAST: f64 = 1e-150;
 
@@ -60,7 +63,7 @@ pub struct PageRankOptions {
     pub dangling: Option<Vec<f64>>,
     /// The scores to begin with, in any unit; those of an earlier run save iterations. Default: when the
     /// graph is undirected, has 8 or more entries for each node and nothing is personalised, a guess from
-    /// the degrees, else the same for each.
+    /// the degrees, which is given up where it soon proves wrong; else the same for each.
     pub start: Option<Vec<f64>>,
 }
 
@@ -206,30 +209,14 @@ impl Walk<'_> {
         let damping = self.options.damping;
         let uniform = 1.0 / nodes as f64;
 
-        let (shares, total) = self.shares::<T>(nodes);
-        let (mut scores, guess) = match start {
+        let (shares, totals) = self.shares::<T>(nodes);
+        let (mut scores, mut guess) = match start {
             Start::Given(start) => (start, None),
             Start::Equal => (vec![uniform; nodes], None),
-            Start::Guess => (vec![0.0; nodes], Some(Guess::new(total, nodes, damping))),
+            Start::Guess => (vec![0.0; nodes], Some(Guess::new(&totals, nodes, damping))),
         };
         let mut terms = vec![T::default(); nodes];
-        let tasks = scores.par_chunks_mut(TASK).zip(terms.par_chunks_mut(TASK)).zip(shares.par_chunks(TASK));
-        let sums: Vec<Sum> = tasks
-            .enumerate()
-            .map(|(task, ((scores, terms), shares))| {
-                let mut sum = Sum::default();
-                let nodes = scores.iter_mut().zip(terms).zip(shares);
-                for (node, ((score, term), share)) in (task * TASK..).zip(nodes) {
-                    if let Some(guess) = &guess {
-                        *score = guess.score(node, &self.out);
-                    }
-                    *term = times(*share, *score);
-                    sum.add(*share, *score);
-                }
-                sum
-            })
-            .collect();
-        let mut sum = Sum::of(sums);
+        let mut sum = self.begin(&mut scores, &mut terms, &shares, guess.as_ref());
 
         let mut fresh = vec![T::default(); block.min(nodes)];
         let mut residual = f64::INFINITY;
@@ -267,8 +254,13 @@ impl Walk<'_> {
                 }
                 terms[start..start + fresh.len()].copy_from_slice(fresh);
             }
-            residual = change / (sum.moving + sum.stuck);
+            let before = std::mem::replace(&mut residual, change / (sum.moving + sum.stuck));
             iterations += 1;
+            if iterations >= SOON && residual > before / 2.0 && guess.take().is_some() {
+                // The parts of the graph do not have what the guess gives them, which is slow to mend.
+                scores.par_iter_mut().with_min_len(TASK).for_each(|score| *score = uniform);
+                sum = self.begin(&mut scores, &mut terms, &shares, None);
+            }
         }
         let sum = pull::total(nodes, |node| scores[node]);
         scores.par_iter_mut().with_min_len(TASK).for_each(|score| *score /= sum);
@@ -276,26 +268,52 @@ impl Walk<'_> {
         Ok(PageRank { scores, iterations, residual, converged })
     }
 
-    /// What a node with a score of 1 gives along an edge of weight 1, 0 when it has no edge to go; and
-    /// for a guess how many nodes there are without, and the weight of all edges.
-    fn shares<T: Real>(&self, nodes: usize) -> (Vec<T>, (usize, f64)) {
+    /// Makes the terms of the scores, which are guessed first if there is a guess.
+    fn begin<T: Real>(
+        &self,
+        scores: &mut [f64],
+        terms: &mut [T],
+        shares: &[T],
+        guess: Option<&Guess>,
+    ) -> Sum {
+        let tasks = scores.par_chunks_mut(TASK).zip(terms.par_chunks_mut(TASK)).zip(shares.par_chunks(TASK));
+        let sums = tasks.enumerate().map(|(task, ((scores, terms), shares))| {
+            let mut sum = Sum::default();
+            let nodes = scores.iter_mut().zip(terms).zip(shares);
+            for (node, ((score, term), share)) in (task * TASK..).zip(nodes) {
+                if let Some(guess) = guess {
+                    *score = guess.score(node, &self.out);
+                }
+                *term = times(*share, *score);
+                sum.add(*share, *score);
+            }
+            sum
+        });
+        Sum::of(sums.collect::<Vec<_>>())
+    }
+
+    /// What a node with a score of 1 gives along an edge of weight 1; 0 when it has no edge to go.
+    fn shares<T: Real>(&self, nodes: usize) -> (Vec<T>, Vec<Totals>) {
         let mut shares = vec![T::default(); nodes];
         let tasks = shares.par_chunks_mut(TASK).enumerate().map(|(task, shares)| {
-            let (mut alone, mut weight) = (0, 0.0);
+            let mut totals = Totals::default();
             for (node, share) in (task * TASK..).zip(shares) {
                 let total = self.out.total(node);
                 if total < LEAST {
-                    alone += 1;
+                    totals.alone += 1;
+                    continue;
+                }
+                *share = T::of(1.0 / total);
+                if self.out.is_in_pair(node) {
+                    totals.paired += 1;
                 } else {
-                    *share = T::of(1.0 / total);
-                    weight += total;
+                    totals.weight += total;
                 }
             }
-            (alone, weight)
+            totals
         });
-        let totals: Vec<(usize, f64)> = tasks.collect();
-        let total = totals.iter().fold((0, 0.0), |sum, total| (sum.0 + total.0, sum.1 + total.1));
-        (shares, total)
+        let totals = tasks.collect();
+        (shares, totals)
     }
 }
 
@@ -325,9 +343,20 @@ impl Sum {
     }
 }
 
-/// What scores in an undirected graph may be: what begins anew at each node alike, and of the rest as
-/// much as the node has of all edges, which is where a walk is after many steps. Two nodes with one edge
-/// between them and no other have the score of a part of their own, and keep it.
+/// What a guess is made from.
+#[derive(Default)]
+struct Totals {
+    /// Nodes without edges.
+    alone: usize,
+    /// Nodes in pairs.
+    paired: usize,
+    /// The weights of the edges of all other nodes, from both ends.
+    weight: f64,
+}
+
+/// What scores in an undirected graph may be, if all nodes with edges are in one part, except for pairs
+/// of two: what begins anew at each node alike, and of the rest as much as the node has of all edges,
+/// which is where a walk is after many steps.
 struct Guess {
     begin: f64,
     pair: f64,
@@ -335,12 +364,15 @@ struct Guess {
 }
 
 impl Guess {
-    fn new((alone, weight): (usize, f64), nodes: usize, damping: f64) -> Self {
-        let alone = alone as f64 / nodes as f64;
-        let anew = (1.0 - damping) / (1.0 - damping * alone);
-        let begin = anew / nodes as f64;
-        let share = damping * (1.0 - alone * anew) / weight.max(LEAST);
-        Self { begin, pair: begin / (1.0 - damping), share }
+    fn new(totals: &[Totals], nodes: usize, damping: f64) -> Self {
+        let alone: usize = totals.iter().map(|totals| totals.alone).sum();
+        let paired: usize = totals.iter().map(|totals| totals.paired).sum();
+        let weight: f64 = totals.iter().map(|totals| totals.weight).sum();
+        let begin = (1.0 - damping) / (nodes as f64 - damping * alone as f64);
+        // A part that no walk leaves or enters has as many scores of this as nodes.
+        let pair = begin / (1.0 - damping);
+        let share = damping * pair * (nodes - alone - paired) as f64 / weight.max(LEAST);
+        Self { begin, pair, share }
     }
 
     #[inline]

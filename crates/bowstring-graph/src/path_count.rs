@@ -103,3 +103,41 @@ impl PathCount for Wide {
         false
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn wide(value: f64) -> Wide {
+        Wide::ONE.divide(value)
+    }
+
+    fn check(found: f64, expected: f64) {
+        assert!((found - expected).abs() <= 1e-15 * expected, "{found} is not {expected}");
+    }
+
+    #[test]
+    fn wide_numbers_are_numbers() {
+        let values = [0.0, 1.0, 3.0, 1e-20, 7e40, 3e77, 5e-90, 1e150, 2e-154, 6e200, 1e-250];
+        for a in values {
+            for b in values {
+                check(wide(a).plus(wide(b)).times(Wide::ONE), a + b);
+                if (a * b).is_normal() || a == 0.0 {
+                    check(wide(a).times(wide(b)), a * b);
+                }
+                if a > 0.0 && (b / a).is_normal() {
+                    check(wide(a).divide(b).times(Wide::ONE), b / a);
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn wide_numbers_go_beyond_floats() {
+        let mut paths = Wide::ONE;
+        for _ in 0..5000 {
+            paths = paths.plus(paths);
+        }
+        check(paths.times(paths.divide(6.0)), 6.0);
+    }
+}

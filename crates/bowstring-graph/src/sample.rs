@@ -40,3 +40,34 @@ fn next(state: &mut u64) -> u32 {
     number = (number ^ (number >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
     ((number ^ (number >> 31)) >> 32) as u32
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_sample_is_the_same_in_every_version() {
+        assert_eq!(sample(1000, 5, 0), [883, 432, 28, 970, 109]);
+    }
+
+    #[test]
+    fn a_sample_has_each_number_at_most_once_and_favours_none() {
+        let mut often = [0; 10];
+        for seed in 0..5000 {
+            let mut taken = sample(10, 4, seed);
+            taken.iter().for_each(|&number| often[number as usize] += 1);
+            taken.sort_unstable();
+            taken.dedup();
+            assert_eq!(taken.len(), 4);
+        }
+        assert!(often.iter().all(|often| (1850..2150).contains(often)), "{often:?}");
+    }
+
+    #[test]
+    fn there_are_no_more_than_all() {
+        let mut all = sample(5, 100, 7);
+        all.sort_unstable();
+        assert_eq!(all, [0, 1, 2, 3, 4]);
+        assert!(sample(0, 3, 7).is_empty());
+    }
+}

@@ -160,6 +160,28 @@ fn closeness_of_small_graphs() {
 }
 
 #[test]
+fn many_nodes_may_be_equally_far() {
+    let leaves = 1000_u32;
+    let edges: Vec<(u32, u32)> = (1..=leaves).map(|leaf| (0, leaf)).collect();
+    let star = graph(leaves + 1, &edges, false);
+    let mut expected = vec![f64::from(leaves) / f64::from(2 * leaves - 1); leaves as usize + 1];
+    expected[0] = 1.0;
+    assert_near(&closeness(&star, &ClosenessOptions::default(), &Run::default()).unwrap(), &expected);
+}
+
+#[test]
+fn small_parts_of_a_large_graph_have_scores_of_their_own() {
+    let edges: Vec<(u32, u32)> =
+        (0..100).flat_map(|part| [(3 * part, 3 * part + 1), (3 * part + 1, 3 * part + 2)]).collect();
+    let options = BetweennessOptions { normalized: false, ..Default::default() };
+    let found = betweenness(&graph(300, &edges, false), &options, &Run::default()).unwrap();
+    assert_eq!(found, [0.0, 1.0, 0.0].repeat(100));
+    let options = BetweennessOptions { endpoints: true, ..options };
+    let found = betweenness(&graph(300, &edges, false), &options, &Run::default()).unwrap();
+    assert_eq!(found, [2.0, 3.0, 2.0].repeat(100));
+}
+
+#[test]
 fn results_are_the_same_bytes_for_any_number_of_threads() {
     for directed in [true, false] {
         let graph = many_edges(1500, 4500, directed);

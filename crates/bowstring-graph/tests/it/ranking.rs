@@ -114,6 +114,59 @@ fn scores_to_begin_with_save_iterations() {
 }
 
 #[test]
+fn a_guess_from_the_degrees_saves_iterations() {
+    // Those with small numbers know most of the others; two pairs know nobody else, and four nobody.
+    let mut edges: Vec<(u32, u32)> =
+        (0..60).flat_map(|a| (a + 1..60).map(move |b| (a, b))).filter(|&(a, b)| a + b < 60).collect();
+    edges.extend([(60, 61), (63, 62)]);
+    let list = EdgeList { nodes: 68, weights: vec![1; edges.len()], edges };
+    let graph = list.weighted(false);
+    let with = |start, max_iterations| {
+        let options =
+            PageRankOptions { start, tolerance: 1e-9, max_iterations, ..PageRankOptions::default() };
+        pagerank(&graph, &options, &Run::default()).unwrap()
+    };
+    let expected = pagerank_by_definition(&matrix(&list, false, false), &PageRankOptions::default());
+    let guessed = with(None, 200);
+    assert!(guessed.converged);
+    assert_near(&guessed.scores, &expected, 1e-8);
+    let equal = with(Some(vec![1.0; 68]), 200);
+    assert!(guessed.iterations < equal.iterations, "{} {}", guessed.iterations, equal.iterations);
+    let apart = |found: &[f64]| -> f64 {
+        found.iter().zip(&expected).map(|(found, expected)| (found - expected).abs()).sum()
+    };
+    let (guessed, equal) = (with(None, 1), with(Some(vec![1.0; 68]), 1));
+    assert!(apart(&guessed.scores) < 0.3 * apart(&equal.scores));
+    assert!(apart(&guessed.scores) < 0.02, "{}", apart(&guessed.scores));
+    // Pairs keep the score that they are given.
+    assert!((guessed.scores[60] / guessed.scores[64] - 1.0 / 0.15).abs() < 0.1);
+}
+
+#[test]
+fn a_guess_that_is_of_no_use_costs_few_iterations() {
+    // Two parts of 60 nodes, of which one has many more edges.
+    let part = |first: u32, most: u32| {
+        (0..60)
+            .flat_map(move |a| (a + 1..60).map(move |b| (a, b)))
+            .filter(move |&(a, b)| (a + b) % 60 < most)
+            .map(move |(a, b)| (a + first, b + first))
+    };
+    let edges: Vec<(u32, u32)> = part(0, 50).chain(part(60, 10)).collect();
+    let with = |start| {
+        let options = PageRankOptions { start, tolerance: 1e-9, ..PageRankOptions::default() };
+        pagerank(&graph(120, &edges, false), &options, &Run::default()).unwrap()
+    };
+    let (guessed, equal) = (with(None), with(Some(vec![1.0; 120])));
+    assert!(
+        guessed.converged && guessed.iterations <= equal.iterations + 5,
+        "{} {}",
+        guessed.iterations,
+        equal.iterations
+    );
+    assert_near(&guessed.scores, &equal.scores, 1e-8);
+}
+
+#[test]
 fn weights_of_any_size_are_no_trouble() {
     let list = EdgeList {
         nodes: 3,
