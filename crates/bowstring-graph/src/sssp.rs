@@ -9,6 +9,7 @@
 //! along the paths from the source on, in `f64`; so they do not depend on the number of threads.
 
 mod bellman_ford;
+mod buckets;
 mod delta;
 mod dijkstra;
 mod length;
@@ -19,7 +20,7 @@ use rayon::prelude::*;
 use crate::{
     BfsOptions, Csr, Direction, Graph, GraphError, NodeId, Result, Run, Weights,
     bfs::{backward, bfs, check_sources, forward},
-    sssp::length::{Plus, Real, Width},
+    sssp::length::{Length, Plus, Real, Width},
 };
 
 /// How shortest paths are found.
@@ -47,8 +48,8 @@ pub struct SsspOptions {
     pub targets: Vec<NodeId>,
     /// Nodes farther away than this count as unreached; no limit when `None`.
     pub cutoff: Option<f64>,
-    /// The width of the buckets of delta-stepping; the greatest weight divided by the mean degree when
-    /// `None`. For integers a power of two near it is taken.
+    /// The width of the buckets of delta-stepping; when `None`, twice the mean weight (of a sample) divided
+    /// by the mean degree. For integers the power of two below it is taken.
     pub delta: Option<f64>,
     /// Which edges are followed: forwards ([`Direction::Out`], the default), backwards or both.
     pub direction: Direction,
@@ -160,7 +161,7 @@ pub fn sssp(graph: &Graph, sources: &[NodeId], options: &SsspOptions, run: &Run)
     run.kernel("sssp", graph.num_nodes() * 40, || {
         // No path has more edges than this, nor needs a number beyond that.
         let narrow = most * (graph.num_nodes() as f64) < f64::from(u32::MAX - 1);
-        let job = Job { graph, sources, options, run, most };
+        let job = Job { graph, sources, options, run, least };
         match weights {
             Weights::I32(_) if least < 0.0 => job.signed_integers::<i32>(),
             Weights::I64(_) if least < 0.0 => job.signed_integers::<i64>(),
@@ -180,16 +181,18 @@ pub fn sssp(graph: &Graph, sources: &[NodeId], options: &SsspOptions, run: &Run)
 fn unweighted(graph: &Graph, sources: &[NodeId], options: &SsspOptions, run: &Run) -> Result<Sssp> {
     let max_depth = options.cutoff.map(|cutoff| cutoff as u32);
     let found = bfs(graph, sources, &BfsOptions { max_depth, direction: options.direction }, run)?;
-    let far = farthest(&options.targets, &found.distances, |&hops| hops >= 0).unwrap_or(i32::MAX);
-    let near = |(&hops, parent)| if hops <= far { (i64::from(hops), parent) } else { (-1, -1) };
+    // Unreached, −1, is the greatest number without a sign.
+    let far = farthest(&options.targets, |target| found.distances[target as usize].cast_unsigned());
+    let near = |(&hops, parent): (&i32, i32)| {
+        if hops.cast_unsigned() <= far { (i64::from(hops), parent) } else { (-1, -1) }
+    };
     let (distances, parents) = found.distances.par_iter().zip(found.parents).map(near).unzip();
     Ok(Sssp { distances: Distances::Int(distances), parents })
 }
 
-/// The greatest distance of a target, when there are targets and all are reached.
-fn farthest<D: Copy + Ord>(targets: &[NodeId], distances: &[D], reached: impl Fn(&D) -> bool) -> Option<D> {
-    let far = targets.iter().map(|&target| distances[target as usize]).max()?;
-    targets.iter().all(|&target| reached(&distances[target as usize])).then_some(far)
+/// The greatest distance of a target; without targets that of a node which is not reached.
+fn farthest<L: Length>(targets: &[NodeId], distance: impl Fn(NodeId) -> L) -> L {
+    targets.iter().map(|&target| distance(target)).max().unwrap_or(L::UNREACHED)
 }
 
 /// The rows of a graph, with their weights.
@@ -201,10 +204,17 @@ struct Rows<'a, W> {
 impl<'a, W: Copy> Rows<'a, W> {
     /// Where the edges of `node` lead, and their weights.
     #[inline]
-    fn entries(&self, node: NodeId) -> impl Iterator<Item = (NodeId, W)> + use<'a, W> {
+    fn row(&self, node: NodeId) -> (&'a [NodeId], &'a [W]) {
         let range = self.csr.range(node);
         let weights = &self.weights[range.clone()];
-        self.csr.indices()[range].iter().copied().zip(weights.iter().copied())
+        (&self.csr.indices()[range], weights)
+    }
+
+    /// The same, one after the other.
+    #[inline]
+    fn entries(&self, node: NodeId) -> impl Iterator<Item = (NodeId, W)> + use<'a, W> {
+        let (neighbors, weights) = self.row(node);
+        neighbors.iter().copied().zip(weights.iter().copied())
     }
 }
 
@@ -216,6 +226,19 @@ struct Search<'a, W> {
     targets: &'a [NodeId],
     direction: Direction,
     run: &'a Run,
+}
+
+impl<W: Copy> Search<'_, W> {
+    /// How many edges can be followed.
+    fn edges(&self) -> usize {
+        self.rows.iter().map(|rows| rows.csr.num_entries()).sum()
+    }
+
+    /// How many of them begin at `node`.
+    #[inline]
+    fn degree(&self, node: NodeId) -> usize {
+        self.rows.iter().map(|rows| rows.csr.degree(node)).sum()
+    }
 }
 
 /// A type in which weights are kept.
@@ -250,12 +273,14 @@ struct Job<'a> {
     sources: &'a [NodeId],
     options: &'a SsspOptions,
     run: &'a Run,
-    /// The greatest weight.
-    most: f64,
+    /// The least weight.
+    least: f64,
 }
 
 /// The largest integer up to which every integer is a float too.
 const EXACT: u64 = 1 << 53;
+/// Weights that are looked at to learn what is usual.
+const SAMPLES: usize = 1 << 10;
 
 impl Job<'_> {
     fn search<W: Kept>(&self) -> Result<Search<'_, W>> {
@@ -270,15 +295,12 @@ impl Job<'_> {
     }
 
     fn integers<L: Plus<W> + Into<u64>, W: Kept>(&self) -> Result<Sssp> {
-        let (distances, parents) = self.paths::<L, W>()?;
-        let value = |&distance: &L| {
-            if distance == L::UNREACHED { Some(-1) } else { i64::try_from(distance.into()).ok() }
-        };
-        let too_far = |distance: &L| value(distance).is_none();
-        if let Some(node) = distances.par_iter().position_first(too_far) {
+        // What is beyond 63 bits, and is not unreached, becomes less than −1.
+        let value = |distance: L| if distance == L::UNREACHED { -1 } else { distance.into().cast_signed() };
+        let (distances, parents) = self.paths::<L, W, i64>(value)?;
+        if let Some(node) = distances.par_iter().position_first(|&distance| distance < -1) {
             return Err(GraphError::DistanceOverflow { node: node as u32 });
         }
-        let distances = distances.par_iter().map(|distance| value(distance).unwrap_or(-1)).collect();
         Ok(Sssp { distances: Distances::Int(distances), parents })
     }
 
@@ -286,38 +308,52 @@ impl Job<'_> {
     where
         Real: Plus<W>,
     {
-        let (distances, parents) = self.paths::<Real, W>()?;
-        Ok(Sssp { distances: Distances::Float(distances.into_iter().map(Real::get).collect()), parents })
+        let (distances, parents) = self.paths::<Real, W, f64>(Real::get)?;
+        Ok(Sssp { distances: Distances::Float(distances), parents })
     }
 
     /// Distances and parents for weights of at least 0.
-    fn paths<L: Plus<W>, W: Kept>(&self) -> Result<(Vec<L>, Vec<i32>)> {
+    fn paths<L: Plus<W>, W: Kept, T: Send>(
+        &self,
+        value: impl Fn(L) -> T + Send + Sync,
+    ) -> Result<(Vec<T>, Vec<i32>)> {
         let search = self.search::<W>()?;
-        let limit = self.options.cutoff.map_or(L::UNREACHED, L::at_most);
-        let mut distances = match self.method() {
-            SsspMethod::BellmanFord => {
-                bellman_ford::paths(&search, L::ZERO, L::UNREACHED, |distance, weight| {
-                    Some(distance.plus(weight))
-                })?
-                .0
-            }
-            SsspMethod::DeltaStepping => delta::distances(&search, limit, &self.width())?,
-            SsspMethod::Auto | SsspMethod::Dijkstra => dijkstra::distances(&search, limit)?,
-        };
-        let far = farthest(search.targets, &distances, |distance| *distance != L::UNREACHED);
-        let far = far.map_or(limit, |far| far.min(limit));
-        if far != L::UNREACHED {
-            let beyond = distances.par_iter_mut().filter(|distance| **distance > far);
-            beyond.for_each(|distance| *distance = L::UNREACHED);
-        }
         let graph = self.graph;
+        // Rows that are not at hand are not worth making.
         let backward = if graph.is_directed() && self.options.direction == Direction::Out {
             None
         } else {
             Some(weighted(backward(graph, self.options.direction, self.run)?))
         };
+        let limit = self.options.cutoff.map_or(L::UNREACHED, L::at_most);
+        let mut distances = match self.method() {
+            SsspMethod::BellmanFord => {
+                let plus = |distance: L, weight| Some(distance.plus(weight));
+                bellman_ford::paths(&search, L::ZERO, L::UNREACHED, plus)?.0
+            }
+            SsspMethod::DeltaStepping => {
+                let (width, horizon) = self.widths();
+                let keys = delta::keys(&search, backward.as_deref(), limit, &width, horizon)?;
+                if L::WITH_PARENT && self.least > 0.0 {
+                    let target = |target: NodeId| L::of(keys[target as usize]);
+                    let far = farthest(search.targets, target).min(limit);
+                    let near = |key: u64| {
+                        if L::of(key) <= far { (L::of(key), key as i32) } else { (L::UNREACHED, -1) }
+                    };
+                    let both = keys.par_iter().map(|&key| near(key));
+                    return Ok(both.map(|(distance, parent)| (value(distance), parent)).unzip());
+                }
+                keys.into_par_iter().map(L::of).collect()
+            }
+            SsspMethod::Auto | SsspMethod::Dijkstra => dijkstra::distances(&search, limit)?,
+        };
+        let far = farthest(search.targets, |target| distances[target as usize]).min(limit);
+        if far != L::UNREACHED {
+            let beyond = distances.par_iter_mut().filter(|distance| **distance > far);
+            beyond.for_each(|distance| *distance = L::UNREACHED);
+        }
         let parents = parents::parents(&search, backward.as_deref(), &distances)?;
-        Ok((distances, parents))
+        Ok((distances.into_par_iter().map(value).collect(), parents))
     }
 
     /// Which method is taken for weights of at least 0.
@@ -331,10 +367,18 @@ impl Job<'_> {
         }
     }
 
-    fn width(&self) -> Width {
-        let degree = self.graph.csr().num_entries() as f64 / self.graph.num_nodes().max(1) as f64;
-        let delta = self.most / degree.max(1.0);
-        Width::new(self.options.delta.unwrap_or(if delta > 0.0 { delta } else { 1.0 }))
+    /// How wide a bucket is, and how many of them are about the eighth of a usual weight.
+    fn widths(&self) -> (Width, u64) {
+        let rows = self.graph.csr();
+        let entries = rows.num_entries();
+        let weight =
+            |sample: usize| rows.weights().map_or(0.0, |weights| weights.get(sample * entries / SAMPLES));
+        let samples = if entries == 0 { 0 } else { SAMPLES };
+        let mean = (0..samples).map(weight).sum::<f64>() / SAMPLES as f64;
+        let degree = entries as f64 / self.graph.num_nodes().max(1) as f64;
+        let usual = if mean > 0.0 { 2.0 * mean } else { 1.0 };
+        let delta = self.options.delta.unwrap_or(usual / degree.max(1.0));
+        (Width::new(delta), ((usual / 8.0 / delta) as u64).max(1))
     }
 
     fn signed_integers<W: Kept + Into<i64>>(&self) -> Result<Sssp> {

@@ -4,218 +4,309 @@
 //!
 //! Each thread keeps buckets of its own. As in the GAP Benchmark Suite, a thread goes on by itself as long
 //! as what it has found for the current bucket is little, and so small frontiers wait for nobody (Zhang et
-//! al. 2020, bucket fusion). Distances do not depend on who comes first: each is the least sum along any
-//! path.
+//! al. 2020, bucket fusion).
+//!
+//! Where the search explodes, as in social networks, nearly all edges lead to nodes that are reached sooner
+//! over others. From then on edges are followed only as far as a horizon, so that most cost no look at the
+//! node behind them. Once nearly all edges lie before the horizon, the nodes beyond it look for the
+//! shortest way back themselves, as in the pruning of Chakaravarthy et al. (2014).
+//!
+//! Distances do not depend on who comes first: each is the least sum along any path. Nor do parents, where
+//! they fit into the same 64 bits: of several the least is kept.
 
-use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed};
+
+use rayon::prelude::*;
 
 use super::{
-    Search,
-    length::{Length, Plus, Width},
+    Rows, Search,
+    buckets::Buckets,
+    length::{Plus, Width},
 };
 use crate::{NodeId, Result, bfs::filled};
 
-/// Nodes that a thread takes from the frontier at once.
+/// Nodes of one parallel task.
 const TASK: usize = 64;
+/// Nodes of one parallel task that looks at all nodes.
+const SWEEP: usize = 1 << 11;
 /// A frontier of fewer nodes is left to one thread.
 const PARALLEL: usize = 1 << 11;
-/// A thread goes on by itself with fewer nodes than this in the current bucket.
-const FUSE: usize = 1 << 10;
-/// Nearest buckets, each of which has a list of its own; all others share one.
-const NEAR: usize = 1 << 10;
-/// Nodes between two looks at whether to stop.
-const STEPS: usize = 1 << 10;
+/// Edges that are looked at together.
+const BATCH: usize = 64;
+/// Fewer edges than this are looked at one by one.
+const FEW: usize = 12;
+/// The search explodes when a bucket has more than this part of the edges, and all buckets before it have
+/// not more than `PAST` times as many.
+const EXPLOSION: usize = 256;
+const PAST: usize = 16;
+/// How often the horizon is moved before it is given up.
+const MOVES: u32 = 6;
+/// Nodes beyond the horizon look back once they have less than this part of the edges.
+const REST: usize = 6;
 
-/// The distance of each node; what lies beyond the cutoff or the farthest target may be left too large.
-pub(super) fn distances<L: Plus<W>, W: Copy + Sync>(
+/// The key of each node; what lies beyond the cutoff or the farthest target may be left too large.
+/// `horizon` is how many buckets are followed at a time when the search explodes.
+pub(super) fn keys<L: Plus<W>, W: Copy + Sync>(
     search: &Search<'_, W>,
+    backward: Option<&[Rows<'_, W>]>,
     limit: L,
     width: &Width,
-) -> Result<Vec<L>> {
-    let distances = filled(search.nodes, || L::UNREACHED.shared());
-    let stepping = Stepping { search, limit, width, distances: &distances };
+    horizon: u64,
+) -> Result<Vec<u64>> {
+    let keys = filled(search.nodes, || AtomicU64::new(L::UNREACHED.key(u32::MAX)));
+    let mut stepping = Stepping { search, width, keys: &keys, limit, below: limit.after() };
     let mut threads: Vec<Buckets> = (0..rayon::current_num_threads()).map(|_| Buckets::default()).collect();
     let mut frontier = search.sources.to_vec();
-    frontier.iter().for_each(|&source| L::store(&distances[source as usize], L::ZERO));
+    frontier.iter().for_each(|&source| keys[source as usize].store(L::ZERO.key(u32::MAX), Relaxed));
+    let mut view = View::Near { past: 0 };
     let mut bucket = 0;
     loop {
         stepping.step(&frontier, bucket, &mut threads)?;
-        let Some(next) = threads.iter().filter_map(Buckets::first).min() else { break };
+        let mut next = threads.iter().filter_map(Buckets::first).min();
+        while let View::Limited { from, to, moves } = view
+            && next.is_none_or(|next| next >= to)
+        {
+            threads.iter_mut().for_each(|buckets| buckets.begin(to));
+            let rest = stepping.edges_beyond(L::start(to, width));
+            if let Some(backward) = backward
+                && rest <= search.edges() / REST
+            {
+                stepping.below = limit.after();
+                stepping.look_back(backward, L::start(to, width), &mut threads)?;
+                view = View::All;
+            } else {
+                let last = moves == MOVES || rest <= search.edges() / REST;
+                let farther = to.saturating_add(horizon);
+                stepping.below =
+                    if last { limit.after() } else { L::start(farther, width).min(limit.after()) };
+                stepping.follow_on(from, to, &mut threads)?;
+                view = if last { View::All } else { View::Limited { from, to: farther, moves: moves + 1 } };
+            }
+            next = threads.iter().filter_map(Buckets::first).min();
+        }
+        let Some(next) = next else { break };
         if next > bucket && stepping.targets_are_before(next) {
             break;
         }
-        bucket = next;
         frontier.clear();
         for buckets in &mut threads {
-            buckets.take(next, &mut frontier, |node| L::load(&distances[node as usize]).bucket(width));
+            buckets.take(next, &mut frontier, |node| stepping.distance(node).bucket(width));
         }
+        if let View::Near { past } = &mut view
+            && next > bucket
+        {
+            let edges: usize = frontier.iter().map(|&node| search.degree(node)).sum();
+            if edges > search.edges() / EXPLOSION && *past < PAST * edges {
+                let to = next.saturating_add(horizon);
+                stepping.below = L::start(to, width).min(limit.after());
+                view = View::Limited { from: next, to, moves: 0 };
+            } else {
+                *past += edges;
+            }
+        }
+        bucket = next;
     }
-    Ok(distances.into_iter().map(L::of).collect())
+    Ok(keys.into_iter().map(AtomicU64::into_inner).collect())
 }
 
-struct Stepping<'a, L: Length, W> {
+/// How far edges are followed.
+enum View {
+    /// All the way, as the search has not yet exploded; so many edges were followed.
+    Near { past: usize },
+    /// From nodes of the bucket `from` on as far as before `to`, which was moved so often.
+    Limited { from: u64, to: u64, moves: u32 },
+    /// All the way.
+    All,
+}
+
+struct Stepping<'a, L, W> {
     search: &'a Search<'a, W>,
-    limit: L,
     width: &'a Width,
-    distances: &'a [L::Shared],
+    keys: &'a [AtomicU64],
+    /// The greatest distance that counts.
+    limit: L,
+    /// Edges are followed to distances less than this.
+    below: L,
 }
 
 impl<L: Plus<W>, W: Copy + Sync> Stepping<'_, L, W> {
-    /// Relaxes the edges of the frontier, and of what falls into its bucket as long as that is little.
-    fn step(&self, frontier: &[NodeId], bucket: u64, threads: &mut [Buckets]) -> Result<()> {
-        if frontier.len() < PARALLEL || threads.len() == 1 {
-            let [first, ..] = threads else { return Ok(()) };
-            first.begin(bucket);
-            self.relax(frontier, bucket, first)?;
-            return self.fuse(bucket, first);
-        }
-        let taken = AtomicUsize::new(0);
-        let mut results: Vec<Result<()>> = threads.iter().map(|_| Ok(())).collect();
-        rayon::scope(|scope| {
-            for (buckets, result) in threads.iter_mut().zip(&mut results) {
-                let taken = &taken;
-                scope.spawn(move |_| {
-                    *result = self.share(frontier, taken, bucket, buckets);
-                });
-            }
-        });
-        results.into_iter().collect()
+    fn distance(&self, node: NodeId) -> L {
+        L::of(self.keys[node as usize].load(Relaxed))
     }
 
-    /// What one of several threads does.
+    /// Follows the edges of the frontier, and of what falls into its bucket as long as that is little.
+    fn step(&self, frontier: &[NodeId], bucket: u64, threads: &mut [Buckets]) -> Result<()> {
+        threads.iter_mut().for_each(|buckets| buckets.begin(bucket));
+        if let [first, others @ ..] = threads
+            && (others.is_empty() || frontier.len() < PARALLEL)
+        {
+            self.relax::<false>(frontier, bucket, first)?;
+            return self.fuse::<false>(bucket, first);
+        }
+        let tasks = frontier.len().div_ceil(TASK);
+        self.share(
+            threads,
+            tasks,
+            |task, buckets| {
+                let nodes = &frontier[task * TASK..];
+                self.relax::<true>(&nodes[..nodes.len().min(TASK)], bucket, buckets)
+            },
+            |buckets| self.fuse::<true>(bucket, buckets),
+        )
+    }
+
+    /// Lets threads take `tasks` one after the other, and each do `last` when none is left.
     fn share(
         &self,
-        frontier: &[NodeId],
-        taken: &AtomicUsize,
-        bucket: u64,
-        buckets: &mut Buckets,
+        threads: &mut [Buckets],
+        tasks: usize,
+        work: impl Fn(usize, &mut Buckets) -> Result<()> + Sync,
+        last: impl Fn(&mut Buckets) -> Result<()> + Sync,
     ) -> Result<()> {
-        buckets.begin(bucket);
-        loop {
-            let from = taken.fetch_add(TASK, Relaxed);
-            let Some(rest) = frontier.get(from..).filter(|rest| !rest.is_empty()) else { break };
-            self.relax(&rest[..rest.len().min(TASK)], bucket, buckets)?;
-        }
-        self.fuse(bucket, buckets)
+        let taken = AtomicUsize::new(0);
+        threads.par_iter_mut().with_max_len(1).try_for_each(|buckets| {
+            loop {
+                let task = taken.fetch_add(1, Relaxed);
+                if task >= tasks {
+                    return last(buckets);
+                }
+                work(task, buckets)?;
+            }
+        })
     }
 
-    fn fuse(&self, bucket: u64, buckets: &mut Buckets) -> Result<()> {
+    fn fuse<const SHARED: bool>(&self, bucket: u64, buckets: &mut Buckets) -> Result<()> {
         let mut nodes = Vec::new();
         while buckets.swap_current(&mut nodes) {
-            self.relax(&nodes, bucket, buckets)?;
+            self.relax::<SHARED>(&nodes, bucket, buckets)?;
         }
         Ok(())
     }
 
-    /// Lowers the distances behind these nodes, except those that were settled in an earlier bucket.
-    fn relax(&self, nodes: &[NodeId], bucket: u64, buckets: &mut Buckets) -> Result<()> {
-        for nodes in nodes.chunks(STEPS) {
+    /// Follows the edges of these nodes, except those that were settled in an earlier bucket. `SHARED` when
+    /// other threads do the same.
+    fn relax<const SHARED: bool>(&self, nodes: &[NodeId], bucket: u64, buckets: &mut Buckets) -> Result<()> {
+        for nodes in nodes.chunks(1 << 10) {
             self.search.run.check()?;
             for &node in nodes {
-                let distance = L::load(&self.distances[node as usize]);
-                if distance.bucket(self.width) < bucket {
-                    continue;
-                }
-                for rows in &self.search.rows {
-                    for (next, weight) in rows.entries(node) {
-                        let through = distance.plus(weight);
-                        let shared = &self.distances[next as usize];
-                        if through < L::load(shared)
-                            && through <= self.limit
-                            && through < L::lower(shared, through)
-                        {
-                            buckets.put(through.bucket(self.width), next);
-                        }
-                    }
+                let distance = self.distance(node);
+                if distance.bucket(self.width) >= bucket {
+                    self.follow::<SHARED>(node, distance, L::ZERO, buckets);
                 }
             }
         }
         Ok(())
+    }
+
+    /// Lowers the distances behind a node at `distance`, as far as they are not less than `from`.
+    #[inline]
+    fn follow<const SHARED: bool>(&self, node: NodeId, distance: L, from: L, buckets: &mut Buckets) {
+        let first = from.key(0);
+        let count = self.below.key(0).saturating_sub(first);
+        let mut batch = [(0_u32, 0_u64); BATCH];
+        for rows in &self.search.rows {
+            let (neighbors, weights) = rows.row(node);
+            if neighbors.len() < FEW {
+                for (&next, &weight) in neighbors.iter().zip(weights) {
+                    let key = distance.plus(weight).key(node);
+                    if key.wrapping_sub(first) < count && key < self.keys[next as usize].load(Relaxed) {
+                        self.lower::<SHARED>(next, key, buckets);
+                    }
+                }
+                continue;
+            }
+            for (neighbors, weights) in neighbors.chunks(BATCH).zip(weights.chunks(BATCH)) {
+                // First what lies within the horizon, which needs no look at the nodes; then what comes
+                // nearer. No branch depends on either, so the processor waits for many nodes at once.
+                let mut within = 0;
+                for (&next, &weight) in neighbors.iter().zip(weights) {
+                    let key = distance.plus(weight).key(node);
+                    batch[within] = (next, key);
+                    within += usize::from(key.wrapping_sub(first) < count);
+                }
+                let mut nearer = 0;
+                for place in 0..within {
+                    let (next, key) = batch[place];
+                    batch[nearer] = (next, key);
+                    nearer += usize::from(key < self.keys[next as usize].load(Relaxed));
+                }
+                for &(next, key) in &batch[..nearer] {
+                    self.lower::<SHARED>(next, key, buckets);
+                }
+            }
+        }
+    }
+
+    #[inline]
+    fn lower<const SHARED: bool>(&self, node: NodeId, key: u64, buckets: &mut Buckets) {
+        let shared = &self.keys[node as usize];
+        let before = if SHARED { shared.fetch_min(key, Relaxed) } else { shared.load(Relaxed) };
+        if !SHARED && key < before {
+            shared.store(key, Relaxed);
+        }
+        let distance = L::of(key);
+        if distance < L::of(before) {
+            buckets.put(distance.bucket(self.width), node);
+        }
+    }
+
+    /// How many edges the nodes have that lie at `horizon` or beyond.
+    fn edges_beyond(&self, horizon: L) -> usize {
+        let nodes = (0..self.search.nodes as u32).into_par_iter().with_min_len(SWEEP);
+        nodes.filter(|&node| self.distance(node) >= horizon).map(|node| self.search.degree(node)).sum()
+    }
+
+    /// Follows those edges of the nodes in the buckets `from` to `to` that were left out for the horizon
+    /// `to`.
+    fn follow_on(&self, from: u64, to: u64, threads: &mut [Buckets]) -> Result<()> {
+        let (first, horizon) = (L::start(from, self.width), L::start(to, self.width));
+        let tasks = self.search.nodes.div_ceil(SWEEP);
+        let work = |task: usize, buckets: &mut Buckets| {
+            self.search.run.check()?;
+            let nodes = task * SWEEP..self.search.nodes.min((task + 1) * SWEEP);
+            for node in nodes.map(|node| node as u32) {
+                let distance = self.distance(node);
+                if distance >= first && distance < horizon {
+                    self.follow::<true>(node, distance, horizon, buckets);
+                }
+            }
+            Ok(())
+        };
+        self.share(threads, tasks, work, |_| Ok(()))
+    }
+
+    /// Gives the nodes at `horizon` or beyond the shortest way over nodes before it.
+    fn look_back(&self, backward: &[Rows<'_, W>], horizon: L, threads: &mut [Buckets]) -> Result<()> {
+        let tasks = self.search.nodes.div_ceil(SWEEP);
+        let work = |task: usize, buckets: &mut Buckets| {
+            self.search.run.check()?;
+            let nodes = task * SWEEP..self.search.nodes.min((task + 1) * SWEEP);
+            for node in nodes.map(|node| node as u32).filter(|&node| self.distance(node) >= horizon) {
+                let mut least = self.limit.after().key(0);
+                for rows in backward {
+                    let (neighbors, weights) = rows.row(node);
+                    for (&before, &weight) in neighbors.iter().zip(weights) {
+                        let distance = self.distance(before);
+                        let key = distance.plus(weight).key(before);
+                        least = if distance < horizon { least.min(key) } else { least };
+                    }
+                }
+                if least < self.limit.after().key(0) && least < self.keys[node as usize].load(Relaxed) {
+                    self.lower::<true>(node, least, buckets);
+                }
+            }
+            Ok(())
+        };
+        self.share(threads, tasks, work, |_| Ok(()))
     }
 
     /// Whether there are targets, and all of them lie before this bucket.
     fn targets_are_before(&self, bucket: u64) -> bool {
         let targets = self.search.targets;
         let before = |&target: &NodeId| {
-            let distance = L::load(&self.distances[target as usize]);
+            let distance = self.distance(target);
             distance != L::UNREACHED && distance.bucket(self.width) < bucket
         };
         !targets.is_empty() && targets.iter().all(before)
-    }
-}
-
-/// The nodes that a thread has found, by bucket.
-#[derive(Default)]
-struct Buckets {
-    /// The bucket that the first of `near` stands for.
-    base: u64,
-    /// Which of `near` is the current one; those before it are empty.
-    current: usize,
-    near: Vec<Vec<NodeId>>,
-    /// What lies beyond `NEAR` buckets from `base`.
-    far: Vec<NodeId>,
-    /// The least bucket of `far`, as when they were put there.
-    far_first: u64,
-}
-
-impl Buckets {
-    /// Makes `bucket`, before which nothing is left, the current one.
-    fn begin(&mut self, bucket: u64) {
-        if bucket - self.base >= NEAR as u64 {
-            self.base = bucket;
-        }
-        self.current = (bucket - self.base) as usize;
-    }
-
-    #[inline]
-    fn put(&mut self, bucket: u64, node: NodeId) {
-        let place = bucket - self.base;
-        if place < NEAR as u64 {
-            let place = place as usize;
-            if place >= self.near.len() {
-                self.near.resize_with(place + 1, Vec::new);
-            }
-            self.near[place].push(node);
-        } else {
-            self.far_first = if self.far.is_empty() { bucket } else { self.far_first.min(bucket) };
-            self.far.push(node);
-        }
-    }
-
-    /// The first bucket that has nodes.
-    fn first(&self) -> Option<u64> {
-        let near = self.near.iter().skip(self.current).position(|nodes| !nodes.is_empty());
-        match near {
-            Some(place) => Some(self.base + (self.current + place) as u64),
-            None => (!self.far.is_empty()).then_some(self.far_first),
-        }
-    }
-
-    /// Moves the nodes of `bucket`, before which there are none, to `into`.
-    fn take(&mut self, bucket: u64, into: &mut Vec<NodeId>, now: impl Fn(NodeId) -> u64) {
-        if bucket - self.base >= NEAR as u64 {
-            self.begin(bucket);
-            for node in std::mem::take(&mut self.far) {
-                // What has come nearer since was put there too.
-                let place = now(node);
-                if place >= bucket {
-                    self.put(place, node);
-                }
-            }
-        }
-        if let Some(nodes) = self.near.get_mut((bucket - self.base) as usize) {
-            into.append(nodes);
-        }
-    }
-
-    /// Gives the nodes of the current bucket for `nodes`, when there are any, but few.
-    fn swap_current(&mut self, nodes: &mut Vec<NodeId>) -> bool {
-        let Some(current) = self.near.get_mut(self.current) else { return false };
-        if current.is_empty() || current.len() >= FUSE {
-            return false;
-        }
-        nodes.clear();
-        std::mem::swap(current, nodes);
-        true
     }
 }

@@ -4,10 +4,9 @@
 //! floats for floats. Floats are kept as their bits, which are in the same order as long as nothing is
 //! below 0, and so can be lowered by several threads at once like integers.
 
-use std::{
-    fmt::Debug,
-    sync::atomic::{AtomicU32, AtomicU64, Ordering::Relaxed},
-};
+use std::fmt::Debug;
+
+use crate::NodeId;
 
 /// A distance of at least 0, or [`Length::UNREACHED`], which is greater than all others.
 pub(super) trait Length: Copy + Ord + Debug + Send + Sync {
@@ -15,18 +14,19 @@ pub(super) trait Length: Copy + Ord + Debug + Send + Sync {
     const UNREACHED: Self;
     /// That of a source.
     const ZERO: Self;
-    /// The type that several threads may lower at once.
-    type Shared: Send + Sync;
+    /// Whether keys hold a parent.
+    const WITH_PARENT: bool;
 
-    fn shared(self) -> Self::Shared;
-    fn of(shared: Self::Shared) -> Self;
-    fn load(shared: &Self::Shared) -> Self;
-    /// Stores the least of both, and returns what stood there.
-    fn lower(shared: &Self::Shared, to: Self) -> Self;
-    /// Stores it where no other thread writes.
-    fn store(shared: &Self::Shared, to: Self);
+    /// The distance, and as far as there is room for it the parent, as a number that is in the same order.
+    fn key(self, parent: NodeId) -> u64;
+    /// The distance of a key.
+    fn of(key: u64) -> Self;
+    /// The least distance that is greater; [`Length::UNREACHED`] when there is none.
+    fn after(self) -> Self;
     /// In which of the buckets of this width it lies.
     fn bucket(self, width: &Width) -> u64;
+    /// The least distance that lies in this bucket or a later one.
+    fn start(bucket: u64, width: &Width) -> Self;
     /// The greatest distance that is at most `cutoff`.
     fn at_most(cutoff: f64) -> Self;
 }
@@ -64,41 +64,28 @@ impl Real {
     }
 }
 
-macro_rules! length {
-    ($kind:ty, $shared:ty, $value:expr, $make:expr, $most:expr, $zero:expr) => {
-        const UNREACHED: Self = $most;
-        const ZERO: Self = $zero;
-        type Shared = $shared;
-
-        #[inline]
-        fn shared(self) -> $shared {
-            <$shared>::new($value(self))
-        }
-        #[inline]
-        fn of(shared: $shared) -> Self {
-            $make(shared.into_inner())
-        }
-        #[inline]
-        fn load(shared: &$shared) -> Self {
-            $make(shared.load(Relaxed))
-        }
-        #[inline]
-        fn lower(shared: &$shared, to: Self) -> Self {
-            $make(shared.fetch_min($value(to), Relaxed))
-        }
-        #[inline]
-        fn store(shared: &$shared, to: Self) {
-            shared.store($value(to), Relaxed);
-        }
-    };
-}
-
 impl Length for u32 {
-    length!(u32, AtomicU32, |value| value, |value| value, u32::MAX, 0);
+    const UNREACHED: Self = u32::MAX;
+    const ZERO: Self = 0;
+    const WITH_PARENT: bool = true;
 
+    #[inline]
+    fn key(self, parent: NodeId) -> u64 {
+        u64::from(self) << 32 | u64::from(parent)
+    }
+    #[inline]
+    fn of(key: u64) -> Self {
+        (key >> 32) as u32
+    }
+    fn after(self) -> Self {
+        self.saturating_add(1)
+    }
     #[inline]
     fn bucket(self, width: &Width) -> u64 {
         u64::from(self >> width.shift)
+    }
+    fn start(bucket: u64, width: &Width) -> Self {
+        bucket.checked_shl(width.shift).map_or(u32::MAX, |start| start.min(u64::from(u32::MAX)) as u32)
     }
     fn at_most(cutoff: f64) -> Self {
         // The cast rounds down, and what is larger becomes the largest.
@@ -107,11 +94,27 @@ impl Length for u32 {
 }
 
 impl Length for u64 {
-    length!(u64, AtomicU64, |value| value, |value| value, u64::MAX, 0);
+    const UNREACHED: Self = u64::MAX;
+    const ZERO: Self = 0;
+    const WITH_PARENT: bool = false;
 
+    #[inline]
+    fn key(self, _: NodeId) -> u64 {
+        self
+    }
+    #[inline]
+    fn of(key: u64) -> Self {
+        key
+    }
+    fn after(self) -> Self {
+        self.saturating_add(1)
+    }
     #[inline]
     fn bucket(self, width: &Width) -> u64 {
         self >> width.shift
+    }
+    fn start(bucket: u64, width: &Width) -> Self {
+        bucket.saturating_mul(1 << width.shift)
     }
     fn at_most(cutoff: f64) -> Self {
         (cutoff as u64).min(u64::MAX - 1)
@@ -119,12 +122,34 @@ impl Length for u64 {
 }
 
 impl Length for Real {
-    length!(Real, AtomicU64, |value: Real| value.0, Real, Real(f64::INFINITY.to_bits()), Real(0));
+    const UNREACHED: Self = Real(f64::INFINITY.to_bits());
+    const ZERO: Self = Real(0);
+    const WITH_PARENT: bool = false;
 
+    #[inline]
+    fn key(self, _: NodeId) -> u64 {
+        self.0
+    }
+    #[inline]
+    fn of(key: u64) -> Self {
+        Real(key)
+    }
+    fn after(self) -> Self {
+        Real(self.0 + 1).min(Self::UNREACHED)
+    }
     #[inline]
     fn bucket(self, width: &Width) -> u64 {
         // What is too large for the type becomes its greatest value.
         (self.get() * width.per) as u64
+    }
+    fn start(bucket: u64, width: &Width) -> Self {
+        // The bits of the least such float: buckets do not fall as floats grow.
+        let (mut low, mut high) = (0, Self::UNREACHED.0);
+        while low < high {
+            let middle = (low + high) / 2;
+            if Real(middle).bucket(width) < bucket { low = middle + 1 } else { high = middle }
+        }
+        Real(low)
     }
     fn at_most(cutoff: f64) -> Self {
         Real(cutoff.abs().min(f64::MAX).to_bits())
