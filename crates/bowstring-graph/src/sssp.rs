@@ -15,6 +15,8 @@ mod dijkstra;
 mod length;
 mod parents;
 
+use std::hint::black_box;
+
 use rayon::prelude::*;
 
 use crate::{
@@ -48,8 +50,9 @@ pub struct SsspOptions {
     pub targets: Vec<NodeId>,
     /// Nodes farther away than this count as unreached; no limit when `None`.
     pub cutoff: Option<f64>,
-    /// The width of the buckets of delta-stepping; when `None`, twice the mean weight (of a sample) divided
-    /// by the mean degree. For integers the power of two below it is taken.
+    /// The width of the buckets of delta-stepping; when `None`, sixteen times the mean weight (of a sample)
+    /// divided by the square of the mean degree, and at most twice the mean weight. For integers the power
+    /// of two below it is taken.
     pub delta: Option<f64>,
     /// Which edges are followed: forwards ([`Direction::Out`], the default), backwards or both.
     pub direction: Direction,
@@ -234,6 +237,19 @@ impl<W: Copy> Search<'_, W> {
         self.rows.iter().map(|rows| rows.csr.num_entries()).sum()
     }
 
+    /// Brings the edges of these nodes near. Nothing depends on what is read here, so the processor waits
+    /// for all of them at once, instead of for one after the other when their turn comes.
+    #[inline]
+    fn fetch(&self, nodes: impl Iterator<Item = NodeId> + Clone) {
+        for rows in &self.rows {
+            for node in nodes.clone() {
+                let (neighbors, weights) = rows.row(node);
+                black_box((neighbors.first().copied(), weights.first().copied()));
+                black_box((neighbors.last().copied(), weights.last().copied()));
+            }
+        }
+    }
+
     /// How many of them begin at `node`.
     #[inline]
     fn degree(&self, node: NodeId) -> usize {
@@ -377,7 +393,8 @@ impl Job<'_> {
         let mean = (0..samples).map(weight).sum::<f64>() / SAMPLES as f64;
         let degree = entries as f64 / self.graph.num_nodes().max(1) as f64;
         let usual = if mean > 0.0 { 2.0 * mean } else { 1.0 };
-        let delta = self.options.delta.unwrap_or(usual / degree.max(1.0));
+        // The more edges a node has, the fewer of them may lead back into its own bucket.
+        let delta = self.options.delta.unwrap_or(usual * (8.0 / (degree * degree)).min(1.0));
         (Width::new(delta), ((usual / 8.0 / delta) as u64).max(1))
     }
 

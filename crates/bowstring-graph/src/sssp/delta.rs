@@ -26,11 +26,15 @@ use super::{
 use crate::{NodeId, Result, bfs::filled};
 
 /// Nodes of one parallel task.
-const TASK: usize = 64;
+const TASK: usize = AHEAD;
 /// Nodes of one parallel task that looks at all nodes.
 const SWEEP: usize = 1 << 11;
-/// A frontier of fewer nodes is left to one thread.
-const PARALLEL: usize = 1 << 11;
+/// A frontier with fewer edges is left to one thread.
+const PARALLEL: usize = 1 << 14;
+/// Nodes whose edges are fetched together.
+const AHEAD: usize = 32;
+/// Such batches between two looks at whether to stop.
+const STEPS: usize = 1 << 5;
 /// Edges that are looked at together.
 const BATCH: usize = 64;
 /// Fewer edges than this are looked at one by one.
@@ -59,9 +63,9 @@ pub(super) fn keys<L: Plus<W>, W: Copy + Sync>(
     let mut frontier = search.sources.to_vec();
     frontier.iter().for_each(|&source| keys[source as usize].store(L::ZERO.key(u32::MAX), Relaxed));
     let mut view = View::Near { past: 0 };
-    let mut bucket = 0;
+    let (mut bucket, mut edges) = (0, 0);
     loop {
-        stepping.step(&frontier, bucket, &mut threads)?;
+        stepping.step(&frontier, edges, bucket, &mut threads)?;
         let mut next = threads.iter().filter_map(Buckets::first).min();
         while let View::Limited { from, to, moves } = view
             && next.is_none_or(|next| next >= to)
@@ -92,10 +96,10 @@ pub(super) fn keys<L: Plus<W>, W: Copy + Sync>(
         for buckets in &mut threads {
             buckets.take(next, &mut frontier, |node| stepping.distance(node).bucket(width));
         }
+        edges = frontier.iter().map(|&node| search.degree(node)).sum();
         if let View::Near { past } = &mut view
             && next > bucket
         {
-            let edges: usize = frontier.iter().map(|&node| search.degree(node)).sum();
             if edges > search.edges() / EXPLOSION && *past < PAST * edges {
                 let to = next.saturating_add(horizon);
                 stepping.below = L::start(to, width).min(limit.after());
@@ -108,6 +112,10 @@ pub(super) fn keys<L: Plus<W>, W: Copy + Sync>(
     }
     Ok(keys.into_iter().map(AtomicU64::into_inner).collect())
 }
+
+/// Nodes that edges lead to, and the keys that they would have over them.
+type Batch = [(NodeId, u64); BATCH];
+const NO_EDGES: Batch = [(0, 0); BATCH];
 
 /// How far edges are followed.
 enum View {
@@ -135,10 +143,10 @@ impl<L: Plus<W>, W: Copy + Sync> Stepping<'_, L, W> {
     }
 
     /// Follows the edges of the frontier, and of what falls into its bucket as long as that is little.
-    fn step(&self, frontier: &[NodeId], bucket: u64, threads: &mut [Buckets]) -> Result<()> {
+    fn step(&self, frontier: &[NodeId], edges: usize, bucket: u64, threads: &mut [Buckets]) -> Result<()> {
         threads.iter_mut().for_each(|buckets| buckets.begin(bucket));
         if let [first, others @ ..] = threads
-            && (others.is_empty() || frontier.len() < PARALLEL)
+            && (others.is_empty() || edges < PARALLEL)
         {
             self.relax::<false>(frontier, bucket, first)?;
             return self.fuse::<false>(bucket, first);
@@ -186,13 +194,21 @@ impl<L: Plus<W>, W: Copy + Sync> Stepping<'_, L, W> {
     /// Follows the edges of these nodes, except those that were settled in an earlier bucket. `SHARED` when
     /// other threads do the same.
     fn relax<const SHARED: bool>(&self, nodes: &[NodeId], bucket: u64, buckets: &mut Buckets) -> Result<()> {
-        for nodes in nodes.chunks(1 << 10) {
-            self.search.run.check()?;
+        let mut ahead = [(0, L::ZERO); AHEAD];
+        let mut batch = NO_EDGES;
+        for (index, nodes) in nodes.chunks(AHEAD).enumerate() {
+            if index.is_multiple_of(STEPS) {
+                self.search.run.check()?;
+            }
+            let mut count = 0;
             for &node in nodes {
                 let distance = self.distance(node);
-                if distance.bucket(self.width) >= bucket {
-                    self.follow::<SHARED>(node, distance, L::ZERO, buckets);
-                }
+                ahead[count] = (node, distance);
+                count += usize::from(distance.bucket(self.width) >= bucket);
+            }
+            self.search.fetch(ahead[..count].iter().map(|entry| entry.0));
+            for &entry in &ahead[..count] {
+                self.follow::<SHARED>(entry, L::ZERO, &mut batch, buckets);
             }
         }
         Ok(())
@@ -200,10 +216,15 @@ impl<L: Plus<W>, W: Copy + Sync> Stepping<'_, L, W> {
 
     /// Lowers the distances behind a node at `distance`, as far as they are not less than `from`.
     #[inline]
-    fn follow<const SHARED: bool>(&self, node: NodeId, distance: L, from: L, buckets: &mut Buckets) {
+    fn follow<const SHARED: bool>(
+        &self,
+        (node, distance): (NodeId, L),
+        from: L,
+        batch: &mut Batch,
+        buckets: &mut Buckets,
+    ) {
         let first = from.key(0);
         let count = self.below.key(0).saturating_sub(first);
-        let mut batch = [(0_u32, 0_u64); BATCH];
         for rows in &self.search.rows {
             let (neighbors, weights) = rows.row(node);
             if neighbors.len() < FEW {
@@ -263,11 +284,12 @@ impl<L: Plus<W>, W: Copy + Sync> Stepping<'_, L, W> {
         let tasks = self.search.nodes.div_ceil(SWEEP);
         let work = |task: usize, buckets: &mut Buckets| {
             self.search.run.check()?;
+            let mut batch = NO_EDGES;
             let nodes = task * SWEEP..self.search.nodes.min((task + 1) * SWEEP);
             for node in nodes.map(|node| node as u32) {
                 let distance = self.distance(node);
                 if distance >= first && distance < horizon {
-                    self.follow::<true>(node, distance, horizon, buckets);
+                    self.follow::<true>((node, distance), horizon, &mut batch, buckets);
                 }
             }
             Ok(())
