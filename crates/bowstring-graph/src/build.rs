@@ -77,6 +77,9 @@ impl Default for BuildOptions {
     }
 }
 
+/// Bytes for each node while its offset is counted, and of the offset itself.
+const NODE_BYTES: usize = 16;
+
 /// Entries that a bucket should have, so that it is sorted within a core's cache.
 const BUCKET: usize = 1 << 15;
 
@@ -215,9 +218,11 @@ pub(crate) fn from_columns(edges: &Edges<'_>, options: &BuildOptions, run: &Run)
     };
     let entries = if options.directed { expected } else { 2 * expected };
     let payload = edges.weight.map_or(0, |_| 8);
-    run.kernel("building a graph", entries * (8 + payload + 4), || {
-        let greatest = source.greatest("source", given)?.max(target.greatest("target", given)?);
-        let nodes = given.unwrap_or_else(|| greatest.map_or(0, |greatest| greatest as usize + 1));
+    let greatest = run.kernel("building a graph", 0, || {
+        Ok(source.greatest("source", given)?.max(target.greatest("target", given)?))
+    })?;
+    let nodes = given.unwrap_or_else(|| greatest.map_or(0, |greatest| greatest as usize + 1));
+    run.kernel("building a graph", entries * (8 + payload + 4) + nodes * NODE_BYTES, || {
         let both_ways = !options.directed;
         let loops = options.self_loops;
         let merge = options.parallel_edges;
@@ -253,15 +258,19 @@ pub(crate) fn from_columns(edges: &Edges<'_>, options: &BuildOptions, run: &Run)
 /// The sparse columns of sparse rows; neighbours ascend.
 pub(crate) fn transpose(rows: &Csr, run: &Run) -> Result<Csr> {
     let payload = rows.weights().map_or(0, |_| 8);
-    run.kernel("turning a graph around", rows.num_entries() * (8 + payload + 4), || {
-        let rule = Rule { nodes: rows.num_nodes(), merge: ParallelEdges::Keep, is_sorted: true };
-        match rows.weights() {
-            None => sort(&Transposed { rows, weights: &vec![(); rows.num_entries()] }, rule, run),
-            Some(weights) => with_weights!(weights, values => {
-                sort(&Transposed { rows, weights: &values[..] }, rule, run)
-            }),
-        }
-    })
+    run.kernel(
+        "turning a graph around",
+        rows.num_entries() * (8 + payload + 4) + rows.num_nodes() * NODE_BYTES,
+        || {
+            let rule = Rule { nodes: rows.num_nodes(), merge: ParallelEdges::Keep, is_sorted: true };
+            match rows.weights() {
+                None => sort(&Transposed { rows, weights: &vec![(); rows.num_entries()] }, rule, run),
+                Some(weights) => with_weights!(weights, values => {
+                    sort(&Transposed { rows, weights: &values[..] }, rule, run)
+                }),
+            }
+        },
+    )
 }
 
 #[derive(Clone, Copy)]

@@ -75,6 +75,27 @@ impl<'a> Texts<'a> {
     }
 }
 
+/// Texts that are fetched from memory at the same time.
+const AHEAD: usize = 64;
+
+/// Whether the long ones of the texts from `row` on are those that have these numbers.
+fn same(texts: Texts<'_>, row: usize, firsts: Texts<'_>, numbers: &[u32]) -> bool {
+    let mut others: [&[u8]; AHEAD] = [&[]; AHEAD];
+    let mut touched = 0;
+    for (other, &number) in others.iter_mut().zip(numbers) {
+        *other = firsts.text(number as usize);
+    }
+    for other in &others {
+        // The first look at each waits for memory, and waits for all of them at once.
+        touched ^= other.first().copied().unwrap_or_default();
+    }
+    std::hint::black_box(touched);
+    (row..row + numbers.len()).zip(&others).all(|(row, other)| {
+        let text = texts.text(row);
+        text.len() <= INLINE || text == *other
+    })
+}
+
 /// Columns of texts.
 pub(crate) struct TextKeys<'a> {
     columns: &'a [IdColumn<'a>],
@@ -116,15 +137,13 @@ impl<'a> TextKeys<'a> {
             let numbers = of_columns.next().map_or(&[][..], Vec::as_slice);
             let tasks = numbers.par_chunks(TASK).enumerate().map(|(task, numbers)| {
                 run.check()?;
-                let mut numbers = numbers.iter();
-                let rows = task * TASK..task * TASK + numbers.len();
-                let mut pieces = self.columns[column].pieces(rows);
+                let mut rest = numbers;
+                let mut pieces = self.columns[column].pieces(task * TASK..task * TASK + numbers.len());
                 Ok(pieces.all(|(piece, rows)| {
+                    let numbers = rest.split_off(..rows.len()).unwrap_or_default();
                     let texts = self.chunks[self.firsts[column] + piece];
-                    rows.zip(&mut numbers).all(|(row, &number)| {
-                        let text = texts.text(row);
-                        text.len() <= INLINE || text == firsts.text(number as usize)
-                    })
+                    let mut blocks = rows.step_by(AHEAD).zip(numbers.chunks(AHEAD));
+                    blocks.all(|(row, numbers)| same(texts, row, firsts, numbers))
                 }))
             });
             if !tasks.try_reduce(|| true, |one, other| Ok::<_, GraphError>(one && other))? {

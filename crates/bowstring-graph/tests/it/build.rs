@@ -237,7 +237,7 @@ fn a_limit_of_memory_is_kept_before_anything_is_allocated() {
     let run = Run::default().with_memory(Some(ByteSize(100)));
     let edges = Edges { source: &[int64(&[0; 50])], target: &[int64(&[1; 50])], weight: None };
     expect![[r#"
-        limit: building a graph needs 600 B of memory, and the limit is 100 B
+        limit: building a graph needs 632 B of memory, and the limit is 100 B
 
         hint: raise the limit of memory"#]]
     .assert_eq(&message(Graph::from_edges(&edges, &BuildOptions::default(), &run)));
