@@ -37,6 +37,7 @@ fn main() -> Result<()> {
     }
     corners(&mut seeds)?;
     typed(&mut seeds)?;
+    graphs(&mut seeds)?;
     shipped(&mut seeds, &root)?;
     println!("{} seeds in {}", seeds.count, seeds.folder.display());
     Ok(())
@@ -264,6 +265,25 @@ fn typed(seeds: &mut Seeds) -> Result<()> {
         for value in values {
             let text = format!("{{\"a\":{value},\"b\":{value}}}\n");
             seeds.add_text("ndjson", [0, 0, types, 0, 0, 0, 0, 0], text.as_bytes())?;
+        }
+    }
+    Ok(())
+}
+
+/// Small graphs, each with options of its own, and matrices.
+fn graphs(seeds: &mut Seeds) -> Result<()> {
+    for switches in 0..=255 {
+        // Offsets of four nodes and their neighbours; and five edges.
+        seeds.add("graph", &[switches, 0, 5, 0, 2, 3, 5, 5, 1, 2, 0, 3, 3])?;
+        seeds.add("graph", &[switches, 9, 6, 0, 1, 2, 3, 4, 0, 1, 2, 0, 4, 5, 8])?;
+    }
+    for field in ["real", "integer", "pattern", "complex"] {
+        for symmetry in ["general", "symmetric", "hermitian"] {
+            let value = if field == "pattern" { "" } else { " 7" };
+            let text = format!(
+                "%%MatrixMarket matrix coordinate {field} {symmetry}\n% note\n3 3 2\n2 1{value}\n3 3{value}\n"
+            );
+            seeds.add("matrix_market", text.as_bytes())?;
         }
     }
     Ok(())

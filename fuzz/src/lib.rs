@@ -3,12 +3,14 @@
 //! the promised kind that names the file, and rows that agree with one another however they are read.
 
 mod document;
+mod graph;
 mod options;
 mod panics;
 mod tables;
 
 pub use crate::{
     document::check_document,
+    graph::{check_graph, check_matrix_market},
     panics::{input, install_hook},
     tables::{check_csv, check_ipc, check_ndjson, check_parquet},
 };
