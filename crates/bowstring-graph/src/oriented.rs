@@ -13,12 +13,17 @@ use crate::{Csr, NodeId, Result, Run, simple::Simple};
 /// Nodes of one task.
 const BLOCK: usize = 1 << 9;
 
+/// Entries of a line of the cache.
+const LINE: usize = 16;
+
 /// A graph with edges from each rank to lower ones.
 pub(crate) struct Oriented<'a> {
     /// The node of each rank.
     pub(crate) nodes: Vec<NodeId>,
     /// Neighbours of each node of the simple graph.
     pub(crate) degrees: Vec<u32>,
+    /// Whether some nodes have far more neighbours than most.
+    pub(crate) has_hubs: bool,
     lists: Lists<'a>,
 }
 
@@ -41,7 +46,8 @@ impl<'a> Oriented<'a> {
         let degrees: Vec<u32> =
             (0..count as u32).into_par_iter().with_min_len(BLOCK).map(|node| graph.degree(node)).collect();
         let mut nodes: Vec<NodeId> = (0..count as u32).collect();
-        let lists = if has_hubs(&degrees) {
+        let has_hubs = has_hubs(&degrees);
+        let lists = if has_hubs {
             nodes.par_sort_unstable_by_key(|&node| (Reverse(degrees[node as usize]), node));
             let mut ranks = vec![0; count];
             for (rank, &node) in nodes.iter().enumerate() {
@@ -53,7 +59,7 @@ impl<'a> Oriented<'a> {
         } else {
             Lists::new(graph, &nodes, |node| node, run)?
         };
-        Ok(Self { nodes, degrees, lists })
+        Ok(Self { nodes, degrees, has_hubs, lists })
     }
 
     /// How many nodes there are.
@@ -71,6 +77,16 @@ impl<'a> Oriented<'a> {
             }
             Lists::Own { starts, lists, .. } => &lists[starts[rank].0..starts[rank + 1].0],
         }
+    }
+
+    /// Has the list of `rank` brought near. The answer is only to be kept from being optimised away.
+    #[inline]
+    pub(crate) fn touch(&self, rank: usize) -> u32 {
+        let list = match &self.lists {
+            Lists::Rows(rows) => rows.neighbors(rank as u32),
+            Lists::Own { .. } => self.list(rank),
+        };
+        list.first().copied().unwrap_or(0) ^ list.get(LINE).copied().unwrap_or(0)
     }
 
     /// The same as bits, for a dense list; else empty.

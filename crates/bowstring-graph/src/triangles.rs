@@ -2,7 +2,8 @@
 //!
 //! Each edge points at its end of higher degree, and the lists of two such neighbours are intersected
 //! in whichever way is cheapest: the shorter is looked up in the bits of the longer, or bits are
-//! compared 64 at a time (forward algorithm, Schank and Wagner 2005, with bits as in Latapy 2008).
+//! compared 64 at a time (forward algorithm, Schank and Wagner 2005, with bits as in Latapy 2008). Short
+//! lists of graphs without hubs are told apart by a filter of bits that stays in the cache.
 //! O(edges^1.5) time at worst on graphs with hubs, and far less mostly; 32 bytes for each node and 16 for each
 //! edge, and 8 for each node and thread when triangles are counted for each node.
 
@@ -17,6 +18,12 @@ const BLOCK: usize = 64;
 
 /// How many bits are looked up in the time in which two words are compared.
 const WORD: usize = 2;
+
+/// Most entries of a list for which a filter pays.
+const SHORT: usize = 64;
+
+/// Bits of the filter.
+const FILTER: usize = 1 << 11;
 
 /// The triangles of a graph.
 #[derive(Clone, Debug, PartialEq)]
@@ -108,7 +115,7 @@ fn search<const EACH: bool>(graph: &Oriented<'_>, run: &Run) -> Result<(u64, Vec
     let next = AtomicUsize::new(0);
     let work = || {
         let mut found = Found::<EACH> { total: 0, of_ranks: vec![0; if EACH { graph.len() } else { 0 }] };
-        let mut marks = vec![0; graph.len().div_ceil(64)];
+        let mut marks = vec![0; graph.len().max(FILTER).div_ceil(64)];
         loop {
             let start = next.fetch_add(BLOCK, Relaxed);
             if start >= graph.len() {
@@ -152,6 +159,9 @@ fn around<const EACH: bool>(graph: &Oriented<'_>, rank: usize, marks: &mut [u64]
     if list.len() < 2 {
         return;
     }
+    if !graph.has_hubs && list.len() <= SHORT {
+        return around_few(graph, rank, marks, found);
+    }
     for &other in list {
         marks[other as usize / 64] |= 1 << (other % 64);
     }
@@ -176,6 +186,40 @@ fn around<const EACH: bool>(graph: &Oriented<'_>, rank: usize, marks: &mut [u64]
     found.total += all;
     for &other in list {
         marks[other as usize / 64] = 0;
+    }
+}
+
+/// The same for a short list in a graph without hubs, where most lists have nothing in common: most of
+/// what is not in the list is told by a filter of few bits, and the lists come from memory all at once.
+fn around_few<const EACH: bool>(
+    graph: &Oriented<'_>,
+    rank: usize,
+    marks: &mut [u64],
+    found: &mut Found<EACH>,
+) {
+    let list = graph.list(rank);
+    let filter = &mut marks[..FILTER / 64];
+    let mut touched = 0;
+    for &other in list {
+        touched ^= graph.touch(other as usize);
+        let bit = other as usize % FILTER;
+        filter[bit / 64] |= 1 << (bit % 64);
+    }
+    std::hint::black_box(touched);
+    for (place, &middle) in list.iter().enumerate().skip(1) {
+        let before = &list[..place];
+        for &other in graph.list(middle as usize) {
+            let bit = other as usize % FILTER;
+            if filter[bit / 64] >> (bit % 64) & 1 == 1 && before.binary_search(&other).is_ok() {
+                found.total += 1;
+                found.corner(rank, 1);
+                found.corner(middle as usize, 1);
+                found.corner(other as usize, 1);
+            }
+        }
+    }
+    for &other in list {
+        filter[other as usize % FILTER / 64] = 0;
     }
 }
 
