@@ -30,11 +30,15 @@ pub(crate) struct Batches {
 
 impl Batches {
     pub(crate) fn new(nodes: usize, random: &mut Random) -> Self {
+        Self::of_size((nodes / BATCHES).clamp(1, LARGEST), nodes, random)
+    }
+
+    /// Batches of `size` nodes, at least one.
+    pub(crate) fn of_size(size: usize, nodes: usize, random: &mut Random) -> Self {
         let mut order: Vec<NodeId> = (0..nodes as u32).collect();
         for place in (1..nodes).rev() {
             order.swap(place, random.below(place + 1));
         }
-        let size = (nodes / BATCHES).clamp(1, LARGEST);
         // Ascending nodes within a batch read the rows from front to back.
         order.par_chunks_mut(size).for_each(<[_]>::sort_unstable);
         Self { order, size }

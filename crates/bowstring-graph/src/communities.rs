@@ -82,7 +82,7 @@ pub(crate) fn at_least_one(option: &'static str, value: u32) -> Result<()> {
 pub(crate) fn need(graph: &Graph, run: &Run) -> usize {
     let (nodes, entries) = (graph.num_nodes(), graph.csr().num_entries());
     let first = if graph.is_directed() { 2 * entries * 24 } else { 0 };
-    nodes * 49 + Tallies::bytes(nodes, run.num_threads()) + first + entries * 24
+    nodes * 49 + Tallies::bytes(nodes, run.num_threads()) + first + entries * 36
 }
 
 /// The result of labels that are numbered in order.

@@ -14,7 +14,7 @@
 
 use crate::{
     Communities, Graph, Result, Run,
-    batches::Random,
+    batches::{Batches, Random},
     communities::{at_least_one, at_least_zero, check_resolution, check_weights, finish, need, renumber},
     level::{Level, Objective, Strength},
     local_moving::Partition,
@@ -137,7 +137,8 @@ impl<S: Strength> Pass<'_, S> {
             if connected {
                 break;
             }
-            let mut refined = refine(level, objective, &found, count, random, tallies, run)?;
+            let batches = Batches::new(level.num_nodes(), random);
+            let mut refined = refine(level, objective, &found, count, &batches, tallies, run)?;
             let parts = renumber(&mut refined) as usize;
             if parts == level.num_nodes() {
                 break;

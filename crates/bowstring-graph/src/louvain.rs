@@ -7,9 +7,9 @@
 //! finds none such.
 //!
 //! About O(edges) time for a sweep, of which there are tens. Memory: 49 bytes for each node, 12 for each
-//! node and thread, and 24 for each entry of the coarser graphs (28 and as many again as entries when
-//! the graph is directed). The same seed gives the same result for any number of threads: nodes are visited
-//! in batches of a fixed size, in an order that the seed gives.
+//! node and thread, and at most 36 for each entry of the rows (84 when the graph is directed). The same
+//! seed gives the same result for any number of threads: nodes are visited in batches of a fixed size, in
+//! an order that the seed gives.
 
 use crate::{
     Communities, Graph, Result, Run,

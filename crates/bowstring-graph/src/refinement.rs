@@ -10,7 +10,7 @@ use rayon::prelude::*;
 
 use crate::{
     Csr, Result, Run,
-    batches::{Batches, Random, propose},
+    batches::{Batches, propose},
     level::{Level, Objective, Strength, row, with_values},
     tally::Tallies,
 };
@@ -22,13 +22,13 @@ struct Merge {
     weight: f64,
 }
 
-/// The parts of `count` communities, as labels below the number of nodes.
+/// The parts of `count` communities, as labels below the number of nodes, which are visited in batches.
 pub(crate) fn refine<S: Strength>(
     level: &Level<S>,
     objective: Objective,
     labels: &[u32],
     count: usize,
-    random: &mut Random,
+    batches: &Batches,
     tallies: &Tallies,
     run: &Run,
 ) -> Result<Vec<u32>> {
@@ -45,7 +45,7 @@ pub(crate) fn refine<S: Strength>(
         };
         (0..nodes as u32).into_par_iter().with_min_len(64).map(within).collect()
     });
-    for batch in Batches::new(nodes, random).iter() {
+    for batch in batches.iter() {
         let merges = with_values!(level.rows, values => propose(batch, tallies, run, |node, tally| {
             let own = labels[node as usize];
             let community = communities[own as usize];
@@ -113,4 +113,44 @@ pub(crate) fn split(rows: &Csr, labels: &[u32], run: &Run) -> Result<Vec<u32>> {
         count += 1;
     }
     Ok(parts)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use arrow::array::{ArrayRef, UInt32Array};
+
+    use super::*;
+    use crate::{BuildOptions, Edges, Graph, batches::Random};
+
+    /// Refines a graph that is one community with all of its nodes in one batch.
+    fn check(edges: &[(u32, u32, u32)], expected: &[u32]) {
+        let array = |of: fn(&(u32, u32, u32)) -> u32| {
+            [Arc::new(UInt32Array::from_iter_values(edges.iter().map(of))) as ArrayRef]
+        };
+        let (source, target, weight) = (array(|edge| edge.0), array(|edge| edge.1), array(|edge| edge.2));
+        let edges = Edges { source: &source, target: &target, weight: Some(&weight) };
+        let options = BuildOptions { directed: false, ..BuildOptions::default() };
+        let run = Run::default();
+        let graph = Graph::from_edges(&edges, &options, &run).unwrap();
+        let nodes = graph.num_nodes();
+        let level = Level::undirected(&graph);
+        let objective = Objective::new("test", 0.1, &level.strengths).unwrap();
+        let batches = Batches::of_size(nodes, nodes, &mut Random::new(0));
+        let parts = refine(&level, objective, &vec![0; nodes], 1, &batches, &Tallies::new(nodes), &run);
+        assert_eq!(parts.unwrap(), expected);
+    }
+
+    #[test]
+    fn none_joins_a_node_that_has_left() {
+        // 0 goes to 1, and the others wanted to 0.
+        check(&[(0, 1, 1), (0, 2, 1), (0, 3, 1), (0, 4, 1)], &[1, 1, 2, 3, 4]);
+    }
+
+    #[test]
+    fn none_leaves_whom_others_have_joined() {
+        // 0 and 1 go to 2, which wanted to 3; 3 goes where it wanted to, which is 2.
+        check(&[(0, 2, 1), (1, 2, 1), (2, 3, 5)], &[2, 2, 2, 2]);
+    }
 }

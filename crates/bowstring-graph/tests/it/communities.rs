@@ -78,6 +78,18 @@ fn check_merges(list: &EdgeList, found: &Communities, directed: bool, resolution
     }
 }
 
+/// No node gains by moving to another community, or to one of its own.
+fn check_moves(list: &EdgeList, found: &Communities, directed: bool, resolution: f64) {
+    for node in 0..list.nodes as usize {
+        for target in (0..=found.count).filter(|&target| target != found.labels[node]) {
+            let mut moved = found.labels.clone();
+            moved[node] = target;
+            let gain = reference(list, &moved, directed, resolution) - found.modularity;
+            assert!(gain < 1e-6, "{node} to {target} gains {gain}: {:?}", found.labels);
+        }
+    }
+}
+
 /// The nodes of each community are connected within it.
 fn check_connected(list: &EdgeList, labels: &[u32]) {
     let mut parts: Vec<u32> = (0..list.nodes).collect();
@@ -322,11 +334,13 @@ proptest! {
         let cut = leiden(&made, &options, &Run::default()).unwrap();
         check_labels(&cut);
         check_connected(&list, &cut.labels);
-        let options = LeidenOptions { max_levels: 100, iterations: 20, ..options };
+        let options = LeidenOptions { max_levels: 100, iterations: 50, ..options };
         let found = leiden(&made, &options, &Run::default()).unwrap();
         check_labels(&found);
         check_connected(&list, &found.labels);
         prop_assert!((found.modularity - reference(&list, &found.labels, directed, resolution)).abs() < 1e-9);
+        prop_assert!(found.converged);
+        check_moves(&list, &found, directed, resolution);
         check_merges(&list, &found, directed, resolution);
     }
 

@@ -137,7 +137,9 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(24))]
     #[test]
     fn numbers_in_pictures_are_finite_and_labels_apart(list in edge_lists(60), directed: bool) {
-        let picture = draw(&graph(list.nodes, &list.edges, directed), &DrawOptions::default(), &Run::default()).unwrap();
+        let labels: Vec<String> = (0..list.nodes).map(|node| format!("a rather long label {node}")).collect();
+        let options = DrawOptions { labels: Some(&labels), ..DrawOptions::default() };
+        let picture = draw(&graph(list.nodes, &list.edges, directed), &options, &Run::default()).unwrap();
         prop_assert!(!picture.contains("NaN") && !picture.contains("inf "), "{picture}");
         prop_assert_eq!(count(&picture, "<circle"), list.nodes as usize);
         let number = |line: &str, name: &str| -> f64 {
