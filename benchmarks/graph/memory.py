@@ -36,8 +36,8 @@ def child(name: str, folder: Path) -> None:
     process.settle()
     ranks = graph.pagerank()
     ranked = process.peak() - empty
-    rows = graph.csr()
-    held = (1 + directed) * (rows.indptr.nbytes + rows.indices.nbytes) + 2 * 8 * nodes
+    indptr, indices, _ = graph.csr()
+    held = (1 + directed) * (indptr.nbytes + indices.nbytes) + 2 * 8 * nodes
     assert abs(np.asarray(ranks).sum() - 1) < 1e-6
     print(json.dumps({"built": built, "listed": listed, "ranked": ranked, "held": held}))
 

@@ -19,24 +19,16 @@ class Bowstring(Contender):
         import bowstring as bs
 
         graph = self.graph
-        weights = graph.weights if weighted else None
-        if weighted and not graph.directed:
-            src, dst = self.edges
-            return bs.Graph.from_edges(
-                src, dst, graph.weights[self.once], num_nodes=graph.nodes, directed=False
-            )
-        if graph.directed:
-            return bs.Graph.from_csr(graph.indptr.astype(np.int64), graph.indices, weights)
-        src, dst = self.edges
-        return bs.Graph.from_edges(src, dst, num_nodes=graph.nodes, directed=False)
+        weights = graph.weights.astype(np.int32) if weighted else None
+        indptr, indices = graph.indptr.astype(np.int32), graph.indices.astype(np.int32)
+        return bs.Graph.from_csr(indptr, indices, weights, directed=graph.directed)
 
     @cached_property
     def plain(self) -> Any:
-        return self.make(weighted=False)
-
-    @cached_property
-    def weighted(self) -> Any:
-        return self.make(weighted=True)
+        built = self.make(weighted=False)
+        # Made when it is first wanted, and part of the conversion as it is with others.
+        built.csc()
+        return built
 
     def build(self) -> Kernel:
         import bowstring as bs
@@ -49,22 +41,26 @@ class Bowstring(Contender):
                 graph.dst,
                 num_nodes=graph.nodes,
                 directed=graph.directed,
-                merge="first",
-                self_loops=False,
+                parallel_edges="first",
+                self_loops="drop",
                 threads=self.threads,
             )
 
-        return run, lambda built: len(built.csr().indices)
+        return run, lambda built: len(built.csr()[1])
 
     def bfs(self) -> Kernel:
-        return lambda source: self.plain.bfs(source, threads=self.threads), lambda done: done.distances
+        graph = self.plain
+        return lambda source: graph.bfs(source, threads=self.threads), lambda done: done.distances
 
     def sssp(self) -> Kernel:
-        return lambda source: self.weighted.sssp(source, threads=self.threads), lambda done: done.distances
+        graph = self.make(weighted=True)
+        return lambda source: graph.sssp(source, threads=self.threads), lambda done: done.distances
 
     def ranks(self, tolerance: float) -> Kernel:
+        graph = self.plain
+
         def run(_: int) -> Any:
-            return self.plain.pagerank(
+            return graph.pagerank(
                 damping=DAMPING, tolerance=tolerance, max_iterations=ROUNDS, threads=self.threads
             )
 
@@ -77,18 +73,21 @@ class Bowstring(Contender):
         return self.ranks(0.0)
 
     def components(self) -> Kernel:
-        return lambda _: self.plain.connected_components(threads=self.threads), np.asarray
+        graph = self.plain
+        return lambda _: graph.connected_components(threads=self.threads), np.asarray
 
     def strong(self) -> Kernel:
-        return lambda _: self.plain.strongly_connected_components(threads=self.threads), np.asarray
+        graph = self.plain
+        return lambda _: graph.strongly_connected_components(threads=self.threads), np.asarray
 
     def triangles(self) -> Kernel:
-        return lambda _: self.plain.triangles(threads=self.threads), lambda done: done.total
+        graph = self.plain
+        return lambda _: graph.triangles(threads=self.threads), lambda done: done.total
 
     def betweenness(self) -> Kernel:
-        sources = self.graph.sources[:BETWEENNESS_SOURCES]
+        graph, sources = self.plain, self.graph.sources[:BETWEENNESS_SOURCES].tolist()
         return (
-            lambda _: self.plain.betweenness(sources=sources, normalized=False, threads=self.threads),
+            lambda _: graph.betweenness(sources=sources, normalized=False, threads=self.threads),
             lambda done: sums_of_samples(np.asarray(done), self.graph),
         )
 
