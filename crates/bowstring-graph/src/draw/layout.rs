@@ -33,10 +33,10 @@ pub(super) fn arrange(spots: &mut [Spot], edges: &[(usize, usize)], run: &Run) -
     let lengths: Vec<f64> = links
         .iter()
         .map(|&(from, to)| {
-            34.0 + radii[from] + radii[to] + 5.0 * (degrees[from].min(degrees[to]) as f64).sqrt()
+            44.0 + radii[from] + radii[to] + 5.0 * (degrees[from].min(degrees[to]) as f64).sqrt()
         })
         .collect();
-    let charges: Vec<f64> = degrees.iter().map(|&degree| -110.0 - 22.0 * (degree as f64).sqrt()).collect();
+    let charges: Vec<f64> = degrees.iter().map(|&degree| -150.0 - 26.0 * (degree as f64).sqrt()).collect();
     let mut simulation = SimulationBuilder::new()
         .build(spots.iter().map(|_| Node::default()))
         .add_force("link", Link::new(links).distance(move |_: &(_, _), place: usize| lengths[place]))
