@@ -1,7 +1,5 @@
 //! How do many threads follow what spreads from node to node, in any order?
 
-use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
-
 use rayon::{Scope, prelude::*};
 
 use crate::{NodeId, Result, Run};
@@ -19,12 +17,11 @@ pub(crate) fn spread(
     run: &Run,
     step: impl Fn(NodeId, &mut Vec<NodeId>) + Sync,
 ) -> Result<()> {
-    let stopped = AtomicBool::new(false);
     if seeds.len() <= MANY {
-        rayon::scope(|scope| follow(scope, seeds, run, &stopped, &step));
+        rayon::scope(|scope| follow(scope, seeds, run, &step));
     } else {
         seeds.par_chunks(MANY).for_each(|seeds| {
-            rayon::scope(|scope| follow(scope, seeds.to_vec(), run, &stopped, &step));
+            rayon::scope(|scope| follow(scope, seeds.to_vec(), run, &step));
         });
     }
     run.check()
@@ -34,22 +31,48 @@ fn follow<'a>(
     scope: &Scope<'a>,
     mut waiting: Vec<NodeId>,
     run: &'a Run,
-    stopped: &'a AtomicBool,
     step: &'a (impl Fn(NodeId, &mut Vec<NodeId>) + Sync),
 ) {
     let mut steps = 0;
     while let Some(node) = waiting.pop() {
-        step(node, &mut waiting);
-        steps += 1;
         if steps % STEPS == 0 && run.check().is_err() {
-            stopped.store(true, Relaxed);
-        }
-        if steps % STEPS == 0 && stopped.load(Relaxed) {
+            // Whoever waits for all tasks looks again, and says so.
             return;
         }
+        steps += 1;
+        step(node, &mut waiting);
         while waiting.len() > MANY {
             let half = waiting.split_off(waiting.len() / 2);
-            scope.spawn(move |scope| follow(scope, half, run, stopped, step));
+            scope.spawn(move |scope| follow(scope, half, run, step));
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+
+    use super::{STEPS, spread};
+    use crate::{GraphError, Run};
+
+    /// Follows a path of many nodes, and stops the work at one of them. How many steps were taken?
+    fn steps(stop_at: u32) -> usize {
+        let run = Run::default();
+        let taken = AtomicUsize::new(0);
+        let result = spread(vec![0], &run, |node, next| {
+            taken.fetch_add(1, Relaxed);
+            if node == stop_at {
+                run.cancel.cancel();
+            }
+            next.extend((node < 100_000).then_some(node + 1));
+        });
+        assert_eq!(matches!(result, Err(GraphError::Cancelled(_))), stop_at <= 100_000);
+        taken.into_inner()
+    }
+
+    #[test]
+    fn work_that_is_asked_to_stop_ends_within_a_few_steps() {
+        assert_eq!(steps(u32::MAX), 100_001);
+        assert!(steps(1000) <= 1001 + STEPS);
     }
 }

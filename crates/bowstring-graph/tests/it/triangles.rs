@@ -5,7 +5,10 @@ use std::collections::BTreeSet;
 use bowstring_graph::{Run, triangle_count, triangles};
 use proptest::prelude::*;
 
-use crate::support::{edge_lists, graph};
+use crate::{
+    structure::random_edges,
+    support::{edge_lists, graph},
+};
 
 fn check(nodes: u32, edges: &[(u32, u32)], per_node: &[u64], clustering: &[f64], transitivity: f64) {
     for directed in [true, false] {
@@ -70,22 +73,47 @@ fn a_graph_without_hubs_is_counted_past_the_filter() {
     }
 }
 
+/// The triangles of each node, by trying every three.
+fn per_node(nodes: u32, edges: &[(u32, u32)]) -> Vec<u64> {
+    let nodes = nodes as usize;
+    let mut linked = vec![false; nodes * nodes];
+    for &(from, to) in edges {
+        linked[from as usize * nodes + to as usize] = true;
+        linked[to as usize * nodes + from as usize] = true;
+    }
+    let mut per_node = vec![0; nodes];
+    for a in 0..nodes {
+        for b in (0..a).filter(|b| linked[a * nodes + b]) {
+            for c in (0..b).filter(|c| linked[a * nodes + c] && linked[b * nodes + c]) {
+                [a, b, c].iter().for_each(|&node| per_node[node] += 1);
+            }
+        }
+    }
+    per_node
+}
+
+#[test]
+fn dense_lists_with_something_in_common_are_compared_by_bits() {
+    // Among a few hubs, each with leaves of its own, every second edge or so.
+    let (hubs, leaves) = (250_u32, 10);
+    let mut edges = random_edges(hubs, 20_000, 6);
+    let mut expected = per_node(hubs, &edges);
+    edges.extend((0..hubs * leaves).map(|leaf| (leaf / leaves, hubs + leaf)));
+    expected.resize((hubs * (1 + leaves)) as usize, 0);
+    let made = graph(hubs * (1 + leaves), &edges, false);
+    let found = triangles(&made, &Run::default()).unwrap();
+    assert_eq!(found.per_node, expected);
+    assert_eq!(triangle_count(&made, &Run::default()).unwrap(), found.total);
+    assert_eq!(found.total, expected.iter().sum::<u64>() / 3);
+}
+
 proptest! {
     #[test]
     fn they_are_those_of_all_threes(list in edge_lists(25), directed: bool) {
         let made = graph(list.nodes, &list.edges, directed);
         let edges: BTreeSet<(u32, u32)> =
             list.edges.iter().flat_map(|&(from, to)| [(from, to), (to, from)]).filter(|(a, b)| a != b).collect();
-        let mut per_node = vec![0; list.nodes as usize];
-        for a in 0..list.nodes {
-            for b in 0..a {
-                for c in 0..b {
-                    if [(a, b), (b, c), (a, c)].iter().all(|edge| edges.contains(edge)) {
-                        [a, b, c].iter().for_each(|&node| per_node[node as usize] += 1);
-                    }
-                }
-            }
-        }
+        let per_node = per_node(list.nodes, &list.edges);
         let found = triangles(&made, &Run::default()).unwrap();
         prop_assert_eq!(&found.per_node, &per_node);
         prop_assert_eq!(triangle_count(&made, &Run::default()).unwrap(), found.total);
