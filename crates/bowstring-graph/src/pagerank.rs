@@ -10,8 +10,8 @@
 //! 2015): what begins anew and what goes on from nodes without outgoing edges are the parts of the sum
 //! that there is when a block begins.
 //!
-//! Cost: O(iterations · (nodes + edges)). Memory: 16 or 24 bytes for each node beside the graph and its
-//! rows of incoming edges.
+//! Cost: O(iterations · (nodes + edges)). Memory: 16 or 24 bytes for each node, and 4 or 8 for each of a
+//! block, beside the graph and its rows of incoming edges.
 
 use rayon::prelude::*;
 

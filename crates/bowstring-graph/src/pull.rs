@@ -105,8 +105,7 @@ impl<'a> Pull<'a> {
             }
             Some(weights) => with_weights!(weights, weights => {
                 for (node, row) in (first..).zip(rows) {
-                    let terms = indices[row.clone()].iter().zip(&weights[row]);
-                    each(node, terms.map(|(&other, weight)| weight.to_f64() * self.scale * values[other as usize].value()).sum());
+                    each(node, weighted_sum(&indices[row.clone()], &weights[row], self.scale, values));
                 }
             }),
         }
@@ -172,6 +171,24 @@ fn sum<T: Real>(neighbors: &[u32], values: &[T]) -> f64 {
         sum += value(other).value();
     }
     sum
+}
+
+/// Four sums that do not wait for each other.
+#[inline]
+fn weighted_sum<W: Weight, T: Real>(neighbors: &[u32], weights: &[W], scale: f64, values: &[T]) -> f64 {
+    let mut sums = [0.0; 4];
+    let (parts, rest) = neighbors.as_chunks::<4>();
+    let (part_weights, rest_weights) = weights.as_chunks::<4>();
+    let product = |other: u32, weight: W| weight.to_f64() * scale * values[other as usize].value();
+    for (part, weights) in parts.iter().zip(part_weights) {
+        for ((sum, &other), &weight) in sums.iter_mut().zip(part).zip(weights) {
+            *sum += product(other, weight);
+        }
+    }
+    for ((sum, &other), &weight) in sums.iter_mut().zip(rest).zip(rest_weights) {
+        *sum += product(other, weight);
+    }
+    (sums[0] + sums[1]) + (sums[2] + sums[3])
 }
 
 /// The sum of what `term` makes of each index below `length`, in blocks of a fixed size.
