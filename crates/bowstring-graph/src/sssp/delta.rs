@@ -14,7 +14,10 @@
 //! Distances do not depend on who comes first: each is the least sum along any path. Nor do parents, where
 //! they fit into the same 64 bits: of several the least is kept.
 
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed};
+use std::{
+    ops::Range,
+    sync::atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed},
+};
 
 use rayon::prelude::*;
 
@@ -78,13 +81,15 @@ pub(super) fn keys<L: Plus<W>, W: Copy + Sync>(
                 stepping.below = limit.after();
                 stepping.look_back(backward, L::start(to, width), &mut threads)?;
                 view = View::All;
+            } else if moves == MOVES || rest <= search.edges() / REST {
+                stepping.below = limit.after();
+                stepping.follow_beyond(from, to, &mut threads)?;
+                view = View::All;
             } else {
-                let last = moves == MOVES || rest <= search.edges() / REST;
                 let farther = to.saturating_add(horizon);
-                stepping.below =
-                    if last { limit.after() } else { L::start(farther, width).min(limit.after()) };
+                stepping.below = L::start(farther, width).min(limit.after());
                 stepping.follow_on(from, to, &mut threads)?;
-                view = if last { View::All } else { View::Limited { from, to: farther, moves: moves + 1 } };
+                view = View::Limited { from, to: farther, moves: moves + 1 };
             }
             next = threads.iter().filter_map(Buckets::first).min();
         }
@@ -281,29 +286,46 @@ impl<L: Plus<W>, W: Copy + Sync> Stepping<'_, L, W> {
     /// `to`.
     fn follow_on(&self, from: u64, to: u64, threads: &mut [Buckets]) -> Result<()> {
         let (first, horizon) = (L::start(from, self.width), L::start(to, self.width));
-        let tasks = self.search.nodes.div_ceil(SWEEP);
-        let work = |task: usize, buckets: &mut Buckets| {
-            self.search.run.check()?;
+        self.sweep(threads, |nodes, buckets| {
             let mut batch = NO_EDGES;
-            let nodes = task * SWEEP..self.search.nodes.min((task + 1) * SWEEP);
-            for node in nodes.map(|node| node as u32) {
+            for node in nodes {
                 let distance = self.distance(node);
                 if distance >= first && distance < horizon {
                     self.follow::<true>((node, distance), horizon, &mut batch, buckets);
                 }
             }
-            Ok(())
-        };
-        self.share(threads, tasks, work, |_| Ok(()))
+        })
+    }
+
+    /// The same, when few nodes are left beyond the horizon: only edges to these are looked at closely.
+    fn follow_beyond(&self, from: u64, to: u64, threads: &mut [Buckets]) -> Result<()> {
+        let (first, horizon) = (L::start(from, self.width), L::start(to, self.width));
+        let bit = |(place, key): (usize, &AtomicU64)| u64::from(L::of(key.load(Relaxed)) >= horizon) << place;
+        let word = |keys: &[AtomicU64]| keys.iter().enumerate().map(bit).fold(0, |a, b| a | b);
+        let beyond: Vec<u64> = self.keys.par_chunks(64).with_min_len(SWEEP / 64).map(word).collect();
+        self.sweep(threads, |nodes, buckets| {
+            for node in nodes {
+                let distance = self.distance(node);
+                if distance < first || distance >= horizon {
+                    continue;
+                }
+                for (next, weight) in self.search.rows.iter().flat_map(|rows| rows.entries(node)) {
+                    let key = distance.plus(weight).key(node);
+                    if beyond[next as usize / 64] >> (next % 64) & 1 == 1
+                        && key < self.below.key(0)
+                        && key < self.keys[next as usize].load(Relaxed)
+                    {
+                        self.lower::<true>(next, key, buckets);
+                    }
+                }
+            }
+        })
     }
 
     /// Gives the nodes at `horizon` or beyond the shortest way over nodes before it.
     fn look_back(&self, backward: &[Rows<'_, W>], horizon: L, threads: &mut [Buckets]) -> Result<()> {
-        let tasks = self.search.nodes.div_ceil(SWEEP);
-        let work = |task: usize, buckets: &mut Buckets| {
-            self.search.run.check()?;
-            let nodes = task * SWEEP..self.search.nodes.min((task + 1) * SWEEP);
-            for node in nodes.map(|node| node as u32).filter(|&node| self.distance(node) >= horizon) {
+        self.sweep(threads, |nodes, buckets| {
+            for node in nodes.filter(|&node| self.distance(node) >= horizon) {
                 let mut least = self.limit.after().key(0);
                 for rows in backward {
                     let (neighbors, weights) = rows.row(node);
@@ -317,9 +339,22 @@ impl<L: Plus<W>, W: Copy + Sync> Stepping<'_, L, W> {
                     self.lower::<true>(node, least, buckets);
                 }
             }
+        })
+    }
+
+    /// Lets threads share all nodes.
+    fn sweep(
+        &self,
+        threads: &mut [Buckets],
+        work: impl Fn(Range<NodeId>, &mut Buckets) + Sync,
+    ) -> Result<()> {
+        let nodes = self.search.nodes;
+        let task = |task: usize, buckets: &mut Buckets| {
+            self.search.run.check()?;
+            work((task * SWEEP) as u32..nodes.min((task + 1) * SWEEP) as u32, buckets);
             Ok(())
         };
-        self.share(threads, tasks, work, |_| Ok(()))
+        self.share(threads, nodes.div_ceil(SWEEP), task, |_| Ok(()))
     }
 
     /// Whether there are targets, and all of them lie before this bucket.
