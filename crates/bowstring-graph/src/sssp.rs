@@ -50,9 +50,10 @@ pub struct SsspOptions {
     pub targets: Vec<NodeId>,
     /// Nodes farther away than this count as unreached; no limit when `None`.
     pub cutoff: Option<f64>,
-    /// The width of the buckets of delta-stepping; when `None`, sixteen times the mean weight (of a sample)
-    /// divided by the square of the mean degree, and at most twice the mean weight. For integers the power
-    /// of two below it is taken.
+    /// The width of the buckets of delta-stepping. When `None` it is made from twice the mean weight and
+    /// the mean degree behind an edge, both of a sample: the former times 8, divided by the square of the
+    /// latter, at most the former and at least a 256th of it. For integers the nearest power of two is
+    /// taken.
     pub delta: Option<f64>,
     /// Which edges are followed: forwards ([`Direction::Out`], the default), backwards or both.
     pub direction: Direction,
@@ -295,7 +296,7 @@ struct Job<'a> {
 
 /// The largest integer up to which every integer is a float too.
 const EXACT: u64 = 1 << 53;
-/// Weights that are looked at to learn what is usual.
+/// Edges that are looked at to learn what is usual.
 const SAMPLES: usize = 1 << 10;
 
 impl Job<'_> {
@@ -387,14 +388,16 @@ impl Job<'_> {
     fn widths(&self) -> (Width, u64) {
         let rows = self.graph.csr();
         let entries = rows.num_entries();
-        let weight =
-            |sample: usize| rows.weights().map_or(0.0, |weights| weights.get(sample * entries / SAMPLES));
-        let samples = if entries == 0 { 0 } else { SAMPLES };
-        let mean = (0..samples).map(weight).sum::<f64>() / SAMPLES as f64;
-        let degree = entries as f64 / self.graph.num_nodes().max(1) as f64;
-        let usual = if mean > 0.0 { 2.0 * mean } else { 1.0 };
-        // The more edges a node has, the fewer of them may lead back into its own bucket.
-        let delta = self.options.delta.unwrap_or(usual * (8.0 / (degree * degree)).min(1.0));
+        let mean = |value: &dyn Fn(usize) -> f64| {
+            let samples = if entries == 0 { 0 } else { SAMPLES };
+            (0..samples).map(|sample| value(sample * entries / SAMPLES)).sum::<f64>() / SAMPLES as f64
+        };
+        let weight = mean(&|entry| rows.weights().map_or(0.0, |weights| weights.get(entry)));
+        let usual = if weight > 0.0 { 2.0 * weight } else { 1.0 };
+        // The more ways lead on from where an edge leads, the fewer may lead into the same bucket.
+        let degree = mean(&|entry| rows.degree(rows.indices()[entry]) as f64);
+        let delta = usual * (8.0 / (degree * degree)).clamp(1.0 / 256.0, 1.0);
+        let delta = self.options.delta.unwrap_or(delta);
         (Width::new(delta), ((usual / 8.0 / delta) as u64).max(1))
     }
 

@@ -118,10 +118,6 @@ pub(super) fn keys<L: Plus<W>, W: Copy + Sync>(
     Ok(keys.into_iter().map(AtomicU64::into_inner).collect())
 }
 
-/// Nodes that edges lead to, and the keys that they would have over them.
-type Batch = [(NodeId, u64); BATCH];
-const NO_EDGES: Batch = [(0, 0); BATCH];
-
 /// How far edges are followed.
 enum View {
     /// All the way, as the search has not yet exploded; so many edges were followed.
@@ -143,8 +139,14 @@ struct Stepping<'a, L, W> {
 }
 
 impl<L: Plus<W>, W: Copy + Sync> Stepping<'_, L, W> {
+    #[inline]
+    fn key(&self, node: NodeId) -> u64 {
+        self.keys[node as usize].load(Relaxed)
+    }
+
+    #[inline]
     fn distance(&self, node: NodeId) -> L {
-        L::of(self.keys[node as usize].load(Relaxed))
+        L::of(self.key(node))
     }
 
     /// Follows the edges of the frontier, and of what falls into its bucket as long as that is little.
@@ -200,7 +202,7 @@ impl<L: Plus<W>, W: Copy + Sync> Stepping<'_, L, W> {
     /// other threads do the same.
     fn relax<const SHARED: bool>(&self, nodes: &[NodeId], bucket: u64, buckets: &mut Buckets) -> Result<()> {
         let mut ahead = [(0, L::ZERO); AHEAD];
-        let mut batch = NO_EDGES;
+        let mut batch = [(0, L::ZERO); BATCH];
         for (index, nodes) in nodes.chunks(AHEAD).enumerate() {
             if index.is_multiple_of(STEPS) {
                 self.search.run.check()?;
@@ -225,18 +227,17 @@ impl<L: Plus<W>, W: Copy + Sync> Stepping<'_, L, W> {
         &self,
         (node, distance): (NodeId, L),
         from: L,
-        batch: &mut Batch,
+        batch: &mut [(NodeId, L); BATCH],
         buckets: &mut Buckets,
     ) {
-        let first = from.key(0);
-        let count = self.below.key(0).saturating_sub(first);
+        let below = self.below;
         for rows in &self.search.rows {
             let (neighbors, weights) = rows.row(node);
             if neighbors.len() < FEW {
                 for (&next, &weight) in neighbors.iter().zip(weights) {
-                    let key = distance.plus(weight).key(node);
-                    if key.wrapping_sub(first) < count && key < self.keys[next as usize].load(Relaxed) {
-                        self.lower::<SHARED>(next, key, buckets);
+                    let through = distance.plus(weight);
+                    if through >= from && through < below && through.key(node) < self.key(next) {
+                        self.lower::<SHARED>(next, through.key(node), buckets);
                     }
                 }
                 continue;
@@ -246,18 +247,18 @@ impl<L: Plus<W>, W: Copy + Sync> Stepping<'_, L, W> {
                 // nearer. No branch depends on either, so the processor waits for many nodes at once.
                 let mut within = 0;
                 for (&next, &weight) in neighbors.iter().zip(weights) {
-                    let key = distance.plus(weight).key(node);
-                    batch[within] = (next, key);
-                    within += usize::from(key.wrapping_sub(first) < count);
+                    let through = distance.plus(weight);
+                    batch[within % BATCH] = (next, through);
+                    within += usize::from(through >= from) & usize::from(through < below);
                 }
                 let mut nearer = 0;
-                for place in 0..within {
-                    let (next, key) = batch[place];
-                    batch[nearer] = (next, key);
-                    nearer += usize::from(key < self.keys[next as usize].load(Relaxed));
+                for place in 0..within.min(BATCH) {
+                    let (next, through) = batch[place];
+                    batch[nearer % BATCH] = (next, through);
+                    nearer += usize::from(through.key(node) < self.key(next));
                 }
-                for &(next, key) in &batch[..nearer] {
-                    self.lower::<SHARED>(next, key, buckets);
+                for &(next, through) in &batch[..nearer] {
+                    self.lower::<SHARED>(next, through.key(node), buckets);
                 }
             }
         }
@@ -287,7 +288,7 @@ impl<L: Plus<W>, W: Copy + Sync> Stepping<'_, L, W> {
     fn follow_on(&self, from: u64, to: u64, threads: &mut [Buckets]) -> Result<()> {
         let (first, horizon) = (L::start(from, self.width), L::start(to, self.width));
         self.sweep(threads, |nodes, buckets| {
-            let mut batch = NO_EDGES;
+            let mut batch = [(0, L::ZERO); BATCH];
             for node in nodes {
                 let distance = self.distance(node);
                 if distance >= first && distance < horizon {
@@ -310,12 +311,12 @@ impl<L: Plus<W>, W: Copy + Sync> Stepping<'_, L, W> {
                     continue;
                 }
                 for (next, weight) in self.search.rows.iter().flat_map(|rows| rows.entries(node)) {
-                    let key = distance.plus(weight).key(node);
+                    let through = distance.plus(weight);
                     if beyond[next as usize / 64] >> (next % 64) & 1 == 1
-                        && key < self.below.key(0)
-                        && key < self.keys[next as usize].load(Relaxed)
+                        && through < self.below
+                        && through.key(node) < self.key(next)
                     {
-                        self.lower::<true>(next, key, buckets);
+                        self.lower::<true>(next, through.key(node), buckets);
                     }
                 }
             }
@@ -335,7 +336,7 @@ impl<L: Plus<W>, W: Copy + Sync> Stepping<'_, L, W> {
                         least = if distance < horizon { least.min(key) } else { least };
                     }
                 }
-                if least < self.limit.after().key(0) && least < self.keys[node as usize].load(Relaxed) {
+                if least < self.limit.after().key(0) && least < self.key(node) {
                     self.lower::<true>(node, least, buckets);
                 }
             }

@@ -33,7 +33,8 @@ pub(super) trait Length: Copy + Ord + Debug + Send + Sync {
 
 /// A length that a weight of at least 0 can be added to.
 pub(super) trait Plus<W>: Length {
-    /// The sum; never [`Length::UNREACHED`] for integers, and never less than `self`.
+    /// The sum, never less than `self`. [`Length::UNREACHED`] only in types that are not taken when a path
+    /// can be that long, and in floats.
     fn plus(self, weight: W) -> Self;
 }
 
@@ -49,7 +50,7 @@ pub(super) struct Width {
 impl Width {
     /// About `delta`, which is above 0.
     pub(super) fn new(delta: f64) -> Self {
-        let shift = if delta < 2.0 { 0 } else { (delta as u64).ilog2().min(31) };
+        let shift = delta.log2().round().clamp(0.0, 31.0) as u32;
         Self { shift, per: delta.recip().min(f64::MAX) }
     }
 }
@@ -170,8 +171,8 @@ macro_rules! plus {
 // Weights of borrowed memory may be changed while they are read: whatever stands there, a sum is no less
 // than what was added to, so that every search ends.
 plus! {
-    u32, i32, |a: u32, b: i32| a.saturating_add(b.cast_unsigned()).min(u32::MAX - 1);
-    u32, i64, |a: u32, b: i64| a.saturating_add(b as u32).min(u32::MAX - 1);
+    u32, i32, |a: u32, b: i32| a.saturating_add(b.cast_unsigned());
+    u32, i64, |a: u32, b: i64| a.saturating_add(b as u32);
     u64, i32, |a: u64, b: i32| a.saturating_add(u64::from(b.cast_unsigned())).min(u64::MAX - 1);
     u64, i64, |a: u64, b: i64| a.saturating_add(b.cast_unsigned()).min(u64::MAX - 1);
     Real, f32, |a: Real, b: f32| Real((a.get() + f64::from(b)).max(a.get()).to_bits());
