@@ -28,7 +28,8 @@ NIGHTLY := nightly-2026-05-20
 SECONDS_EACH ?= 60
 FUZZ_TARGETS ?= parquet csv ndjson ipc document graph matrix_market
 
-# What the demo writes: sections.parquet, ranking.parquet, report.md, and the report of the run.
+# What the demo writes: sections.parquet, ranking.parquet, positions.parquet, report.md, and the report of
+# the run.
 FOUND := $(CARGO_TARGET_DIR)/demo
 
 help: ## list these targets
@@ -44,8 +45,13 @@ demo: ## build the command, and rank what Debian's packages depend on
 	@echo; echo "The largest sections of this extract:"
 	@$(BOWSTRING) sql "SELECT section, packages, maintainers, CAST(round(installed_mib) AS bigint) AS installed_mib \
 	    FROM '$(FOUND)/sections.parquet' ORDER BY packages DESC LIMIT 4"
+	@echo; echo "What leans on what, by PageRank; levels above the C library:"
+	@$(BOWSTRING) sql "SELECT package, round(rank, 4) AS rank, level FROM '$(FOUND)/positions.parquet' \
+	    ORDER BY rank DESC, package LIMIT 4"
+	@$(BOWSTRING) sql "SELECT level, count(*) AS packages FROM '$(FOUND)/positions.parquet' \
+	    GROUP BY level ORDER BY level"
 	@echo; tail -n 1 $(FOUND)/run.txt
-	@echo "All of it: $(FOUND)/report.md, ranking.parquet, sections.parquet, run.txt"
+	@echo "All of it: $(FOUND)/report.md, ranking.parquet, sections.parquet, positions.parquet, run.txt"
 
 test: wheel ## build and test everything
 	cargo test --workspace --locked

@@ -1,4 +1,4 @@
-"""One Arrow-native engine for tables and workflows.
+"""One Arrow-native engine for tables, graphs and workflows.
 
 Tables of any library come in and go out through the Arrow PyCapsule interface, without a copy.
 """
@@ -16,6 +16,7 @@ from bowstring._errors import (
     UsageError,
     WorkflowError,
 )
+from bowstring._graph import Graph
 from bowstring._metadata import (
     ColumnStatistics,
     ParquetMetadata,
@@ -55,6 +56,7 @@ __all__ = [
     "ColumnStatistics",
     "DataError",
     "Frame",
+    "Graph",
     "InvalidWorkflowError",
     "LimitError",
     "NotFoundError",

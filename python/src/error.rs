@@ -3,7 +3,12 @@
 use std::path::PathBuf;
 
 use bowstring::{
-    Diagnostic, ErrorKind, io::IoError, query::QueryError, render, units::UnitError, workflow::StepError,
+    Diagnostic, ErrorKind,
+    io::IoError,
+    query::QueryError,
+    render,
+    units::UnitError,
+    workflow::{ConfigProblem, StepError},
 };
 use pyo3::{intern, prelude::*};
 
@@ -34,6 +39,9 @@ pub(crate) enum Fault {
     /// An argument of the right type and a value that does not fit.
     #[error("{name}: expected {expected}, got {given}")]
     Unfit { name: String, expected: &'static str, given: String },
+    /// Options of an algorithm that do not fit.
+    #[error("{}", option_problems(.0))]
+    Options(Vec<ConfigProblem>),
     /// A name of no type, in a mapping of columns to types.
     #[error("schema[{column:?}]: {source}")]
     ColumnType { column: String, source: QueryError },
@@ -87,6 +95,7 @@ impl Diagnostic for Fault {
             Fault::ColumnType { source, .. } => source.kind(),
             Fault::UnknownWord { .. }
             | Fault::Unfit { .. }
+            | Fault::Options(_)
             | Fault::UnknownColumn { .. }
             | Fault::Opaque { .. }
             | Fault::BuiltInStep { .. }
@@ -136,6 +145,15 @@ impl Diagnostic for Fault {
             _ => None,
         }
     }
+}
+
+/// Each problem with the option that it is about.
+fn option_problems(problems: &[ConfigProblem]) -> String {
+    let said = problems.iter().map(|problem| match problem.path.is_empty() {
+        true => problem.message.clone(),
+        false => format!("{}: {}", problem.path.join("."), problem.message),
+    });
+    said.collect::<Vec<_>>().join("; ")
 }
 
 /// The class in `bowstring._errors` for each kind.

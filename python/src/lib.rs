@@ -11,6 +11,7 @@ mod error;
 mod events;
 mod finished;
 mod frame;
+mod graph;
 mod metadata;
 mod read;
 mod script;
@@ -29,6 +30,7 @@ mod _bowstring {
         document::PyDocument,
         finished::PyFinished,
         frame::{PyFrame, sql},
+        graph::{PyGraph, PyOutcome},
         metadata::{metadata, metadata_async},
         read::{read, read_async, scan},
         script::cli,

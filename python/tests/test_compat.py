@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 import bowstring as bs
 from bowstring.compat import _rustic
+from bowstring.compat.graph_rust import RustGraphEngine, is_rust_graph_available
 from bowstring.compat.io_rust import RustIOEngine, is_rust_io_available
 from bowstring.compat.workflow_rust import RustWorkflowEngine, workflow_rust_available
 
@@ -15,6 +17,7 @@ from bowstring.compat.workflow_rust import RustWorkflowEngine, workflow_rust_ava
 def test_what_was_asked_for_is_there() -> None:
     assert workflow_rust_available()
     assert is_rust_io_available()
+    assert is_rust_graph_available()
     assert _rustic.rust_available()
     assert _rustic.RustWorkflowEngine is RustWorkflowEngine
     assert _rustic.RustIOEngine is RustIOEngine
@@ -53,3 +56,25 @@ def test_files(numbers: Path, tmp_path: Path) -> None:
     assert (metadata["num_rows"], metadata["num_row_groups"], metadata["num_columns"]) == (4, 2, 3)
     assert metadata["statistics"]["id"] == {"min": 1, "max": 4, "null_count": 0, "distinct_count": None}
     assert list(metadata["schema"]) == ["id", "name", "value"]
+
+
+@pytest.mark.parametrize("width", [np.int32, np.int64])
+def test_graphs(width: type[np.integer]) -> None:
+    engine = RustGraphEngine()
+    src, dst = np.array([0, 0, 1, 3], width), np.array([1, 2, 2, 0], width)
+    indptr, indices, weights = engine.build_csr(src, dst, 5)
+    assert (indptr.tolist(), indices.tolist(), weights) == ([0, 2, 3, 3, 4, 4], [1, 2, 2, 0], None)
+    indptr, indices = indptr.astype(width), indices.astype(width)
+    columns, rows, _ = engine.build_csc(src, dst, 5)
+    assert (columns.tolist(), rows.tolist()) == ([0, 1, 2, 4, 4, 4], [3, 0, 0, 1])
+    distances, predecessors = engine.bfs(indptr, indices, 5, sources=[0])
+    assert (distances.tolist(), predecessors.tolist()) == ([0, 1, 1, -1, -1], [-1, 0, 0, -1, -1])
+    order, predecessors = engine.dfs(indptr, indices, 5, 3)
+    assert (order.tolist(), predecessors.tolist()) == ([3, 0, 1, 2], [3, 0, 1, -1, -1])
+    assert engine.pagerank(indptr, indices, 5).sum() == pytest.approx(1)
+    assert engine.connected_components(indptr, indices, 5).tolist() == [0, 0, 0, 0, 1]
+    indptr, indices, weights = engine.build_csr([0, 0, 1], [1, 2, 2], 3, [2, 10, 3])
+    distances, predecessors = engine.dijkstra(indptr, indices, weights, 3)
+    assert (distances.tolist(), predecessors.tolist()) == ([0, 2, 5], [-1, 0, 1])
+    with pytest.raises(ValueError, match="4 nodes need 5"):
+        engine.bfs(indptr, indices, 4)

@@ -6,6 +6,8 @@ use std::path::PathBuf;
 use bowstring::{ByteSize, Diagnostic, io::Format};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+use crate::graph::GraphCommand;
+
 /// One Arrow-native engine for tables and workflows.
 #[derive(Debug, Parser)]
 #[command(
@@ -61,6 +63,13 @@ pub(crate) enum Command {
     Meta(MetaArgs),
     /// Show the first rows of a file
     Head(HeadArgs),
+    /// Run a graph algorithm over an edge table
+    #[command(subcommand_required = true, arg_required_else_help = true)]
+    Graph {
+        /// The algorithm.
+        #[command(subcommand)]
+        command: Box<GraphCommand>,
+    },
     /// Copy a table into another format, which the names' endings tell
     Convert(ConvertArgs),
     /// Write the completions of a shell to stdout

@@ -5,6 +5,7 @@ mod args;
 mod convert;
 mod error;
 mod events;
+mod graph;
 mod grid;
 mod host;
 mod meta;
@@ -127,6 +128,7 @@ fn dispatch(cli: Cli, host: &dyn Host, cancel: &Cancel) -> Result<()> {
         Command::Sql(args) => sql::sql(&args, &context),
         Command::Schema(args) => tables::schema(&args),
         Command::Meta(args) => meta::meta(&args),
+        Command::Graph { command } => graph::graph(&command, &context),
         Command::Head(args) => tables::head(&args, cancel),
         Command::Convert(args) => convert::convert(&args, &context),
         Command::Completions { shell } => {

@@ -15,7 +15,11 @@ pub(crate) fn man(out: &mut dyn Write) -> io::Result<()> {
     clap_mangen::Man::new(root.clone()).render(out)?;
     for command in visible(&root) {
         let title = format!("bowstring-{}", command.get_name());
-        clap_mangen::Man::new(command.clone()).title(title).render(out)?;
+        clap_mangen::Man::new(command.clone()).title(&title).render(out)?;
+        for below in visible(command) {
+            let title = format!("{title}-{}", below.get_name());
+            clap_mangen::Man::new(below.clone()).title(title).render(out)?;
+        }
     }
     Ok(())
 }
@@ -31,16 +35,22 @@ pub(crate) fn commands(out: &mut dyn Write) -> io::Result<()> {
     }
     for command in visible(&root) {
         writeln!(out, "## `bowstring {}`\n", command.get_name())?;
-        if let Some(about) = command.get_about() {
-            writeln!(out, "{about}.\n")?;
-        }
-        let mut usage = command.clone();
-        let usage = usage.render_usage().to_string();
-        writeln!(out, "```text\n{}\n```\n", usage.trim_start_matches("Usage: "))?;
-        for argument in command.get_arguments().filter(|argument| !argument.is_hide_set()) {
+        heading(out, command)?;
+        let shared = shared(command);
+        for argument in arguments(command).chain(shared.iter().copied()) {
             argument_line(out, argument)?;
         }
         writeln!(out)?;
+        for below in visible(command) {
+            writeln!(out, "### `bowstring {} {}`\n", command.get_name(), below.get_name())?;
+            heading(out, below)?;
+            let own = arguments(below)
+                .filter(|argument| !shared.iter().any(|other| other.get_id() == argument.get_id()));
+            for argument in own {
+                argument_line(out, argument)?;
+            }
+            writeln!(out)?;
+        }
     }
     if let Some(codes) = root.get_after_help() {
         writeln!(out, "## Exit codes\n\n| code | meaning |\n| --- | --- |")?;
@@ -51,6 +61,32 @@ pub(crate) fn commands(out: &mut dyn Write) -> io::Result<()> {
         }
     }
     Ok(())
+}
+
+/// What a command does, and how it is called.
+fn heading(out: &mut dyn Write, command: &Command) -> io::Result<()> {
+    if let Some(about) = command.get_about() {
+        writeln!(out, "{about}.\n")?;
+    }
+    let mut usage = command.clone();
+    let usage = usage.render_usage().to_string();
+    writeln!(out, "```text\n{}\n```\n", usage.trim_start_matches("Usage: "))
+}
+
+fn arguments(command: &Command) -> impl Iterator<Item = &Arg> {
+    command.get_arguments().filter(|argument| !argument.is_hide_set())
+}
+
+/// The arguments that all commands below this one have, and itself has not.
+fn shared(command: &Command) -> Vec<&Arg> {
+    let Some(first) = visible(command).next() else { return Vec::new() };
+    let has = |command: &Command, argument: &Arg| {
+        arguments(command).any(|other| other.get_id() == argument.get_id())
+    };
+    arguments(first)
+        .filter(|argument| !has(command, argument))
+        .filter(|argument| visible(command).all(|below| has(below, argument)))
+        .collect()
 }
 
 /// Writes the reference page of the step types in Markdown.

@@ -251,6 +251,26 @@ pub enum GraphError {
         /// The node.
         node: u32,
     },
+    /// An option with one value for each node, which has more or fewer.
+    #[error("`{option}` has {found} values, and there are {expected} nodes")]
+    NodeValues {
+        /// The option.
+        option: String,
+        /// How many values it has.
+        found: usize,
+        /// How many nodes there are.
+        expected: usize,
+    },
+    /// An iteration that did not converge, and that was to.
+    #[error("{kernel} has not converged after {iterations} iterations: the residual is {residual:.3e}")]
+    NotConverged {
+        /// The algorithm.
+        kernel: &'static str,
+        /// How many iterations were made.
+        iterations: u32,
+        /// By how much the last one changed the result.
+        residual: f64,
+    },
     /// A kernel needs more memory than it may use.
     #[error("{kernel} needs {need} of memory, and the limit is {limit}")]
     Memory {
@@ -350,6 +370,8 @@ impl Diagnostic for GraphError {
             GraphError::Read { .. } | GraphError::Write { .. } | GraphError::Threads { .. } => {
                 ErrorKind::Storage
             }
+            GraphError::NodeValues { .. } => ErrorKind::Data,
+            GraphError::NotConverged { .. } => ErrorKind::Failed,
             GraphError::Cancelled(error) => error.kind(),
         }
     }
@@ -401,6 +423,7 @@ impl Diagnostic for GraphError {
             GraphError::TooManyToDraw { .. } => {
                 "draw fewer nodes: those within fewer hops, or the top-ranked ones"
             }
+            GraphError::NotConverged { .. } => "allow more iterations, or a larger tolerance",
             GraphError::Memory { .. } => "raise the limit of memory",
             _ => return None,
         };

@@ -7,12 +7,31 @@
 
 use std::{
     fs::{self, File},
+    io::{BufWriter, Write},
     path::{Path, PathBuf},
 };
 
 use tempfile::NamedTempFile;
 
 use crate::{IoError, Result, WriteMode};
+
+/// Writes a file that no writer of this crate knows: what `write` puts out appears as a whole, in the place
+/// of what was there, or not at all.
+///
+/// # Errors
+/// When the file cannot be written, or `write` fails.
+pub fn write_file<E: From<IoError>>(
+    target: &Path,
+    mode: WriteMode,
+    write: impl FnOnce(&mut dyn Write) -> Result<(), E>,
+) -> Result<(), E> {
+    let file = AtomicFile::create(target, mode)?;
+    let mut out = BufWriter::new(file.handle()?);
+    write(&mut out)?;
+    out.flush().map_err(|error| IoError::system("write", target, error))?;
+    drop(out);
+    Ok(file.commit()?)
+}
 
 /// A file that is not there yet.
 #[derive(Debug)]

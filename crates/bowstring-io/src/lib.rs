@@ -48,6 +48,7 @@ mod thrift;
 mod writer;
 
 pub use crate::{
+    atomic::write_file,
     compact::compacted,
     csv::CsvWriteOptions,
     dataset::Dataset,

@@ -33,7 +33,7 @@ pub use crate::{
     event::{Event, EventKind, Observer},
     params::Params,
     problem::{Location, Problem, Problems},
-    registry::{ConfigProblem, Registry, StepType},
+    registry::{ConfigProblem, Registry, StepType, from_config},
     report::{Failure, Millis, Report, RunFailure, State, Status, StepReport},
     run::{Finished, Keep, OutputError, PlanUnit, RunError, RunOptions, run, units},
     schema::json_schema,

@@ -110,15 +110,22 @@ where
     }
 
     fn build(&self, config: Json) -> Result<Arc<dyn Step>, Vec<ConfigProblem>> {
-        let config = serde_path_to_error::deserialize(config).map_err(|error| {
-            vec![ConfigProblem {
-                path: error.path().iter().map_while(segment).collect(),
-                message: plain(error.inner().to_string()),
-                hint: None,
-            }]
-        })?;
-        (self.build)(config)
+        (self.build)(from_config(config)?)
     }
+}
+
+/// The options that a config holds.
+///
+/// # Errors
+/// The first value that does not fit, and where it stands.
+pub fn from_config<C: DeserializeOwned>(config: Json) -> Result<C, Vec<ConfigProblem>> {
+    serde_path_to_error::deserialize(config).map_err(|error| {
+        vec![ConfigProblem {
+            path: error.path().iter().map_while(segment).collect(),
+            message: plain(error.inner().to_string()),
+            hint: None,
+        }]
+    })
 }
 
 /// The key or index of one step down a path; `None` where it is not known.

@@ -26,6 +26,8 @@ pub struct Engine {
     session: Session,
     registry: Registry,
     resources: BTreeMap<String, u64>,
+    #[cfg(feature = "graph")]
+    kernels: bowstring_graph::Run,
 }
 
 impl Engine {
@@ -44,7 +46,20 @@ impl Engine {
         if let Some(memory) = options.memory {
             resources.insert("memory".into(), memory);
         }
-        Ok(Self { registry: steps::registry(&session), session, resources })
+        let registry = steps::registry(&session);
+        #[cfg(feature = "graph")]
+        let (registry, kernels) = {
+            let memory = options.memory.map(crate::ByteSize);
+            let kernels = bowstring_graph::Run::default().with_threads(options.threads)?.with_memory(memory);
+            (steps::with_graphs(registry, &session, &kernels), kernels)
+        };
+        Ok(Self {
+            registry,
+            session,
+            resources,
+            #[cfg(feature = "graph")]
+            kernels,
+        })
     }
 
     /// Adds a step type; one of the same name is replaced.
@@ -55,6 +70,12 @@ impl Engine {
     /// Where frames come from and queries run.
     pub fn session(&self) -> &Session {
         &self.session
+    }
+
+    /// What kernels over graphs may use: the engine's threads and memory.
+    #[cfg(feature = "graph")]
+    pub fn kernels(&self) -> &bowstring_graph::Run {
+        &self.kernels
     }
 
     /// The step types.

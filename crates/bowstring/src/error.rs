@@ -18,9 +18,19 @@ pub enum Error {
     /// A frame or a query.
     #[error(transparent)]
     Query(#[from] QueryError),
+    /// A graph.
+    #[cfg(feature = "graph")]
+    #[error(transparent)]
+    Graph(Box<bowstring_graph::GraphError>),
     /// A workflow document.
     #[error(transparent)]
     Document(#[from] Problems),
+    /// Columns that make no table, or cannot be converted.
+    #[error("the columns make no table: {reason}")]
+    Table {
+        /// Why not.
+        reason: String,
+    },
     /// A workflow that cannot be run.
     #[error(transparent)]
     Run(#[from] RunError),
@@ -32,29 +42,44 @@ pub enum Error {
     Cancelled(#[from] Cancelled),
 }
 
+#[cfg(feature = "graph")]
+impl From<bowstring_graph::GraphError> for Error {
+    fn from(error: bowstring_graph::GraphError) -> Self {
+        Error::Graph(Box::new(error))
+    }
+}
+
 impl Error {
-    fn inner(&self) -> &dyn Diagnostic {
-        match self {
+    /// An error of putting columns together.
+    pub fn table(error: arrow::error::ArrowError) -> Self {
+        Error::Table { reason: error.to_string() }
+    }
+
+    fn inner(&self) -> Option<&dyn Diagnostic> {
+        Some(match self {
+            Error::Table { .. } => return None,
             Error::Io(error) => error,
             Error::Query(error) => error,
+            #[cfg(feature = "graph")]
+            Error::Graph(error) => error.as_ref(),
             Error::Document(error) => error,
             Error::Run(error) => error,
             Error::Output(error) => error,
             Error::Cancelled(error) => error,
-        }
+        })
     }
 }
 
 impl Diagnostic for Error {
     fn kind(&self) -> ErrorKind {
-        self.inner().kind()
+        self.inner().map_or(ErrorKind::Data, Diagnostic::kind)
     }
 
     fn place(&self) -> Option<String> {
-        self.inner().place()
+        self.inner().and_then(Diagnostic::place)
     }
 
     fn hint(&self) -> Option<String> {
-        self.inner().hint()
+        self.inner().and_then(Diagnostic::hint)
     }
 }

@@ -1,6 +1,7 @@
 //! Bowstring in one crate: the other crates under one roof, and every step kind.
 //!
 //! - Tables: [`io`] reads and writes files, [`query`] has lazy frames and SQL.
+//! - Graphs: [`graph`] has the algorithms, and says which of them go by which name.
 //! - Workflows: [`workflow`] parses, validates and runs documents; an [`Engine`] knows the step
 //!   kinds of this crate and the machine's resources.
 //!
@@ -9,6 +10,8 @@
 
 mod engine;
 mod error;
+#[cfg(feature = "graph")]
+pub mod graph;
 mod machine;
 mod plan;
 mod relation;
@@ -22,6 +25,8 @@ pub use bowstring_io as io;
 pub use bowstring_query as query;
 pub use bowstring_workflow as workflow;
 
+#[cfg(feature = "graph")]
+pub use crate::relation::GRAPH;
 pub use crate::{
     engine::{Engine, EngineOptions},
     error::{Error, Result},

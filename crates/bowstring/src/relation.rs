@@ -8,6 +8,10 @@ use bowstring_workflow::{FusedMetrics, Value, ValueType};
 /// The type of tables, lazy or not, between steps.
 pub const TABLE: ValueType = ValueType("table");
 
+/// The type of a graph between steps; the value is a `bowstring_graph::Graph`.
+#[cfg(feature = "graph")]
+pub const GRAPH: ValueType = ValueType("graph");
+
 /// The type of a file that a step wrote; the value is its path.
 pub const FILE: ValueType = ValueType("file");
 

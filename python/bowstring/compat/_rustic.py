@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from bowstring.compat.graph_rust import RustGraphEngine, is_rust_graph_available
 from bowstring.compat.io_rust import RustIOEngine, is_rust_io_available
 from bowstring.compat.workflow_rust import RustWorkflowEngine, workflow_rust_available
 
 __all__ = [
+    "RustGraphEngine",
     "RustIOEngine",
     "RustWorkflowEngine",
+    "is_rust_graph_available",
     "is_rust_io_available",
     "rust_available",
     "workflow_rust_available",

@@ -2,6 +2,8 @@
 //! configs here.
 
 mod config;
+#[cfg(feature = "graph")]
+mod graph;
 mod read;
 mod relational;
 mod sleep;
@@ -26,6 +28,13 @@ pub fn registry(session: &Session) -> Registry {
     validate::register(&mut registry);
     write::register(&mut registry);
     sleep::register(&mut registry);
+    registry
+}
+
+/// The same with the steps `graph.*`, whose kernels use what `run` says.
+#[cfg(feature = "graph")]
+pub fn with_graphs(mut registry: Registry, session: &Session, run: &bowstring_graph::Run) -> Registry {
+    graph::register(&mut registry, session, run);
     registry
 }
 

@@ -2,6 +2,8 @@
 
 mod failures;
 mod fusion;
+#[cfg(feature = "graph")]
+mod graph;
 mod steps;
 mod support;
 mod write;

@@ -1,0 +1,247 @@
+//! The commands below `graph`.
+
+use expect_test::{Expect, expect};
+
+use crate::support::Folder;
+
+const ROADS: &str = "from,to,miles\nyork,leeds,25\nyork,hull,38\nleeds,hull,60\nhull,york,38\nbath,bath,1\n";
+
+const MATRIX: &str =
+    "%%MatrixMarket matrix coordinate real general\n% a triangle\n3 3 3\n1 2 2\n1 3 10\n2 3 3\n";
+
+fn folder() -> Folder {
+    let folder = Folder::new();
+    folder.file("roads.csv", ROADS);
+    folder.file("triangle.mtx", MATRIX);
+    folder
+}
+
+fn check(args: &[&str], expected: &Expect) {
+    let args: Vec<&str> = ["graph"].iter().chain(args).copied().collect();
+    expected.assert_eq(&folder().run(&args));
+}
+
+#[test]
+fn ranks_and_the_first_of_them() {
+    let roads = ["roads.csv", "--source", "from", "--target", "to"];
+    let call = |rest: &[&str], expected: &Expect| {
+        let args: Vec<&str> = ["pagerank"].iter().chain(&roads).chain(rest).copied().collect();
+        check(&args, expected);
+    };
+    call(
+        &["--top", "2"],
+        &expect![[r#"
+            exit 0
+            node                score
+            ────  ───────────────────
+            hull  0.29804958311516194
+            york  0.29084253528530724
+            iterations: 26
+            residual: 0.0000009127579547352587
+            converged: true
+        "#]],
+    );
+    call(
+        &["--top", "1", "--format", "json", "--personalization", "bath=1"],
+        &expect![[r#"
+            exit 0
+            {"node":"bath","score":0.9999972437496678}
+            iterations: 77
+            residual: 0.0000009905231501242887
+            converged: true
+        "#]],
+    );
+    call(
+        &["--top", "1", "--by", "rank"],
+        &expect![[r#"
+        exit 2
+        error: there is no column `rank` in the answer
+
+        hint: its columns are `node` and `score`
+    "#]],
+    );
+    call(
+        &["--damping", "1"],
+        &expect![[r#"
+        exit 2
+        error: `damping` is 1, and must be between 0 and 1
+    "#]],
+    );
+    call(
+        &["--max-iterations", "0"],
+        &expect![[r#"
+        exit 2
+        error: invalid value '0' for '--max-iterations <N>': 0 is not in 1..18446744073709551615
+
+        For more information, try '--help'.
+    "#]],
+    );
+}
+
+#[test]
+fn nodes_are_named_by_their_ids() {
+    let from = ["roads.csv", "--source", "from", "--target", "to"];
+    let call = |head: &[&str], rest: &[&str], expected: &Expect| {
+        let args: Vec<&str> = head.iter().chain(&from).chain(rest).copied().collect();
+        check(&args, expected);
+    };
+    call(
+        &["bfs"],
+        &["--sources", "york", "--max-depth", "1"],
+        &expect![[r#"
+        exit 0
+        node   distance  parent
+        ─────  ────────  ──────
+        york          0  null
+        leeds         1  york
+        hull          1  york
+        bath       null  null
+    "#]],
+    );
+    call(
+        &["sssp"],
+        &["--sources", "york", "--weight", "miles", "--undirected"],
+        &expect![[r#"
+        exit 0
+        node   distance  parent
+        ─────  ────────  ──────
+        york          0  null
+        leeds        25  york
+        hull         38  york
+        bath       null  null
+    "#]],
+    );
+    call(
+        &["bfs"],
+        &["--sources", "Leed"],
+        &expect![[r#"
+        exit 2
+        error: the graph has no node `Leed`
+
+        hint: did you mean `leeds`?
+    "#]],
+    );
+    call(
+        &["bfs"],
+        &[],
+        &expect![[r#"
+        exit 2
+        error: the following required arguments were not provided:
+          --sources <NODE>
+
+        Usage: bowstring graph bfs --sources <NODE> --source <COLUMN> --target <COLUMN> <EDGES>
+
+        For more information, try '--help'.
+    "#]],
+    );
+}
+
+#[test]
+fn a_matrix_needs_no_columns() {
+    check(
+        &["sssp", "triangle.mtx", "--sources", "0", "--method", "dijkstra"],
+        &expect![[r#"
+            exit 0
+            node  distance  parent
+            ────  ────────  ──────
+               0       0.0    null
+               1       2.0       0
+               2       5.0       1
+        "#]],
+    );
+    check(
+        &["pagerank", "missing.mtx"],
+        &expect![[r#"
+            exit 4
+            error: cannot open `missing.mtx`: No such file or directory (os error 2)
+        "#]],
+    );
+}
+
+#[test]
+fn what_is_missing_or_mistyped_is_named() {
+    check(
+        &["pagerank", "roads.csv"],
+        &expect![[r#"
+        exit 2
+        error: `--source` and `--target` must name the columns of the edges
+
+        hint: `bowstring schema roads.csv` shows which there are
+    "#]],
+    );
+    check(
+        &["pagerank", "roads.csv", "--source", "form", "--target", "to"],
+        &expect![[r#"
+        exit 2
+        error: there is no column `form`
+
+        hint: did you mean `from`?
+    "#]],
+    );
+    check(
+        &["pagerank", "roads.parquet", "--source", "from", "--target", "to"],
+        &expect![[r#"
+        exit 4
+        error: cannot open `roads.parquet`: No such file or directory (os error 2)
+    "#]],
+    );
+    check(
+        &["pagerankk", "roads.csv"],
+        &expect![[r#"
+        exit 2
+        error: unrecognized subcommand 'pagerankk'
+
+          tip: a similar subcommand exists: 'pagerank'
+
+        Usage: bowstring graph [OPTIONS] <COMMAND>
+
+        For more information, try '--help'.
+    "#]],
+    );
+    check(
+        &["topological-sort", "roads.csv", "--source", "from", "--target", "to"],
+        &expect![[r#"
+        exit 3
+        error: the graph has the cycle 0 → 1 → 2 → 0
+    "#]],
+    );
+}
+
+#[test]
+fn pairs_are_a_table() {
+    let folder = folder();
+    folder.file("pairs.csv", "left,right\nyork,leeds\nyork,bath\n");
+    let args = [
+        "graph",
+        "jaccard",
+        "roads.csv",
+        "--source",
+        "from",
+        "--target",
+        "to",
+        "--undirected",
+        "--pairs",
+        "pairs.csv",
+    ];
+    expect![[r#"
+        exit 0
+        left  right             jaccard
+        ────  ─────  ──────────────────
+        york  leeds  0.3333333333333333
+        york  bath                  0.0
+    "#]]
+    .assert_eq(&folder.run(&args));
+}
+
+#[test]
+fn a_limit_of_memory_is_kept() {
+    check(
+        &["pagerank", "roads.csv", "--source", "from", "--target", "to", "--memory", "100B"],
+        &expect![[r#"
+            exit 5
+            error: numbering nodes needs 250 B of memory, and the limit is 100 B
+
+            hint: raise the limit of memory
+        "#]],
+    );
+}

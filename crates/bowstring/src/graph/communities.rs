@@ -1,0 +1,157 @@
+//! Communities and similarity, as they are offered by name.
+
+use bowstring_graph::{
+    Communities, Graph, LabelPropagationOptions, LeidenOptions, LouvainOptions, Run, common_neighbors,
+    jaccard, label_propagation, leiden, louvain,
+};
+use schemars::JsonSchema;
+use serde::Deserialize;
+
+use super::{
+    algorithm::{Algorithm, Arrays, Compute},
+    ids::pairs,
+    outcome::{Fact, Outcome, column},
+};
+use crate::Result;
+
+pub(super) const ALGORITHMS: &[Algorithm] = &[
+    Algorithm::of::<LabelPropagation>(),
+    Algorithm::of::<Louvain>(),
+    Algorithm::of::<Leiden>(),
+    Algorithm::of::<Jaccard>(),
+    Algorithm::of::<CommonNeighbors>(),
+];
+
+fn communities(found: Communities) -> Outcome {
+    Outcome::of_nodes(vec![column::labels("community", found.labels)]).with(vec![
+        ("communities", Fact::Count(found.count.into())),
+        ("modularity", Fact::Number(found.modularity)),
+        ("iterations", Fact::Count(found.iterations.into())),
+        ("converged", Fact::Flag(found.converged)),
+    ])
+}
+
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+struct LabelPropagation {
+    /// Decides between equally frequent labels. Default 0.
+    #[serde(default)]
+    seed: u64,
+    /// Default 100.
+    #[schemars(range(min = 1))]
+    max_iterations: Option<u32>,
+}
+
+impl Compute for LabelPropagation {
+    const NAME: &'static str = "label_propagation";
+    const DESCRIPTION: &'static str =
+        "Label propagation: communities in which each node has the label of most of its neighbours.";
+
+    fn compute(&self, graph: &Graph, _: &Arrays, run: &Run) -> Result<Outcome> {
+        let defaults = LabelPropagationOptions::default();
+        let options = LabelPropagationOptions {
+            seed: self.seed,
+            max_iterations: self.max_iterations.unwrap_or(defaults.max_iterations),
+        };
+        Ok(communities(label_propagation(graph, &options, run)?))
+    }
+}
+
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+struct Louvain {
+    /// Above 1 favours smaller communities, below 1 larger ones. Default 1.
+    resolution: Option<f64>,
+    /// Decides in which order nodes are looked at. Default 0.
+    #[serde(default)]
+    seed: u64,
+    /// The most levels. Default 100.
+    #[schemars(range(min = 1))]
+    max_levels: Option<u32>,
+}
+
+impl Compute for Louvain {
+    const NAME: &'static str = "louvain";
+    const DESCRIPTION: &'static str = "Louvain: communities of high modularity.";
+
+    fn compute(&self, graph: &Graph, _: &Arrays, run: &Run) -> Result<Outcome> {
+        let defaults = LouvainOptions::default();
+        let options = LouvainOptions {
+            resolution: self.resolution.unwrap_or(defaults.resolution),
+            seed: self.seed,
+            max_levels: self.max_levels.unwrap_or(defaults.max_levels),
+            ..defaults
+        };
+        Ok(communities(louvain(graph, &options, run)?))
+    }
+}
+
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+struct Leiden {
+    /// Above 1 favours smaller communities, below 1 larger ones. Default 1.
+    resolution: Option<f64>,
+    /// Decides in which order nodes are looked at. Default 0.
+    #[serde(default)]
+    seed: u64,
+    /// The most levels. Default 100.
+    #[schemars(range(min = 1))]
+    max_levels: Option<u32>,
+}
+
+impl Compute for Leiden {
+    const NAME: &'static str = "leiden";
+    const DESCRIPTION: &'static str = "Leiden: communities of high modularity, each connected in itself.";
+
+    fn compute(&self, graph: &Graph, _: &Arrays, run: &Run) -> Result<Outcome> {
+        let defaults = LeidenOptions::default();
+        let options = LeidenOptions {
+            resolution: self.resolution.unwrap_or(defaults.resolution),
+            seed: self.seed,
+            max_levels: self.max_levels.unwrap_or(defaults.max_levels),
+            ..defaults
+        };
+        Ok(communities(leiden(graph, &options, run)?))
+    }
+}
+
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+struct Jaccard {}
+
+impl Compute for Jaccard {
+    const NAME: &'static str = "jaccard";
+    const DESCRIPTION: &'static str =
+        "Jaccard similarity of pairs of nodes: the share of their neighbours that they have in common.";
+    const PAIRS: bool = true;
+
+    fn compute(&self, graph: &Graph, arrays: &Arrays, run: &Run) -> Result<Outcome> {
+        let (left, right) = pairs(arrays, graph, run)?;
+        let values = jaccard(graph, &left, &right, run)?;
+        Ok(Outcome::listed(vec![
+            column::node_list("left", left),
+            column::node_list("right", right),
+            column::floats("jaccard", values),
+        ]))
+    }
+}
+
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+struct CommonNeighbors {}
+
+impl Compute for CommonNeighbors {
+    const NAME: &'static str = "common_neighbors";
+    const DESCRIPTION: &'static str = "The number of neighbours that the nodes of each pair have in common.";
+    const PAIRS: bool = true;
+
+    fn compute(&self, graph: &Graph, arrays: &Arrays, run: &Run) -> Result<Outcome> {
+        let (left, right) = pairs(arrays, graph, run)?;
+        let values = common_neighbors(graph, &left, &right, run)?;
+        Ok(Outcome::listed(vec![
+            column::node_list("left", left),
+            column::node_list("right", right),
+            column::counts("common_neighbors", values),
+        ]))
+    }
+}

@@ -1,0 +1,356 @@
+"""What the algorithms of a graph answer with: arrays with fields of their own."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any, cast
+
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
+
+    from bowstring._bowstring import Outcome, Table
+
+    Integers = npt.NDArray[np.integer[Any]]
+    Floats = npt.NDArray[np.floating[Any]]
+    Numbers = npt.NDArray[np.number[Any]]
+
+
+class GraphResult:
+    """The answer of an algorithm.
+
+    It stands for its first array wherever numpy takes one (`numpy.asarray(result)`), and has each of its
+    arrays as a field. Arrays are indexed by node number unless their field says otherwise; they cannot be
+    written to and are not copied.
+    """
+
+    def __init__(self, outcome: Outcome) -> None:
+        """Take what the engine computed."""
+        self._outcome = outcome
+        self._columns = outcome.columns
+        self._facts = outcome.facts
+
+    def _array(self, name: str) -> Any:
+        return self._columns[name]
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> Numbers:
+        """Answer with the first array, for numpy."""
+        import numpy as np
+
+        first = next(iter(self._columns.values()))
+        if copy is False and dtype is not None and np.dtype(dtype) != first.dtype:
+            raise ValueError(f"a copy is needed to make {first.dtype} into {np.dtype(dtype)}")
+        return cast("Numbers", np.array(first, dtype=dtype, copy=bool(copy)) if copy or dtype else first)
+
+    def __len__(self) -> int:
+        """Count the values of the first array."""
+        return len(next(iter(self._columns.values())))
+
+    def __getitem__(self, index: Any) -> Any:
+        """Index the first array, as numpy does."""
+        return next(iter(self._columns.values()))[index]
+
+    def __iter__(self) -> Iterator[Any]:
+        """Go through the first array."""
+        return iter(next(iter(self._columns.values())))
+
+    def __repr__(self) -> str:
+        """Say which arrays there are, and what is said of the whole."""
+        arrays = [f"{name}=<{len(values)} × {values.dtype}>" for name, values in self._columns.items()]
+        facts = [f"{name}={value!r}" for name, value in self._facts.items()]
+        return f"{type(self).__name__}({', '.join(arrays + facts)})"
+
+    def to_table(self, names: Any = None) -> Table:
+        """Make a table of it, in which nodes have their ids and what is not reached is null.
+
+        Args:
+            names: An id for each node, as an Arrow array or a numpy array of numbers; the graph's own ids
+                when `None`, or the node numbers where it has none.
+
+        Returns:
+            One row for each node, with its id in the column `node`; for answers that are lists of nodes,
+            edges or pairs, one row for each of these.
+
+        Raises:
+            DataError: When `names` are fewer or more than the nodes.
+        """
+        return self._outcome.table(names)
+
+
+class Scores(GraphResult):
+    """A score for each node."""
+
+    @property
+    def scores(self) -> Floats:
+        """The scores, float64."""
+        return cast("Floats", self._array("score"))
+
+
+class IteratedScores(Scores):
+    """A score for each node, from an iteration."""
+
+    @property
+    def iterations(self) -> int:
+        """How many iterations were made."""
+        return cast("int", self._facts["iterations"])
+
+    @property
+    def residual(self) -> float:
+        """By how much the last iteration changed the scores, summed over all nodes."""
+        return cast("float", self._facts["residual"])
+
+    @property
+    def converged(self) -> bool:
+        """Whether the residual is below the tolerance."""
+        return cast("bool", self._facts["converged"])
+
+
+class HubScores(GraphResult):
+    """How much of a hub and of an authority each node is. It stands for the hubs."""
+
+    @property
+    def hubs(self) -> Floats:
+        """The scores as hubs, float64; they sum to 1."""
+        return cast("Floats", self._array("hub"))
+
+    @property
+    def authorities(self) -> Floats:
+        """The scores as authorities, float64; they sum to 1."""
+        return cast("Floats", self._array("authority"))
+
+    @property
+    def iterations(self) -> int:
+        """How many iterations were made."""
+        return cast("int", self._facts["iterations"])
+
+    @property
+    def residual(self) -> float:
+        """By how much the last iteration changed the hubs, summed over all nodes."""
+        return cast("float", self._facts["residual"])
+
+    @property
+    def converged(self) -> bool:
+        """Whether the residual is below the tolerance."""
+        return cast("bool", self._facts["converged"])
+
+
+class Paths(GraphResult):
+    """How far each node is from the nearest source. It stands for the distances."""
+
+    @property
+    def distances(self) -> Numbers:
+        """Hops, int32, and −1 for nodes that are not reached.
+
+        Of shortest paths by weight: the sums of the weights; int64 and −1 where weights are integers,
+        float64 and infinity where they are floats.
+        """
+        return cast("Numbers", self._array("distance"))
+
+    @property
+    def parents(self) -> Integers:
+        """The number of the node before each node on its path, int32; −1 for sources and where none is."""
+        return cast("Integers", self._array("parent"))
+
+    def path_to(self, node: int) -> list[int] | None:
+        """Name the nodes of the path to a node.
+
+        Args:
+            node: The node's number.
+
+        Returns:
+            Node numbers from the source to the node; `None` when it is not reached.
+
+        Raises:
+            IndexError: When there is no such node.
+        """
+        import math
+
+        distances = self.distances
+        if not 0 <= node < len(distances):
+            raise IndexError(f"node {node} is not in the graph, which has {len(distances)}")
+        far = float(distances[node])
+        if far == math.inf or (far == -1 and distances.dtype.kind == "i" and self._is_unreached(node)):
+            return None
+        path = [node]
+        while (parent := int(self.parents[path[-1]])) >= 0:
+            path.append(parent)
+        return path[::-1]
+
+    def _is_unreached(self, node: int) -> bool:
+        # A negative weight may make a distance of −1, but then the node has a parent.
+        return int(self.parents[node]) < 0
+
+
+class DepthFirst(GraphResult):
+    """The order in which a depth-first search finds and leaves nodes. It stands for the order."""
+
+    def __init__(self, outcome: Outcome) -> None:
+        """Take what the engine computed, the order first."""
+        super().__init__(outcome)
+        order = self._columns.pop("order")
+        self._columns = {"order": order, **self._columns}
+
+    @property
+    def order(self) -> Integers:
+        """The numbers of the nodes that are found, int32, in the order in which they are."""
+        return cast("Integers", self._array("order"))
+
+    @property
+    def discovery(self) -> Integers:
+        """The time at which each node is found, int32; −1 for those that are not."""
+        return cast("Integers", self._array("discovery"))
+
+    @property
+    def finish(self) -> Integers:
+        """The time at which each node is left for good, int32; −1 for those that are not found."""
+        return cast("Integers", self._array("finish"))
+
+    @property
+    def parents(self) -> Integers:
+        """The number of the node from which each node is found, int32; −1 for roots and others."""
+        return cast("Integers", self._array("parent"))
+
+
+class NodeList(GraphResult):
+    """A list of nodes."""
+
+    @property
+    def nodes(self) -> Integers:
+        """The numbers of the nodes, int32."""
+        return cast("Integers", self._array("node"))
+
+
+class Labels(GraphResult):
+    """A label for each node: equal labels mean the same part."""
+
+    _label = "component"
+    _count = "components"
+
+    @property
+    def labels(self) -> Integers:
+        """The labels, int32, numbered from 0 in the order of the first node of each part."""
+        return cast("Integers", self._array(self._label))
+
+    @property
+    def count(self) -> int:
+        """How many parts there are."""
+        return cast("int", self._facts[self._count])
+
+    @property
+    def sizes(self) -> Integers:
+        """How many nodes each part has, int64, indexed by label."""
+        import numpy as np
+
+        return np.bincount(self.labels, minlength=self.count)
+
+
+class Communities(Labels):
+    """The community of each node."""
+
+    _label = "community"
+    _count = "communities"
+
+    @property
+    def modularity(self) -> float:
+        """How much denser communities are in themselves than chance would have it (Newman and Girvan)."""
+        return cast("float", self._facts["modularity"])
+
+
+class Cores(GraphResult):
+    """The core number of each node."""
+
+    @property
+    def cores(self) -> Integers:
+        """The core numbers, int32."""
+        return cast("Integers", self._array("core"))
+
+
+class Triangles(GraphResult):
+    """How many triangles each node lies in."""
+
+    @property
+    def counts(self) -> Integers:
+        """The triangles that each node lies in, uint64."""
+        return cast("Integers", self._array("triangles"))
+
+    @property
+    def clustering(self) -> Floats:
+        """The share of the pairs of a node's neighbours that are neighbours themselves, float64."""
+        return cast("Floats", self._array("clustering"))
+
+    @property
+    def total(self) -> int:
+        """How many triangles the graph has."""
+        return cast("int", self._facts["total"])
+
+    @property
+    def transitivity(self) -> float:
+        """The share of all paths of two edges that are closed to a triangle."""
+        return cast("float", self._facts["transitivity"])
+
+
+class Forest(GraphResult):
+    """The edges of a minimum spanning forest. It stands for the nodes at which they begin."""
+
+    @property
+    def sources(self) -> Integers:
+        """The number of the node at one end of each edge, int32."""
+        return cast("Integers", self._array("source"))
+
+    @property
+    def targets(self) -> Integers:
+        """The number of the node at the other end, int32."""
+        return cast("Integers", self._array("target"))
+
+    @property
+    def weights(self) -> Floats:
+        """The weight of each edge, float64; 1 in a graph without weights."""
+        return cast("Floats", self._array("weight"))
+
+    @property
+    def total_weight(self) -> float:
+        """The sum of the weights."""
+        return cast("float", self._facts["total_weight"])
+
+
+class Bipartition(GraphResult):
+    """The two sides of a graph that has them, or an odd cycle of one that has not."""
+
+    @property
+    def is_bipartite(self) -> bool:
+        """Whether the graph has two sides, with no edge within either."""
+        return cast("bool", self._facts["is_bipartite"])
+
+    @property
+    def sides(self) -> Integers | None:
+        """The side of each node, 0 or 1, int32; `None` when there are no sides."""
+        return cast("Integers", self._array("side")) if self.is_bipartite else None
+
+    @property
+    def odd_cycle(self) -> Integers | None:
+        """The numbers of the nodes of a cycle of odd length, int32; `None` when there are sides."""
+        return None if self.is_bipartite else cast("Integers", self._array("node"))
+
+
+class PairValues(GraphResult):
+    """A value for each pair of nodes, in the order of the pairs."""
+
+    def __init__(self, outcome: Outcome, value: str) -> None:
+        """Take what the engine computed, the values first."""
+        super().__init__(outcome)
+        values = self._columns.pop(value)
+        self._columns = {value: values, **self._columns}
+
+    @property
+    def values(self) -> Numbers:
+        """The values: float64 for similarities, uint32 for counts."""
+        return cast("Numbers", next(iter(self._columns.values())))
+
+
+class Degrees(GraphResult):
+    """The degrees of the nodes."""
+
+    @property
+    def degrees(self) -> Integers:
+        """The degrees, uint32."""
+        return cast("Integers", next(iter(self._columns.values())))
