@@ -322,9 +322,6 @@ pub enum GraphError {
     Cancelled(#[from] Cancelled),
 }
 
-/// Algorithms for which shortest paths are no way out.
-const COMMUNITIES: [&str; 4] = ["modularity", "louvain", "leiden", "label propagation"];
-
 impl From<std::io::Error> for GraphError {
     /// What a writer says.
     fn from(error: std::io::Error) -> Self {
@@ -405,10 +402,12 @@ impl Diagnostic for GraphError {
             }
             GraphError::NullInEdge { .. } => "drop these edges first, or fill the nulls",
             GraphError::WeightNotFinite { .. } => "drop these edges first, or give them a finite weight",
-            GraphError::NegativeWeight { kernel, .. } if COMMUNITIES.contains(kernel) => {
+            GraphError::NegativeWeight { kernel: "dijkstra" | "delta-stepping", .. } => {
+                "`bellman_ford` takes negative weights"
+            }
+            GraphError::NegativeWeight { .. } | GraphError::WeightNotPositive { .. } => {
                 "drop these edges first, or shift the weights"
             }
-            GraphError::NegativeWeight { .. } => "`bellman_ford` takes negative weights",
             GraphError::WeightTooLarge { .. } => "cast the weights to float64",
             GraphError::WeightOverflow { .. } | GraphError::DistanceOverflow { .. } => {
                 "cast the weights to float64"

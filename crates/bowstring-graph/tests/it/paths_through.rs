@@ -246,8 +246,11 @@ fn bad_options_are_refused() {
     );
     let weightless = weighted(2, &[(0, 1)], &[0], true);
     let options = BetweennessOptions { weighted: true, ..plain() };
-    expect!["data: betweenness needs weights greater than 0, and the least one is 0"]
-        .assert_eq(&message(betweenness(&weightless, &options, &Run::default())));
+    expect![[r#"
+        data: betweenness needs weights greater than 0, and the least one is 0
+
+        hint: drop these edges first, or shift the weights"#]]
+    .assert_eq(&message(betweenness(&weightless, &options, &Run::default())));
     let unknown = ClosenessOptions { nodes: Some(vec![4]), ..Default::default() };
     expect!["usage: node 4 is not in the graph, which has 3"].assert_eq(&message(closeness(
         &graph,

@@ -328,7 +328,7 @@ fn options_that_make_no_sense_are_refused() {
     expect![[r#"
         data: eigenvector centrality needs weights of at least 0, and the least one is -3
 
-        hint: `bellman_ford` takes negative weights"#]]
+        hint: drop these edges first, or shift the weights"#]]
     .assert_eq(&message(eigenvector(
         &negative,
         &EigenvectorOptions { weighted: true, ..EigenvectorOptions::default() },
