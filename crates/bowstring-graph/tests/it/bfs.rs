@@ -7,7 +7,7 @@ use bowstring_graph::{Bfs, BfsOptions, Direction, Graph, Run, bfs};
 use expect_test::{Expect, expect};
 use proptest::prelude::*;
 
-use crate::support::{edge_lists, followed, graph, large, message, reversed, threads};
+use crate::support::{EdgeList, edge_lists, followed, graph, large, message, reversed, threads};
 
 /// The distances and canonical parents by the textbook's queue.
 fn reference(rows: &[Vec<u32>], sources: &[u32], max_depth: Option<u32>) -> Bfs {
@@ -80,6 +80,25 @@ fn large_levels_give_the_same_for_any_number_of_threads() {
                     assert!(found == expected, "{directed} {direction:?} {max_depth:?} {count} threads");
                 }
             }
+        }
+    }
+}
+
+/// A graph of which a level has many edges, but few of those that are left: threads follow them forwards,
+/// and several reach the same nodes.
+#[test]
+fn levels_that_threads_follow_forwards_have_the_least_parents() {
+    let nodes = 40_000_u32;
+    let spread = |edge: u32| edge.wrapping_mul(2_654_435_761) >> 8;
+    let edges: Vec<(u32, u32)> = (0..240_000).map(|edge| (edge % nodes, spread(edge) % nodes)).collect();
+    let list = EdgeList { nodes, edges, weights: vec![] };
+    let (graph, rows) = (graph(nodes, &list.edges, false), list.neighbors(false));
+    for step in [180, 200, 250] {
+        let sources: Vec<u32> = (0..nodes).step_by(step).collect();
+        let expected = reference(&rows, &sources, None);
+        for count in [1, 3] {
+            let found = bfs(&graph, &sources, &BfsOptions::default(), &threads(count)).unwrap();
+            assert!(found == expected, "from each {step}th with {count} threads");
         }
     }
 }

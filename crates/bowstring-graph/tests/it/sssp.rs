@@ -235,7 +235,7 @@ fn large_buckets_give_the_same_for_any_number_of_threads() {
         let expected = reference(list.nodes, &arcs(&list, directed, Direction::Out), &[3], |_| i64::MAX);
         for kind in 0..4 {
             let graph = of_type(&list, directed, kind, 4.0);
-            for (count, delta) in [(1, None), (3, None), (3, Some(0.02)), (3, Some(400.0)), (2, Some(8.0))] {
+            for (count, delta) in [(1, None), (3, None), (3, Some(0.003)), (3, Some(400.0)), (2, Some(8.0))] {
                 let options = SsspOptions { delta, ..SsspOptions::default() };
                 let found = sssp(&graph, &[3], &options, &threads(count)).unwrap();
                 let same = (whole(&found, 4.0), found.parents) == expected;
