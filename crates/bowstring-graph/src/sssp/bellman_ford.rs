@@ -5,7 +5,7 @@
 //! The tree of the paths found so far has a cycle exactly when the weights along it add up to less than 0
 //! (Cherkassky and Goldberg 1999); it is looked through whenever as many nodes came nearer as there are.
 
-use super::Search;
+use super::search::Search;
 use crate::{Direction, GraphError, NodeId, Result};
 
 /// Nodes between two looks at whether to stop.

@@ -22,9 +22,9 @@ use std::{
 use rayon::prelude::*;
 
 use super::{
-    Rows, Search,
     buckets::Buckets,
     length::{Plus, Width},
+    search::{Rows, Search},
 };
 use crate::{NodeId, Result, bfs::filled};
 

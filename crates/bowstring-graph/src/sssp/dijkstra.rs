@@ -3,7 +3,7 @@
 
 use std::{cmp::Reverse, collections::BinaryHeap};
 
-use super::{Search, length::Plus};
+use super::{length::Plus, search::Search};
 use crate::{NodeId, Result};
 
 /// Nodes between two looks at whether to stop.

@@ -10,7 +10,10 @@ use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
 
 use rayon::prelude::*;
 
-use super::{Rows, Search, length::Plus};
+use super::{
+    length::Plus,
+    search::{Rows, Search},
+};
 use crate::{GraphError, NodeId, Result, bfs::filled};
 
 /// Nodes of one parallel task.
