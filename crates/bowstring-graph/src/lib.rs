@@ -54,6 +54,7 @@ mod run;
 mod sample;
 mod similarity;
 mod simple;
+mod sort;
 mod spread;
 mod sssp;
 mod strong;

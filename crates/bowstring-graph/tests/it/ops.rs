@@ -65,7 +65,9 @@ fn edges_are_found_whatever_their_order() {
         Graph::from_csr(rows, true, &Run::default()).unwrap().sorted_csr(&Run::default()).unwrap().clone(),
     ] {
         let made = Graph::from_csr(rows, true, &Run::default()).unwrap();
-        for (from, to, expected) in [(0, 0, true), (0, 1, true), (0, 2, true), (1, 0, false), (2, 1, true), (2, 2, false)] {
+        for (from, to, expected) in
+            [(0, 0, true), (0, 1, true), (0, 2, true), (1, 0, false), (2, 1, true), (2, 2, false)]
+        {
             assert_eq!(made.has_edge(from, to), Ok(expected), "{from} to {to}");
         }
         expect!["usage: node 3 is not in the graph, which has 3"].assert_eq(&message(made.has_edge(0, 3)));
