@@ -14,9 +14,9 @@ use arrow::{
 use bowstring_graph::{
     BetweennessOptions, BfsOptions, Bipartite, BuildOptions, ClosenessOptions, Csr, Distances, Edges, Graph,
     HitsOptions, LabelPropagationOptions, LeidenOptions, LouvainOptions, Offsets, PageRankOptions, Result,
-    Run, SsspMethod, SsspOptions, Weights, betweenness, bfs, bipartite, closeness, connected_components,
-    core_numbers, dfs, hits, jaccard, label_propagation, leiden, louvain, minimum_spanning_forest, pagerank,
-    sssp, strongly_connected_components, triangle_count, triangles,
+    Run, SsspMethod, SsspOptions, TableEdges, Weights, betweenness, bfs, bipartite, closeness,
+    connected_components, core_numbers, dfs, hits, jaccard, label_propagation, leiden, louvain,
+    minimum_spanning_forest, pagerank, sssp, strongly_connected_components, triangle_count, triangles,
 };
 
 /// What kernels run on.
@@ -42,6 +42,14 @@ const KERNELS: &[(&str, Kernel)] = &[
         let edges = Edges { source: from_ref(&input.source), target: from_ref(&input.target), weight: None };
         let options = BuildOptions { directed: false, ..BuildOptions::default() };
         Ok(Graph::from_edges(&edges, &options, run)?.csr().num_entries() as u64)
+    }),
+    ("from_table", |input, _, run| {
+        let edges = TableEdges {
+            source: from_ref(&input.source),
+            target: from_ref(&input.target),
+            ..TableEdges::default()
+        };
+        Ok(Graph::from_table(&edges, &BuildOptions::default(), run)?.num_nodes() as u64)
     }),
     ("csc", |input, _, run| {
         let graph = Graph::from_csr(input.graph.csr().clone(), true, run)?;
