@@ -57,7 +57,7 @@ pub fn core_numbers(graph: &Graph, run: &Run) -> Result<Vec<u32>> {
             };
             core = least;
             let seeds = alive.par_iter().with_min_len(BLOCK).copied().filter(|&node| left(node) == core);
-            spread(seeds.collect(), run, |node, next| {
+            spread(rows, seeds.collect(), run, |node, next| {
                 let peel = |other: NodeId| {
                     let degree = &degrees[other as usize];
                     if degree.load(Relaxed) > core {

@@ -13,6 +13,9 @@ pub type NodeId = u32;
 /// Most nodes of a graph.
 pub(crate) const MAX_NODES: u64 = i32::MAX as u64;
 
+/// Entries of a line of the cache.
+const LINE: usize = 16;
+
 /// Where each node's neighbours begin: one more than there are nodes. 32 bits wide as long as every
 /// number is below 2³¹, 64 bits beyond.
 #[derive(Clone, Debug)]
@@ -161,6 +164,14 @@ impl Csr {
     #[inline]
     pub fn neighbors(&self, node: NodeId) -> &[NodeId] {
         &self.indices[self.range(node)]
+    }
+
+    /// Has the begin of the row of `node` brought from memory, when done for many nodes at once. The answer
+    /// means nothing, and is only to be kept from being optimised away.
+    #[inline]
+    pub(crate) fn touch(&self, node: NodeId) -> u32 {
+        let row = self.neighbors(node);
+        row.first().copied().unwrap_or(0) ^ row.get(LINE).copied().unwrap_or(0)
     }
 
     /// How many entries `node` has.

@@ -13,9 +13,6 @@ use crate::{Csr, NodeId, Result, Run, simple::Simple};
 /// Nodes of one task.
 const BLOCK: usize = 1 << 9;
 
-/// Entries of a line of the cache.
-const LINE: usize = 16;
-
 /// A graph with edges from each rank to lower ones.
 pub(crate) struct Oriented<'a> {
     /// The node of each rank.
@@ -79,14 +76,13 @@ impl<'a> Oriented<'a> {
         }
     }
 
-    /// Has the list of `rank` brought near. The answer is only to be kept from being optimised away.
+    /// [`Csr::touch`] for the list of `rank`.
     #[inline]
     pub(crate) fn touch(&self, rank: usize) -> u32 {
-        let list = match &self.lists {
-            Lists::Rows(rows) => rows.neighbors(rank as u32),
-            Lists::Own { .. } => self.list(rank),
-        };
-        list.first().copied().unwrap_or(0) ^ list.get(LINE).copied().unwrap_or(0)
+        match &self.lists {
+            Lists::Rows(rows) => rows.touch(rank as u32),
+            Lists::Own { .. } => self.list(rank).first().copied().unwrap_or(0),
+        }
     }
 
     /// The same as bits, for a dense list; else empty.

@@ -2,7 +2,7 @@
 
 use rayon::{Scope, prelude::*};
 
-use crate::{NodeId, Result, Run};
+use crate::{Csr, NodeId, Result, Run};
 
 /// Waiting nodes beyond which a task hands half of them to another one.
 const MANY: usize = 1 << 10;
@@ -10,18 +10,22 @@ const MANY: usize = 1 << 10;
 /// Nodes after which a task looks whether it was asked to stop.
 const STEPS: usize = 1 << 8;
 
+/// Nodes whose rows are brought from memory at a time.
+const BATCH: usize = 16;
+
 /// Takes `step` to each of `seeds` and to each node that a step adds to the list which it is given,
-/// until none is left. Steps run in parallel and in any order.
+/// until none is left. Steps run in parallel and in any order; they are expected to read `rows`.
 pub(crate) fn spread(
+    rows: &Csr,
     seeds: Vec<NodeId>,
     run: &Run,
     step: impl Fn(NodeId, &mut Vec<NodeId>) + Sync,
 ) -> Result<()> {
     if seeds.len() <= MANY {
-        rayon::scope(|scope| follow(scope, seeds, run, &step));
+        rayon::scope(|scope| follow(scope, rows, seeds, run, &step));
     } else {
         seeds.par_chunks(MANY).for_each(|seeds| {
-            rayon::scope(|scope| follow(scope, seeds.to_vec(), run, &step));
+            rayon::scope(|scope| follow(scope, rows, seeds.to_vec(), run, &step));
         });
     }
     run.check()
@@ -29,21 +33,29 @@ pub(crate) fn spread(
 
 fn follow<'a>(
     scope: &Scope<'a>,
+    rows: &'a Csr,
     mut waiting: Vec<NodeId>,
     run: &'a Run,
     step: &'a (impl Fn(NodeId, &mut Vec<NodeId>) + Sync),
 ) {
+    let mut batch = Vec::with_capacity(BATCH);
     let mut steps = 0;
-    while let Some(node) = waiting.pop() {
-        if steps % STEPS == 0 && run.check().is_err() {
-            // Whoever waits for all tasks looks again, and says so.
-            return;
+    while !waiting.is_empty() {
+        if steps >= STEPS {
+            steps = 0;
+            if run.check().is_err() {
+                // Whoever waits for all tasks looks again, and says so.
+                return;
+            }
         }
-        steps += 1;
-        step(node, &mut waiting);
+        batch.extend(waiting.drain(waiting.len().saturating_sub(BATCH)..));
+        steps += batch.len();
+        let near = batch.iter().fold(0, |near, &node| near ^ rows.touch(node));
+        std::hint::black_box(near);
+        batch.drain(..).for_each(|node| step(node, &mut waiting));
         while waiting.len() > MANY {
             let half = waiting.split_off(waiting.len() / 2);
-            scope.spawn(move |scope| follow(scope, half, run, step));
+            scope.spawn(move |scope| follow(scope, rows, half, run, step));
         }
     }
 }
@@ -53,13 +65,14 @@ mod tests {
     use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 
     use super::{STEPS, spread};
-    use crate::{GraphError, Run};
+    use crate::{Csr, GraphError, Offsets, Run};
 
     /// Follows a path of many nodes, and stops the work at one of them. How many steps were taken?
     fn steps(stop_at: u32) -> usize {
         let run = Run::default();
         let taken = AtomicUsize::new(0);
-        let result = spread(vec![0], &run, |node, next| {
+        let rows = Csr::made(Offsets::of(vec![0; 100_002], 0), Vec::new(), None);
+        let result = spread(&rows, vec![0], &run, |node, next| {
             taken.fetch_add(1, Relaxed);
             if node == stop_at {
                 run.cancel.cancel();

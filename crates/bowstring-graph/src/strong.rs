@@ -79,7 +79,7 @@ fn giant(rows: &Csr, run: &Run) -> Result<Option<Bits>> {
     let Some(hub) = hub else { return Ok(None) };
     let reached = Bits::new(nodes);
     reached.insert(hub);
-    spread(vec![hub], run, |node, next| {
+    spread(rows, vec![hub], run, |node, next| {
         for &other in rows.neighbors(node) {
             if !reached.contains(other) && reached.insert(other) {
                 next.push(other);
