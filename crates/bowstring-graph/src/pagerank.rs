@@ -35,7 +35,8 @@ const MANY: usize = 8;
 /// Below this, an accuracy asks for terms of 64 bits.
 const SINGLE: f64 = 1e-6;
 
-/// Iterations after which a good guess still gains with every one.
+/// Iterations after which a good guess still gains with every one. Later a guess is not given up, since
+/// even a good one gains nothing more once rounding is all that is left.
 const SOON: u32 = 3;
 
 /// Weights of a node's edges that sum to less of the greatest weight count as none.
@@ -256,7 +257,7 @@ impl Walk<'_> {
             }
             let before = std::mem::replace(&mut residual, change / (sum.moving + sum.stuck));
             iterations += 1;
-            if iterations >= SOON && residual > before / 2.0 && guess.take().is_some() {
+            if iterations == SOON && residual > before / 2.0 && guess.take().is_some() {
                 // The parts of the graph do not have what the guess gives them, which is slow to mend.
                 scores.par_iter_mut().with_min_len(TASK).for_each(|score| *score = uniform);
                 sum = self.begin(&mut scores, &mut terms, &shares, None);

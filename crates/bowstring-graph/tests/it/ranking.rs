@@ -167,6 +167,21 @@ fn a_guess_that_is_of_no_use_costs_few_iterations() {
 }
 
 #[test]
+fn a_guess_is_kept_when_nothing_is_left_to_gain() {
+    let edges: Vec<(u32, u32)> =
+        (0..60).flat_map(|a| (a + 1..60).map(move |b| (a, b))).filter(|&(a, b)| a + b < 60).collect();
+    let graph = graph(60, &edges, false);
+    let with = |tolerance, max_iterations| {
+        let options = PageRankOptions { tolerance, max_iterations, ..PageRankOptions::default() };
+        pagerank(&graph, &options, &Run::default()).unwrap().scores
+    };
+    let expected = with(1e-12, 1000);
+    for iterations in 10..40 {
+        assert_near(&with(0.0, iterations), &expected, 1e-5);
+    }
+}
+
+#[test]
 fn weights_of_any_size_are_no_trouble() {
     let list = EdgeList {
         nodes: 3,
