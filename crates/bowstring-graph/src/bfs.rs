@@ -9,7 +9,10 @@
 //! A parent is the smallest-numbered of the neighbours one hop nearer, so that the result is the same for
 //! any number of threads. Short levels run on one thread, since waking others costs more.
 
-use std::sync::atomic::{AtomicI32, AtomicU32, Ordering::Relaxed};
+use std::{
+    hint::black_box,
+    sync::atomic::{AtomicI32, AtomicU32, Ordering::Relaxed},
+};
 
 use arrow::datatypes::ArrowNativeType;
 use rayon::prelude::*;
@@ -22,6 +25,8 @@ const PARALLEL_EDGES: usize = 1 << 14;
 const TASK_NODES: usize = 64;
 /// Neighbours that are looked at together.
 const BATCH: usize = 64;
+/// Nodes whose neighbours are fetched together.
+const AHEAD: usize = 32;
 /// Fewer neighbours than this are looked at one by one.
 const FEW: usize = 16;
 /// Words of 64 nodes in one parallel task.
@@ -193,7 +198,15 @@ impl Search<'_> {
             self.distances[next as usize].load(Relaxed).cast_unsigned() >= depth.cast_unsigned()
         };
         let mut fresh = [0; BATCH];
-        for &node in frontier {
+        for (place, &node) in frontier.iter().enumerate() {
+            if place.is_multiple_of(AHEAD) && frontier.len() > AHEAD {
+                // Nothing depends on what is read here, so the processor waits for all of it at once.
+                for &node in &frontier[place..frontier.len().min(place + AHEAD)] {
+                    for rows in &self.forward {
+                        black_box(rows.neighbors(node).first().copied());
+                    }
+                }
+            }
             for rows in &self.forward {
                 let neighbors = rows.neighbors(node);
                 if neighbors.len() < FEW {
