@@ -22,7 +22,7 @@ import networkx as nx
 import numpy as np
 from answers import labels_equal
 
-DAMPING, TOLERANCE, ITERATIONS = 0.85, 1e-6, 100
+DAMPING, TOLERANCE, ITERATIONS = 0.85, 1e-7, 200
 Neighbours = list[list[int]]
 Array = np.ndarray
 
@@ -109,7 +109,7 @@ def lists(indptr: Array, values: Array) -> Neighbours:
 
 
 def dense(found: dict[int, Any], count: int, missing: float) -> Array:
-    answer = np.full(count, missing)
+    answer = np.full(count, missing, float)
     answer[list(found)] = list(found.values())
     return answer
 
