@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 import duckdb
+import networkx as nx
 import pyarrow.parquet as pq
 import pytest
 
@@ -82,6 +83,24 @@ def test_the_ranking_equals_duckdb(out: Path) -> None:
         "ON name = depends_on WHERE kind <> 'recommends' GROUP BY ALL ORDER BY 3 DESC, 1",
     )
     assert rows(out / "ranking.parquet") == expected
+
+
+def test_the_positions_equal_networkx(out: Path) -> None:
+    needs = duck(
+        "SELECT DISTINCT package, depends_on FROM {depends} JOIN {packages} ON name = depends_on "
+        "WHERE kind <> 'recommends'",
+    )
+    graph = nx.DiGraph(needs)
+    ranks = nx.pagerank(graph, tol=1e-12)
+    depths = nx.single_source_shortest_path_length(graph.reverse(), "libc6")
+    found = rows(out / "positions.parquet")
+    assert len(found) == graph.number_of_nodes()
+    components: dict[object, set[object]] = {}
+    for package, rank, component, level in found:
+        assert rank == pytest.approx(ranks[package], abs=1e-6)
+        assert level == depths.get(package)
+        components.setdefault(component, set()).add(package)
+    assert sorted(map(len, components.values())) == sorted(map(len, nx.weakly_connected_components(graph)))
 
 
 def test_the_report_is_a_markdown_table_of_the_first(out: Path) -> None:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Literal, TypeAlias
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeAlias
 
 from bowstring import _bowstring
 from bowstring._results import (
@@ -26,25 +26,23 @@ from bowstring._results import (
 if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
+    from arro3.core import Array
 
     from bowstring._bowstring import NativeGraph, Table
-    from bowstring._results import Integers, Numbers
+    from bowstring._results import _Integers, _Numbers
     from bowstring._tables import AnyTable, Path
+
+    # Which edges are followed: those that begin at a node, those that end there, or both.
+    _Direction = Literal["out", "in", "both"]
+    # What becomes of edges with the same ends: all stay, or one with this of their weights.
+    _ParallelEdges = Literal["keep", "first", "sum", "min", "max"]
+    # What becomes of edges from a node to itself.
+    _SelfLoops = Literal["keep", "drop"]
 
 Node: TypeAlias = int | str
 """A node: its id as it stands in the edge table, or its number where the graph has no ids."""
 
-Direction: TypeAlias = Literal["out", "in", "both"]
-"""Which edges are followed: those that begin at a node, those that end there, or both."""
-
-ParallelEdges: TypeAlias = Literal["keep", "first", "sum", "min", "max"]
-"""What becomes of edges with the same ends: all stay, or one with this of their weights."""
-
-SelfLoops: TypeAlias = Literal["keep", "drop"]
-"""What becomes of edges from a node to itself."""
-
-
-def _column(values: Any) -> Any:
+def _column(values: object) -> object:
     """Make of anything array-like what the engine takes without a copy: Arrow, or a buffer."""
     if values is None or hasattr(values, "__arrow_c_array__") or hasattr(values, "__arrow_c_stream__"):
         return values
@@ -53,7 +51,9 @@ def _column(values: Any) -> Any:
     array = np.asarray(values)
     if array.ndim != 1:
         raise TypeError(f"expected an array of one dimension, got one of {array.ndim}")
-    if array.dtype.kind in "US" or (array.dtype.kind == "O" and all(isinstance(value, str) for value in array)):
+    if array.dtype.kind in "US" or (
+        array.dtype.kind == "O" and all(isinstance(value, str) for value in array)
+    ):
         from arro3.core import Array, DataType
 
         return Array([str(value) for value in array], type=DataType.utf8())
@@ -65,25 +65,52 @@ def _column(values: Any) -> Any:
     return np.ascontiguousarray(array)
 
 
-def _nodes(nodes: Any) -> Any:
+def _nodes(nodes: Node | Sequence[Node] | _Integers) -> Node | list[Node]:
     """Make of one node or several what the engine takes as ids."""
     if isinstance(nodes, (int, str)):
         return nodes
-    if hasattr(nodes, "tolist"):
-        return nodes.tolist()
-    return list(nodes)
+    return nodes.tolist() if hasattr(nodes, "tolist") else list(nodes)
 
 
-def _by_name(columns: Mapping[str, Any]) -> dict[str, Any]:
+def _by_name(columns: Mapping[str, object]) -> dict[str, object]:
     """Make of results and arrays by name what the engine takes."""
     import numpy as np
 
     return {name: _column(np.asarray(values)) for name, values in columns.items()}
 
 
-def _given(**options: Any) -> dict[str, Any]:
+def _given(**options: object) -> dict[str, object]:
     """Leave out what was left at its default."""
     return {name: value for name, value in options.items() if value is not None}
+
+
+class _Rows(Protocol):
+    """Sparse rows, as scipy has them."""
+
+    shape: tuple[int, int]
+    indptr: npt.NDArray[np.integer[Any]]
+    indices: npt.NDArray[np.integer[Any]]
+    data: npt.NDArray[np.number[Any]]
+
+
+class _SparseMatrix(Protocol):
+    """A sparse array or matrix of scipy."""
+
+    def tocsr(self) -> _Rows:
+        """Give it as sparse rows."""
+
+
+class _NetworkxGraph(Protocol):
+    """A graph of networkx."""
+
+    nodes: Iterable[Node]
+
+    def is_directed(self) -> bool:
+        """Say whether edges have a direction."""
+
+    @property
+    def edges(self) -> Callable[..., Iterable[tuple[Any, ...]]]:
+        """Give the edges."""
 
 
 class Graph:
@@ -109,15 +136,15 @@ class Graph:
     @classmethod
     def from_edges(
         cls,
-        src: Any,
-        dst: Any,
-        weights: Any = None,
+        src: object,
+        dst: object,
+        weights: object = None,
         *,
         num_nodes: int | None = None,
         directed: bool = True,
-        nodes: Any = None,
-        parallel_edges: ParallelEdges = "keep",
-        self_loops: SelfLoops = "keep",
+        nodes: object = None,
+        parallel_edges: _ParallelEdges = "keep",
+        self_loops: _SelfLoops = "keep",
         threads: int | None = None,
     ) -> Graph:
         """Build a graph from edges between dense node numbers.
@@ -161,11 +188,11 @@ class Graph:
         source: str,
         target: str,
         weight: str | None = None,
-        nodes: Any = None,
+        nodes: object = None,
         directed: bool = True,
         *,
-        parallel_edges: ParallelEdges = "keep",
-        self_loops: SelfLoops = "keep",
+        parallel_edges: _ParallelEdges = "keep",
+        self_loops: _SelfLoops = "keep",
         threads: int | None = None,
     ) -> Graph:
         """Build a graph from a table whose nodes have any ids.
@@ -193,7 +220,9 @@ class Graph:
         return cls(native)
 
     @classmethod
-    def from_csr(cls, indptr: Any, indices: Any, weights: Any = None, *, directed: bool = True) -> Graph:
+    def from_csr(
+        cls, indptr: object, indices: object, weights: object = None, *, directed: bool = True
+    ) -> Graph:
         """Take sparse rows that are there: the neighbours of node `v` are `indices[indptr[v]:indptr[v + 1]]`.
 
         They are checked once, and not copied where `indptr` is of 32 or 64 bits and `indices` of 32;
@@ -213,7 +242,7 @@ class Graph:
         return cls(_bowstring.NativeGraph.from_csr(*arrays, directed))
 
     @classmethod
-    def from_scipy(cls, matrix: Any, *, directed: bool = True) -> Graph:
+    def from_scipy(cls, matrix: _SparseMatrix, *, directed: bool = True) -> Graph:
         """Take a sparse matrix of scipy: its entry (i, j) is the weight of the edge from i to j.
 
         Args:
@@ -228,16 +257,18 @@ class Graph:
 
         rows = matrix.tocsr()
         if rows.shape[0] != rows.shape[1]:
-            raise DataError(f"the matrix of a graph is square, and this one is {rows.shape[0]} × {rows.shape[1]}")
-        weights = rows.data
-        if weights.dtype.kind == "b":
+            raise DataError(
+                f"the matrix of a graph is square, and this one is {rows.shape[0]} × {rows.shape[1]}"
+            )
+        weights: npt.NDArray[np.number[Any]] | None = rows.data
+        if rows.data.dtype.kind == "b":
             weights = None
-        elif weights.dtype.name not in ("int32", "int64", "float32", "float64"):
-            weights = weights.astype("float64" if weights.dtype.kind == "f" else "int64")
+        elif rows.data.dtype.name not in ("int32", "int64", "float32", "float64"):
+            weights = rows.data.astype("float64" if rows.data.dtype.kind == "f" else "int64")
         return cls.from_csr(rows.indptr, rows.indices, weights, directed=directed)
 
     @classmethod
-    def from_networkx(cls, graph: Any, weight: str | None = None) -> Graph:
+    def from_networkx(cls, graph: _NetworkxGraph, weight: str | None = None) -> Graph:
         """Take a graph of networkx, with its nodes in their order.
 
         Args:
@@ -311,7 +342,7 @@ class Graph:
         return self._native.nbytes
 
     @property
-    def nodes(self) -> Any:
+    def nodes(self) -> Array | None:
         """The id of each node, as an Arrow array; `None` where ids are the node numbers."""
         return self._native.ids
 
@@ -333,7 +364,7 @@ class Graph:
         """
         return self._native.index_of(node)
 
-    def csr(self) -> tuple[Integers, Integers, Numbers | None]:
+    def csr(self) -> tuple[_Integers, _Integers, _Numbers | None]:
         """Give the rows of outgoing edges as numpy arrays, without a copy.
 
         Returns:
@@ -343,11 +374,11 @@ class Graph:
         """
         return self._native.csr()
 
-    def csc(self) -> tuple[Integers, Integers, Numbers | None]:
+    def csc(self) -> tuple[_Integers, _Integers, _Numbers | None]:
         """Give the rows of incoming edges as numpy arrays, as `csr` does; made at the first call."""
         return self._native.csc()
 
-    def degree(self, kind: Direction = "both", *, threads: int | None = None) -> Degrees:
+    def degree(self, kind: _Direction = "both", *, threads: int | None = None) -> Degrees:
         """Count the edges of each node.
 
         Args:
@@ -357,7 +388,7 @@ class Graph:
         """
         return Degrees(self._run("degree", threads, kind=kind))
 
-    def neighbors(self, node: Node) -> Integers:
+    def neighbors(self, node: Node) -> _Integers:
         """Give the numbers of the nodes at the other ends of a node's outgoing edges, int32, ascending.
 
         A node stands there once for each edge. Not copied.
@@ -379,7 +410,7 @@ class Graph:
         """Turn all edges around."""
         return Graph(self._native.reverse())
 
-    def to_undirected(self, *, parallel_edges: ParallelEdges = "keep") -> Graph:
+    def to_undirected(self, *, parallel_edges: _ParallelEdges = "keep") -> Graph:
         """Forget the directions.
 
         Args:
@@ -388,7 +419,7 @@ class Graph:
         """
         return Graph(self._native.to_undirected({"parallel_edges": parallel_edges}))
 
-    def subgraph(self, nodes: Any) -> Graph:
+    def subgraph(self, nodes: Sequence[Node] | _Integers) -> Graph:
         """Keep some nodes and the edges between them.
 
         Args:
@@ -400,10 +431,12 @@ class Graph:
         """
         import numpy as np
 
-        numbers = [self._native.index_of(node) for node in _nodes(nodes)]
+        listed = _nodes(nodes)
+        several = [listed] if isinstance(listed, (int, str)) else listed
+        numbers = [self._native.index_of(node) for node in several]
         return Graph(self._native.subgraph(np.asarray(numbers, dtype=np.int32)))
 
-    def relabel_by_degree(self) -> tuple[Graph, Integers]:
+    def relabel_by_degree(self) -> tuple[Graph, _Integers]:
         """Number the nodes in descending order of degree.
 
         Returns:
@@ -412,7 +445,7 @@ class Graph:
         native, was = self._native.relabel_by_degree()
         return Graph(native), was
 
-    def to_table(self, **columns: Any) -> Table:
+    def to_table(self, **columns: object) -> Table:
         """Make a table of the nodes' ids and of results.
 
         Args:
@@ -432,7 +465,7 @@ class Graph:
         """
         return self._native.to_table(_by_name(columns))
 
-    def to_graphml(self, path: Path, **columns: Any) -> None:
+    def to_graphml(self, path: Path, **columns: object) -> None:
         """Write the graph as GraphML; the file appears as a whole or not at all.
 
         Args:
@@ -441,7 +474,7 @@ class Graph:
         """
         self._native.export(path, "graphml", _by_name(columns))
 
-    def to_dot(self, path: Path, **columns: Any) -> None:
+    def to_dot(self, path: Path, **columns: object) -> None:
         """Write the graph in the language of Graphviz; the file appears as a whole or not at all.
 
         Args:
@@ -456,10 +489,10 @@ class Graph:
         *,
         around: Node | Sequence[Node] | None = None,
         hops: int = 1,
-        direction: Direction = "both",
+        direction: _Direction = "both",
         top: int | None = None,
-        scores: Any = None,
-        groups: Any = None,
+        scores: object = None,
+        groups: object = None,
         title: str | None = None,
     ) -> None:
         """Draw a part of the graph into an SVG file, which appears as a whole or not at all.
@@ -496,8 +529,8 @@ class Graph:
         self,
         algorithm: str,
         threads: int | None,
-        arrays: Mapping[str, Any] | None = None,
-        **options: Any,
+        arrays: Mapping[str, object] | None = None,
+        **options: object,
     ) -> _bowstring.Outcome:
         return self._native.run(algorithm, _given(**options), dict(arrays or {}), threads)
 
@@ -508,7 +541,7 @@ class Graph:
         sources: Node | Sequence[Node],
         *,
         max_depth: int | None = None,
-        direction: Direction = "out",
+        direction: _Direction = "out",
         threads: int | None = None,
     ) -> Paths:
         """Breadth-first search (direction-optimising, Beamer et al. 2012): O(nodes + edges).
@@ -555,7 +588,7 @@ class Graph:
         sources: Node | Sequence[Node],
         k: int,
         *,
-        direction: Direction = "out",
+        direction: _Direction = "out",
         threads: int | None = None,
     ) -> NodeList:
         """Find the nodes within `k` hops, ascending, the sources among them.
@@ -599,7 +632,7 @@ class Graph:
         targets: Node | Sequence[Node] | None = None,
         cutoff: float | None = None,
         delta: float | None = None,
-        direction: Direction = "out",
+        direction: _Direction = "out",
         threads: int | None = None,
     ) -> Paths:
         """Find shortest paths by weight from the nearest source; edges without weight count 1.
@@ -642,10 +675,10 @@ class Graph:
         damping: float = 0.85,
         tolerance: float = 1e-6,
         max_iterations: int = 100,
-        personalization: Mapping[Any, float] | Any = None,
+        personalization: Mapping[Node, float] | object = None,
         weighted: bool = False,
-        dangling: Any = None,
-        start: Any = None,
+        dangling: object = None,
+        start: object = None,
         require_convergence: bool = False,
         threads: int | None = None,
     ) -> IteratedScores:
@@ -678,13 +711,15 @@ class Graph:
             >>> bs.Graph.from_edges([0, 1, 2], [1, 2, 0]).pagerank().scores.round(3).tolist()
             [0.333, 0.333, 0.333]
         """
-        named = isinstance(personalization, Mapping)
+        weights = None
+        if isinstance(personalization, Mapping):
+            weights = {str(node): float(weight) for node, weight in personalization.items()}
+            personalization = None
         arrays = _given(
-            personalization=None if named else _column(personalization),
+            personalization=_column(personalization),
             dangling=_column(dangling),
             start=_column(start),
         )
-        weights = {str(node): float(weight) for node, weight in personalization.items()} if named else None
         outcome = self._run(
             "pagerank",
             threads,
@@ -935,7 +970,7 @@ class Graph:
         outcome = self._run("leiden", threads, resolution=resolution, seed=seed, max_levels=max_levels)
         return Communities(outcome)
 
-    def jaccard(self, left: Any, right: Any, *, threads: int | None = None) -> PairValues:
+    def jaccard(self, left: object, right: object, *, threads: int | None = None) -> PairValues:
         """Find the share of their neighbours that the nodes of each pair have in common.
 
         Args:
@@ -949,10 +984,10 @@ class Graph:
         """
         return self._pairs("jaccard", left, right, threads)
 
-    def common_neighbors(self, left: Any, right: Any, *, threads: int | None = None) -> PairValues:
+    def common_neighbors(self, left: object, right: object, *, threads: int | None = None) -> PairValues:
         """Count the neighbours that the nodes of each pair have in common; arguments as of `jaccard`."""
         return self._pairs("common_neighbors", left, right, threads)
 
-    def _pairs(self, algorithm: str, left: Any, right: Any, threads: int | None) -> PairValues:
+    def _pairs(self, algorithm: str, left: object, right: object, threads: int | None) -> PairValues:
         outcome = self._run(algorithm, threads, {"left": _column(left), "right": _column(right)})
         return PairValues(outcome, algorithm)

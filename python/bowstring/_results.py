@@ -11,9 +11,9 @@ if TYPE_CHECKING:
 
     from bowstring._bowstring import Outcome, Table
 
-    Integers = npt.NDArray[np.integer[Any]]
-    Floats = npt.NDArray[np.floating[Any]]
-    Numbers = npt.NDArray[np.number[Any]]
+    _Integers = npt.NDArray[np.integer[Any]]
+    _Floats = npt.NDArray[np.floating[Any]]
+    _Numbers = npt.NDArray[np.number[Any]]
 
 
 class GraphResult:
@@ -30,23 +30,23 @@ class GraphResult:
         self._columns = outcome.columns
         self._facts = outcome.facts
 
-    def _array(self, name: str) -> Any:
+    def _array(self, name: str) -> _Numbers:
         return self._columns[name]
 
-    def __array__(self, dtype: Any = None, copy: bool | None = None) -> Numbers:
+    def __array__(self, dtype: npt.DTypeLike | None = None, copy: bool | None = None) -> _Numbers:
         """Answer with the first array, for numpy."""
         import numpy as np
 
         first = next(iter(self._columns.values()))
         if copy is False and dtype is not None and np.dtype(dtype) != first.dtype:
             raise ValueError(f"a copy is needed to make {first.dtype} into {np.dtype(dtype)}")
-        return cast("Numbers", np.array(first, dtype=dtype, copy=bool(copy)) if copy or dtype else first)
+        return np.array(first, dtype=dtype) if copy else np.asarray(first, dtype=dtype)
 
     def __len__(self) -> int:
         """Count the values of the first array."""
         return len(next(iter(self._columns.values())))
 
-    def __getitem__(self, index: Any) -> Any:
+    def __getitem__(self, index: int | slice | _Integers) -> _Numbers:
         """Index the first array, as numpy does."""
         return next(iter(self._columns.values()))[index]
 
@@ -60,7 +60,7 @@ class GraphResult:
         facts = [f"{name}={value!r}" for name, value in self._facts.items()]
         return f"{type(self).__name__}({', '.join(arrays + facts)})"
 
-    def to_table(self, names: Any = None) -> Table:
+    def to_table(self, names: object = None) -> Table:
         """Make a table of it, in which nodes have their ids and what is not reached is null.
 
         Args:
@@ -81,9 +81,9 @@ class Scores(GraphResult):
     """A score for each node."""
 
     @property
-    def scores(self) -> Floats:
+    def scores(self) -> _Floats:
         """The scores, float64."""
-        return cast("Floats", self._array("score"))
+        return cast("_Floats", self._array("score"))
 
 
 class IteratedScores(Scores):
@@ -109,14 +109,14 @@ class HubScores(GraphResult):
     """How much of a hub and of an authority each node is. It stands for the hubs."""
 
     @property
-    def hubs(self) -> Floats:
+    def hubs(self) -> _Floats:
         """The scores as hubs, float64; they sum to 1."""
-        return cast("Floats", self._array("hub"))
+        return cast("_Floats", self._array("hub"))
 
     @property
-    def authorities(self) -> Floats:
+    def authorities(self) -> _Floats:
         """The scores as authorities, float64; they sum to 1."""
-        return cast("Floats", self._array("authority"))
+        return cast("_Floats", self._array("authority"))
 
     @property
     def iterations(self) -> int:
@@ -138,18 +138,18 @@ class Paths(GraphResult):
     """How far each node is from the nearest source. It stands for the distances."""
 
     @property
-    def distances(self) -> Numbers:
+    def distances(self) -> _Numbers:
         """Hops, int32, and −1 for nodes that are not reached.
 
         Of shortest paths by weight: the sums of the weights; int64 and −1 where weights are integers,
         float64 and infinity where they are floats.
         """
-        return cast("Numbers", self._array("distance"))
+        return self._array("distance")
 
     @property
-    def parents(self) -> Integers:
+    def parents(self) -> _Integers:
         """The number of the node before each node on its path, int32; −1 for sources and where none is."""
-        return cast("Integers", self._array("parent"))
+        return cast("_Integers", self._array("parent"))
 
     def path_to(self, node: int) -> list[int] | None:
         """Name the nodes of the path to a node.
@@ -191,33 +191,33 @@ class DepthFirst(GraphResult):
         self._columns = {"order": order, **self._columns}
 
     @property
-    def order(self) -> Integers:
+    def order(self) -> _Integers:
         """The numbers of the nodes that are found, int32, in the order in which they are."""
-        return cast("Integers", self._array("order"))
+        return cast("_Integers", self._array("order"))
 
     @property
-    def discovery(self) -> Integers:
+    def discovery(self) -> _Integers:
         """The time at which each node is found, int32; −1 for those that are not."""
-        return cast("Integers", self._array("discovery"))
+        return cast("_Integers", self._array("discovery"))
 
     @property
-    def finish(self) -> Integers:
+    def finish(self) -> _Integers:
         """The time at which each node is left for good, int32; −1 for those that are not found."""
-        return cast("Integers", self._array("finish"))
+        return cast("_Integers", self._array("finish"))
 
     @property
-    def parents(self) -> Integers:
+    def parents(self) -> _Integers:
         """The number of the node from which each node is found, int32; −1 for roots and others."""
-        return cast("Integers", self._array("parent"))
+        return cast("_Integers", self._array("parent"))
 
 
 class NodeList(GraphResult):
     """A list of nodes."""
 
     @property
-    def nodes(self) -> Integers:
+    def nodes(self) -> _Integers:
         """The numbers of the nodes, int32."""
-        return cast("Integers", self._array("node"))
+        return cast("_Integers", self._array("node"))
 
 
 class Labels(GraphResult):
@@ -227,9 +227,9 @@ class Labels(GraphResult):
     _count = "components"
 
     @property
-    def labels(self) -> Integers:
+    def labels(self) -> _Integers:
         """The labels, int32, numbered from 0 in the order of the first node of each part."""
-        return cast("Integers", self._array(self._label))
+        return cast("_Integers", self._array(self._label))
 
     @property
     def count(self) -> int:
@@ -237,7 +237,7 @@ class Labels(GraphResult):
         return cast("int", self._facts[self._count])
 
     @property
-    def sizes(self) -> Integers:
+    def sizes(self) -> _Integers:
         """How many nodes each part has, int64, indexed by label."""
         import numpy as np
 
@@ -260,23 +260,23 @@ class Cores(GraphResult):
     """The core number of each node."""
 
     @property
-    def cores(self) -> Integers:
+    def cores(self) -> _Integers:
         """The core numbers, int32."""
-        return cast("Integers", self._array("core"))
+        return cast("_Integers", self._array("core"))
 
 
 class Triangles(GraphResult):
     """How many triangles each node lies in."""
 
     @property
-    def counts(self) -> Integers:
+    def counts(self) -> _Integers:
         """The triangles that each node lies in, uint64."""
-        return cast("Integers", self._array("triangles"))
+        return cast("_Integers", self._array("triangles"))
 
     @property
-    def clustering(self) -> Floats:
+    def clustering(self) -> _Floats:
         """The share of the pairs of a node's neighbours that are neighbours themselves, float64."""
-        return cast("Floats", self._array("clustering"))
+        return cast("_Floats", self._array("clustering"))
 
     @property
     def total(self) -> int:
@@ -293,19 +293,19 @@ class Forest(GraphResult):
     """The edges of a minimum spanning forest. It stands for the nodes at which they begin."""
 
     @property
-    def sources(self) -> Integers:
+    def sources(self) -> _Integers:
         """The number of the node at one end of each edge, int32."""
-        return cast("Integers", self._array("source"))
+        return cast("_Integers", self._array("source"))
 
     @property
-    def targets(self) -> Integers:
+    def targets(self) -> _Integers:
         """The number of the node at the other end, int32."""
-        return cast("Integers", self._array("target"))
+        return cast("_Integers", self._array("target"))
 
     @property
-    def weights(self) -> Floats:
+    def weights(self) -> _Floats:
         """The weight of each edge, float64; 1 in a graph without weights."""
-        return cast("Floats", self._array("weight"))
+        return cast("_Floats", self._array("weight"))
 
     @property
     def total_weight(self) -> float:
@@ -322,14 +322,14 @@ class Bipartition(GraphResult):
         return cast("bool", self._facts["is_bipartite"])
 
     @property
-    def sides(self) -> Integers | None:
+    def sides(self) -> _Integers | None:
         """The side of each node, 0 or 1, int32; `None` when there are no sides."""
-        return cast("Integers", self._array("side")) if self.is_bipartite else None
+        return cast("_Integers", self._array("side")) if self.is_bipartite else None
 
     @property
-    def odd_cycle(self) -> Integers | None:
+    def odd_cycle(self) -> _Integers | None:
         """The numbers of the nodes of a cycle of odd length, int32; `None` when there are sides."""
-        return None if self.is_bipartite else cast("Integers", self._array("node"))
+        return None if self.is_bipartite else cast("_Integers", self._array("node"))
 
 
 class PairValues(GraphResult):
@@ -342,15 +342,15 @@ class PairValues(GraphResult):
         self._columns = {value: values, **self._columns}
 
     @property
-    def values(self) -> Numbers:
+    def values(self) -> _Numbers:
         """The values: float64 for similarities, uint32 for counts."""
-        return cast("Numbers", next(iter(self._columns.values())))
+        return next(iter(self._columns.values()))
 
 
 class Degrees(GraphResult):
     """The degrees of the nodes."""
 
     @property
-    def degrees(self) -> Integers:
+    def degrees(self) -> _Integers:
         """The degrees, uint32."""
-        return cast("Integers", next(iter(self._columns.values())))
+        return cast("_Integers", next(iter(self._columns.values())))

@@ -18,7 +18,7 @@ use pyo3::{
     prelude::*,
     types::{PyDict, PyTuple},
 };
-use pyo3_arrow::{PyChunkedArray, buffer::PyArrowBuffer, export::Arro3ChunkedArray, input::AnyArray};
+use pyo3_arrow::{PyArray, buffer::PyArrowBuffer, export::Arro3Array, input::AnyArray};
 
 use crate::{
     arguments::{Options, json},
@@ -301,11 +301,10 @@ impl PyGraph {
 
     /// The ids of the nodes, where they are not their numbers.
     #[getter]
-    fn ids(&self) -> Result<Option<Arro3ChunkedArray>> {
-        let Some(nodes) = self.graph.nodes() else { return Ok(None) };
+    fn ids(&self) -> Option<Arro3Array> {
+        let nodes = self.graph.nodes()?;
         let field = Field::new("node", nodes.ids().data_type().clone(), false);
-        let chunked = PyChunkedArray::try_new(vec![Arc::clone(nodes.ids())], Arc::new(field));
-        Ok(Some(chunked?.into()))
+        Some(PyArray::new(Arc::clone(nodes.ids()), Arc::new(field)).into())
     }
 
     /// The number of a node.

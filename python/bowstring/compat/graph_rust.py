@@ -8,7 +8,12 @@ from typing import TYPE_CHECKING, Any, cast
 from bowstring import Graph
 
 if TYPE_CHECKING:
-    from bowstring._results import Floats, Integers, Numbers
+    import numpy as np
+    import numpy.typing as npt
+
+    from bowstring._results import _Floats, _Integers, _Numbers
+
+    _Array = Sequence[int] | npt.NDArray[np.integer[Any]]
 
 
 class RustGraphEngine:
@@ -19,8 +24,8 @@ class RustGraphEngine:
     """
 
     def build_csr(
-        self, src: Any, dst: Any, num_nodes: int | None = None, weights: Any = None
-    ) -> tuple[Integers, Integers, Numbers | None]:
+        self, src: object, dst: object, num_nodes: int | None = None, weights: object = None
+    ) -> tuple[_Integers, _Integers, _Numbers | None]:
         """Sort edges by where they begin.
 
         Returns:
@@ -29,25 +34,25 @@ class RustGraphEngine:
         return Graph.from_edges(src, dst, weights, num_nodes=num_nodes).csr()
 
     def build_csc(
-        self, src: Any, dst: Any, num_nodes: int | None = None, weights: Any = None
-    ) -> tuple[Integers, Integers, Numbers | None]:
+        self, src: object, dst: object, num_nodes: int | None = None, weights: object = None
+    ) -> tuple[_Integers, _Integers, _Numbers | None]:
         """Sort edges by where they end; returns as `build_csr` does."""
         return Graph.from_edges(src, dst, weights, num_nodes=num_nodes).csc()
 
     def bfs(
-        self, indptr: Any, indices: Any, num_nodes: int, sources: Sequence[int] = (0,)
-    ) -> tuple[Integers, Integers]:
+        self, indptr: _Array, indices: object, num_nodes: int, sources: Sequence[int] = (0,)
+    ) -> tuple[_Integers, _Integers]:
         """Search breadth-first.
 
         Returns:
             Distances in hops and predecessors, −1 where there is none.
         """
         found = self._graph(indptr, indices, num_nodes).bfs(list(sources))
-        return cast("Integers", found.distances), found.parents
+        return cast("_Integers", found.distances), found.parents
 
     def dfs(
-        self, indptr: Any, indices: Any, num_nodes: int, source: int = 0, max_depth: int | None = None
-    ) -> tuple[Integers, Integers]:
+        self, indptr: _Array, indices: object, num_nodes: int, source: int = 0, max_depth: int | None = None
+    ) -> tuple[_Integers, _Integers]:
         """Search depth-first.
 
         Returns:
@@ -58,21 +63,21 @@ class RustGraphEngine:
 
     def pagerank(
         self,
-        indptr: Any,
-        indices: Any,
+        indptr: _Array,
+        indices: object,
         num_nodes: int,
         damping: float = 0.85,
         max_iterations: int = 100,
         tolerance: float = 1e-6,
-    ) -> Floats:
+    ) -> _Floats:
         """Rank nodes; the scores sum to 1."""
         graph = self._graph(indptr, indices, num_nodes)
         found = graph.pagerank(damping=damping, max_iterations=max_iterations, tolerance=tolerance)
         return found.scores
 
     def dijkstra(
-        self, indptr: Any, indices: Any, weights: Any, num_nodes: int, source: int = 0
-    ) -> tuple[Numbers, Integers]:
+        self, indptr: _Array, indices: object, weights: object, num_nodes: int, source: int = 0
+    ) -> tuple[_Numbers, _Integers]:
         """Find shortest paths by weight.
 
         Returns:
@@ -81,11 +86,11 @@ class RustGraphEngine:
         found = self._graph(indptr, indices, num_nodes, weights).sssp(source, method="dijkstra")
         return found.distances, found.parents
 
-    def connected_components(self, indptr: Any, indices: Any, num_nodes: int) -> Integers:
+    def connected_components(self, indptr: _Array, indices: object, num_nodes: int) -> _Integers:
         """Label each node with its component, whatever the direction of edges."""
         return self._graph(indptr, indices, num_nodes).connected_components().labels
 
-    def _graph(self, indptr: Any, indices: Any, num_nodes: int, weights: Any = None) -> Graph:
+    def _graph(self, indptr: _Array, indices: object, num_nodes: int, weights: object = None) -> Graph:
         if len(indptr) != num_nodes + 1:
             raise ValueError(f"indptr has {len(indptr)} numbers, and {num_nodes} nodes need {num_nodes + 1}")
         return Graph.from_csr(indptr, indices, weights)

@@ -46,7 +46,7 @@ class Case:
     @property
     def sources(self) -> list[int]:
         """Some nodes to begin at."""
-        drawn = random.Random(self.seed)
+        drawn = random.Random(self.seed)  # noqa: S311
         nodes = self.graph.num_nodes
         return sorted(drawn.sample(range(nodes), min(nodes, 1 + self.seed % 3)))
 
@@ -57,7 +57,7 @@ class Case:
 
 def case(seed: int, *, directed: bool) -> Case:
     """Draw the graph of a seed."""
-    drawn = random.Random(seed)
+    drawn = random.Random(seed)  # noqa: S311
     nodes = drawn.choice([1, 2, 3, 5, 8, 13, 21, 34])
     edges = drawn.choice([0, nodes // 2, nodes, 2 * nodes, 4 * nodes])
     src = [drawn.randrange(nodes) for _ in range(edges)]

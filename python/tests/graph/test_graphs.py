@@ -1,0 +1,243 @@
+"""What graphs take, what they give, and what bad input gets."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import polars as pl
+import pyarrow as pa
+import pytest
+import scipy.sparse as sp
+
+import bowstring as bs
+
+SRC, DST = [0, 0, 0, 1, 2], [1, 1, 2, 0, 0]
+
+
+def test_the_values_that_hold() -> None:
+    triangle = bs.Graph.from_edges([0, 1, 2], [1, 2, 0])
+    np.testing.assert_allclose(triangle.pagerank().scores, [1 / 3] * 3)
+    np.testing.assert_allclose(
+        bs.Graph.from_edges(SRC, DST).pagerank().scores, [0.486, 0.326, 0.188], atol=5e-4
+    )
+    path = bs.Graph.from_edges([0, 1, 2, 3, 0], [1, 2, 3, 4, 3])
+    assert sorted(path.dfs(0, max_depth=3).order.tolist()) == [0, 1, 2, 3, 4]
+    weighted = bs.Graph.from_edges([0, 1, 0], [1, 2, 2], [2, 3, 10])
+    found = weighted.sssp(0, method="dijkstra")
+    assert (found.distances.tolist(), found.path_to(2)) == ([0, 2, 5], [0, 1, 2])
+
+
+@pytest.mark.parametrize("kind", [np.int32, np.int64, np.uint32, np.uint64])
+@pytest.mark.parametrize("make", [np.asarray, pa.array, pl.Series, pd.Series])
+def test_edges_of_every_library(kind: type, make: object) -> None:
+    assert callable(make)
+    src, dst = make(np.array(SRC, kind)), make(np.array(DST, kind))
+    indptr, indices, weights = bs.Graph.from_edges(src, dst).csr()
+    assert (indptr.tolist(), indices.tolist(), weights) == ([0, 3, 4, 5], [1, 1, 2, 0, 0], None)
+
+
+@pytest.mark.parametrize("library", ["pyarrow", "polars", "pandas"])
+def test_a_table_with_text_leaves_with_its_ids(library: str) -> None:
+    columns = {"from": ["york", "york", "hull"], "to": ["hull", "bath", "york"], "miles": [38, 200, 38]}
+    made = {"pyarrow": pa.table, "polars": pl.DataFrame, "pandas": pd.DataFrame}[library](columns)
+    graph = bs.Graph.from_table(made, "from", "to", "miles")
+    assert graph.nodes is not None
+    assert pa.array(graph.nodes).to_pylist() == ["york", "hull", "bath"]
+    table = graph.to_table(rank=graph.pagerank(), part=graph.connected_components()).to_polars()
+    assert table["node"].to_list() == ["york", "hull", "bath"]
+    assert table["rank"].sum() == pytest.approx(1)
+    far = graph.sssp("york").to_table().to_pyarrow().to_pylist()
+    assert far == [
+        {"node": "york", "distance": 0, "parent": None},
+        {"node": "hull", "distance": 38, "parent": "york"},
+        {"node": "bath", "distance": 200, "parent": "york"},
+    ]
+    with pytest.raises(bs.UsageError, match="did you mean `york`"):
+        graph.bfs("yorck")
+
+
+def test_rows_are_not_copied() -> None:
+    graph = bs.Graph.from_edges(SRC, DST, [1.0, 2.0, 3.0, 4.0, 5.0])
+    first, second = graph.csr(), graph.csr()
+    for one, other in zip(first, second, strict=True):
+        assert one is not None and other is not None  # noqa: PT018
+        assert one.ctypes.data == other.ctypes.data
+        assert not one.flags.writeable
+    indptr, indices = np.array([0, 2, 3, 3], np.int64), np.array([1, 2, 2], np.int32)
+    taken = bs.Graph.from_csr(indptr, indices).csr()
+    assert taken[0].ctypes.data == indptr.ctypes.data
+    assert taken[1].ctypes.data == indices.ctypes.data
+    wide = bs.Graph.from_csr(indptr, indices.astype(np.int64)).csr()
+    assert wide[1].tolist() == [1, 2, 2]
+
+
+def test_a_result_is_an_array() -> None:
+    graph = bs.Graph.from_edges(SRC, DST)
+    ranks = graph.pagerank()
+    assert np.asarray(ranks) is ranks.scores
+    assert np.asarray(ranks, dtype=np.float32).dtype == np.float32
+    assert len(ranks) == 3
+    assert ranks[0] == max(ranks)
+    assert float(np.sum(ranks)) == pytest.approx(1)
+    with pytest.raises(ValueError, match="copy"):
+        np.asarray(ranks, dtype=np.float32, copy=False)
+    assert ranks.to_table(pa.array(["a", "b", "c"])).to_polars()["node"].to_list() == [
+        "a",
+        "b",
+        "c",
+    ]
+
+
+def test_results_do_not_depend_on_threads() -> None:
+    draw = np.random.default_rng(7)
+    src, dst = draw.integers(0, 5000, 60_000), draw.integers(0, 5000, 60_000)
+    weights = draw.random(60_000)
+    graph = bs.Graph.from_edges(src, dst, weights, directed=False)
+    for call in ("pagerank", "bfs", "sssp", "louvain", "leiden", "betweenness", "triangles", "core_numbers"):
+        given = {"bfs": (0,), "sssp": (0,)}.get(call, ())
+        options = {"samples": 20} if call == "betweenness" else {}
+        one = getattr(graph, call)(*given, threads=1, **options)
+        three = getattr(graph, call)(*given, threads=3, **options)
+        assert np.asarray(one).tobytes() == np.asarray(three).tobytes(), call
+
+
+def test_other_forms() -> None:
+    matrix = sp.random_array((30, 30), density=0.2, rng=np.random.default_rng(1), format="csr")
+    graph = bs.Graph.from_scipy(matrix)
+    indptr, indices, weights = graph.csr()
+    assert (sp.csr_array((weights, indices, indptr), shape=(30, 30)) != matrix).nnz == 0
+    with pytest.raises(bs.DataError, match="square"):
+        bs.Graph.from_scipy(sp.csr_array((2, 3)))
+    undirected = bs.Graph.from_edges(SRC, DST).to_undirected(parallel_edges="first")
+    assert (undirected.num_edges, undirected.is_directed) == (2, False)
+    assert bs.Graph.from_edges([0, 1], [1, 2]).reverse().neighbors(2).tolist() == [1]
+    named = bs.Graph.from_edges([0, 1], [1, 2], nodes=["a", "b", "c"])
+    assert named.subgraph(["b", "c"]).bfs("b").distances.tolist() == [0, 1]
+    relabelled, was = bs.Graph.from_edges([0, 1, 1], [2, 2, 0]).relabel_by_degree()
+    assert (relabelled.num_edges, sorted(was.tolist())) == (3, [0, 1, 2])
+
+
+def test_files_of_other_tools(tmp_path: Path) -> None:
+    graph = bs.Graph.from_edges([0, 1], [1, 2], nodes=["a", "<b>", "c"])
+    graph.to_graphml(tmp_path / "g.graphml", rank=graph.pagerank())
+    graph.to_dot(tmp_path / "g.dot")
+    graph.draw(tmp_path / "g.svg", around="a", hops=2, title="all of it")
+    import networkx as nx
+
+    read = nx.read_graphml(tmp_path / "g.graphml")
+    assert (read.number_of_nodes(), read.number_of_edges()) == (3, 2)
+    assert "->" in (tmp_path / "g.dot").read_text()
+    assert "&lt;b&gt;" in (tmp_path / "g.svg").read_text()
+    (tmp_path / "m.mtx").write_text("%%MatrixMarket matrix coordinate pattern general\n3 3 2\n1 2\n2 3\n")
+    assert bs.Graph.from_matrix_market(tmp_path / "m.mtx").bfs(0).distances.tolist() == [0, 1, 2]
+    with pytest.raises(bs.NotFoundError):
+        bs.Graph.from_matrix_market(tmp_path / "none.mtx")
+    with pytest.raises(bs.LimitError, match="500"):
+        bs.Graph.from_edges(np.zeros(600, int), np.arange(600)).draw(tmp_path / "large.svg")
+    assert not (tmp_path / "large.svg").exists()
+
+
+@pytest.mark.parametrize(
+    ("call", "error", "says"),
+    [
+        (lambda g: bs.Graph.from_edges([0, -1], [0, 0]), bs.DataError, "edge 1 has the negative node -1"),
+        (lambda g: bs.Graph.from_edges([0, 9], [0, 0], num_nodes=5), bs.DataError, "edge 1 points at node 9"),
+        (lambda g: bs.Graph.from_edges([0], [0, 1]), bs.DataError, "has 2 rows"),
+        (lambda g: bs.Graph.from_edges([0], [2**40]), bs.LimitError, "2147483647"),
+        (lambda g: bs.Graph.from_edges([0.5], [1]), bs.UsageError, "Float64"),
+        (lambda g: bs.Graph.from_edges([0], [1], [float("nan")]), bs.DataError, "not finite"),
+        (lambda g: bs.Graph.from_edges(pa.array([0, None]), [1, 2]), bs.DataError, "edge 1 has no value"),
+        (lambda g: bs.Graph.from_csr([0, 2], [0]), bs.DataError, "ends with 2"),
+        (lambda g: bs.Graph.from_csr([0, 1], [7]), bs.DataError, "is no node"),
+        (lambda g: bs.Graph.from_csr([0, 1, 1], [1], directed=False), bs.DataError, "no equal one back"),
+        (lambda g: bs.Graph.from_table(pa.table({"a": [1]}), "a", "b"), bs.UsageError, "no column `b`"),
+        (lambda g: g.bfs(99), bs.UsageError, "node 99 is not in the graph"),
+        (lambda g: g.bfs([]), bs.UsageError, "sources"),
+        (lambda g: g.pagerank(damping=1.0), bs.UsageError, "`damping` is 1"),
+        (lambda g: g.pagerank(max_iterations=0), bs.UsageError, "max_iterations"),
+        (lambda g: g.pagerank(tolerance=float("nan")), (ValueError, bs.UsageError), "finite|tolerance"),
+        (lambda g: g.pagerank(damping="high"), bs.UsageError, "damping"),
+        (lambda g: g.pagerank(personalization=np.ones(2)), bs.DataError, "has 2 values"),
+        (
+            lambda g: g.pagerank(max_iterations=1, require_convergence=True),
+            bs.WorkflowError,
+            "has not converged",
+        ),
+        (lambda g: g.pagerank(weighted=True), bs.UsageError, "needs weights"),
+        (lambda g: g.topological_sort(), bs.DataError, "cycle"),
+        (lambda g: g.minimum_spanning_forest(), bs.UsageError, "undirected"),
+        (lambda g: g.to_table(x=[1, 2]), bs.DataError, "has 2 values"),
+        (lambda g: g.pagerank(threads=0.5), TypeError, "threads"),
+    ],
+)
+def test_bad_input_is_a_typed_error(call: object, error: type, says: str) -> None:
+    assert callable(call)
+    with pytest.raises(error, match=says):
+        call(bs.Graph.from_edges(SRC, DST))
+
+
+def test_non_convergence_is_told() -> None:
+    ranks = bs.Graph.from_edges(SRC, DST).pagerank(max_iterations=1)
+    assert (ranks.iterations, ranks.converged) == (1, False)
+    assert ranks.residual > 1e-6
+
+
+def test_an_empty_graph() -> None:
+    graph = bs.Graph.from_edges([], [], num_nodes=0)
+    assert graph.pagerank().scores.size == 0
+    assert graph.connected_components().count == 0
+    assert graph.to_table(rank=graph.pagerank()).num_rows == 0
+
+
+def test_arrays_that_change_during_a_search_do_not_crash() -> None:
+    draw = np.random.default_rng(3)
+    graph = bs.Graph.from_edges(draw.integers(0, 20_000, 200_000), draw.integers(0, 20_000, 200_000))
+    indptr, indices = (array.copy() for array in graph.csr()[:2])
+    borrowed = bs.Graph.from_csr(indptr, indices)
+    stop = threading.Event()
+
+    def disturb() -> None:
+        while not stop.is_set():
+            indices[:] = draw.integers(-(2**31), 2**31 - 1, indices.size, dtype=np.int32)
+
+    thread = threading.Thread(target=disturb)
+    thread.start()
+    try:
+        for _ in range(20):
+            try:
+                borrowed.bfs(0)
+                borrowed.pagerank(max_iterations=3, tolerance=0)
+                borrowed.connected_components()
+            except bs.BowstringError:
+                continue
+    finally:
+        stop.set()
+        thread.join()
+
+
+def test_ctrl_c_ends_a_kernel() -> None:
+    code = (
+        "import numpy as np, bowstring as bs\n"
+        "draw = np.random.default_rng(1)\n"
+        "ends = draw.integers(0, 200_000, (2, 3_000_000))\n"
+        "g = bs.Graph.from_edges(*ends)\n"
+        "print('ready', flush=True)\n"
+        "g.betweenness()\n"
+    )
+    child = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    assert child.stdout is not None
+    assert child.stdout.readline() == b"ready\n"
+    time.sleep(0.5)
+    os.kill(child.pid, signal.SIGINT)
+    begin = time.monotonic()
+    _, stderr = child.communicate(timeout=60)
+    assert time.monotonic() - begin < 20
+    assert b"KeyboardInterrupt" in stderr
