@@ -42,6 +42,7 @@ if TYPE_CHECKING:
 Node: TypeAlias = int | str
 """A node: its id as it stands in the edge table, or its number where the graph has no ids."""
 
+
 def _column(values: object) -> object:
     """Make of anything array-like what the engine takes without a copy: Arrow, or a buffer."""
     if values is None or hasattr(values, "__arrow_c_array__") or hasattr(values, "__arrow_c_stream__"):
