@@ -305,8 +305,14 @@ class GraphMate(Contender):
         graph = self.plain
         return (
             lambda _: graph.page_rank(max_iterations=ROUNDS, tolerance=tolerance, damping_factor=DAMPING),
-            lambda done: np.array(done.scores()),
+            lambda done: self.padded(done.scores(), np.zeros(self.graph.nodes)),
         )
+
+    def padded(self, values: Array, missing: Array) -> Array:
+        """It knows no node behind the last one that has an edge."""
+        answer = missing.copy()
+        answer[: len(values)] = values
+        return answer
 
     def pagerank(self) -> Kernel:
         return self.ranks(TOLERANCE)
@@ -316,7 +322,7 @@ class GraphMate(Contender):
 
     def components(self) -> Kernel:
         graph = self.plain
-        return lambda _: graph.wcc(), lambda done: np.array(done.components())
+        return lambda _: graph.wcc(), lambda done: self.padded(done.components(), np.arange(self.graph.nodes))
 
     def triangles(self) -> Kernel:
         import graph_mate

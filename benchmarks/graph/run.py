@@ -225,7 +225,9 @@ def main() -> None:
     parser.add_argument("--data", type=Path, default=graphs.FOLDER, help="where graphs are kept")
     parser.add_argument("--out", type=Path, help="also write the table to this file")
     parser.add_argument("--keep", type=Path, help="times so far: a sitting broken off goes on with them")
-    parser.add_argument("--again", nargs="+", default=[], help="contenders whose kept times are forgotten")
+    parser.add_argument(
+        "--again", nargs="+", default=[], help="whose kept times of these graphs are forgotten"
+    )
     parser.add_argument(
         "--log", type=argparse.FileType("w"), default=subprocess.DEVNULL, help="contenders' errors"
     )
@@ -242,9 +244,10 @@ def main() -> None:
     versions, absent = contenders(options)
     names = [name for name in versions if not options.only or name in options.only]
     table = tables.kept(options.keep) if options.keep else {}
-    for row in table.values():
-        for name in options.again:
-            row.pop(name, None)
+    for (graph, threads, _), row in table.items():
+        if graph in options.graphs and threads in options.threads:
+            for name in options.again:
+                row.pop(name, None)
 
     def done() -> None:
         if options.keep:
