@@ -114,13 +114,16 @@ def write(table: Table, versions: dict[str, str], absent: dict[str, str]) -> str
         body.append(
             f"| {graph} | {kernel} | {threads} | {' | '.join(cells)} | {'; '.join(verdicts) or '–'} |"
         )
-    rounds = {name: max(row[name].rounds for row in table.values() if name in row) for name in names}
+    rounds = {
+        name: sorted({row[name].rounds for row in table.values() if name in row} - {0}) for name in names
+    }
+    absent = absent | {name: "left out of this run" for name in versions if name not in names}
     heads = [f"{name} {versions[name]}".strip() for name in names]
     sources, some, most = answers.SOURCES, answers.BETWEENNESS_SOURCES, answers.ROUNDS
     lines = [
         f"Milliseconds; {platform.machine()}, {os.cpu_count()} cores. All work on the machine was a load of",
         f"{os.getloadavg()[2]:.1f} over the last quarter of an hour. Contenders in random order, rounds:",
-        f"{', '.join(f'{name} {count}' for name, count in rounds.items())}.",
+        f"{', '.join(f'{name} {"–".join(str(count) for count in counts)}' for name, counts in rounds.items())}.",
         "",
         "Bold is the fastest; *slanted* times are of answers that could not be compared, since the contender",
         "draws its own sources; every other answer was compared. Ratios and goals are of Bowstring's",
