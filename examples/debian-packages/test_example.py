@@ -90,7 +90,8 @@ def test_the_positions_equal_networkx(out: Path) -> None:
         "SELECT DISTINCT package, depends_on FROM {depends} JOIN {packages} ON name = depends_on "
         "WHERE kind <> 'recommends'",
     )
-    graph = nx.DiGraph(needs)
+    graph: nx.DiGraph[object] = nx.DiGraph()
+    graph.add_edges_from((package, needed) for package, needed in needs)
     ranks = nx.pagerank(graph, tol=1e-12)
     depths = nx.single_source_shortest_path_length(graph.reverse(), "libc6")
     found = rows(out / "positions.parquet")

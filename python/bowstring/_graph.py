@@ -882,6 +882,15 @@ class Graph:
         """
         return Scores(self._run("harmonic", threads, weighted=weighted))
 
+    def degree_centrality(self, kind: _Direction = "both", *, threads: int | None = None) -> Scores:
+        """Degree centrality: the degree of each node, divided by the number of other nodes.
+
+        Args:
+            kind: Which edges count: those that begin at a node, end there, or both.
+            threads: The threads to use; all cores when `None`.
+        """
+        return Scores(self._run("degree_centrality", threads, kind=kind))
+
     # --- structure ---
 
     def connected_components(self, *, threads: int | None = None) -> Labels:
@@ -905,6 +914,13 @@ class Graph:
         Loops, parallel edges and directions do not count.
         """
         return Triangles(self._run("triangles", threads))
+
+    def triangle_count(self, *, threads: int | None = None) -> int:
+        """Count the triangles of the whole graph, which is faster than counting those of each node.
+
+        Loops, parallel edges and directions do not count.
+        """
+        return int(self._run("triangle_count", threads).facts["total"])
 
     def minimum_spanning_forest(self, *, threads: int | None = None) -> Forest:
         """Find the lightest edges that connect what is connected; every edge counts 1 without weights.
@@ -938,7 +954,8 @@ class Graph:
         *,
         resolution: float = 1.0,
         seed: int = 0,
-        max_levels: int | None = None,
+        max_levels: int = 100,
+        tolerance: float = 1e-7,
         threads: int | None = None,
     ) -> Communities:
         """Louvain (Blondel et al. 2008): communities of high modularity.
@@ -946,10 +963,18 @@ class Graph:
         Args:
             resolution: Above 1 favours smaller communities, below 1 larger ones.
             seed: Decides in which order nodes are looked at.
-            max_levels: The most levels; no limit when `None`.
+            max_levels: The most levels, at least 1.
+            tolerance: A sweep that raises modularity by no more than this is the last.
             threads: The threads to use; all cores when `None`. The labels do not depend on it.
         """
-        outcome = self._run("louvain", threads, resolution=resolution, seed=seed, max_levels=max_levels)
+        outcome = self._run(
+            "louvain",
+            threads,
+            resolution=resolution,
+            seed=seed,
+            max_levels=max_levels,
+            tolerance=tolerance,
+        )
         return Communities(outcome)
 
     def leiden(
@@ -957,7 +982,9 @@ class Graph:
         *,
         resolution: float = 1.0,
         seed: int = 0,
-        max_levels: int | None = None,
+        max_levels: int = 100,
+        iterations: int = 3,
+        tolerance: float = 1e-7,
         threads: int | None = None,
     ) -> Communities:
         """Leiden (Traag et al. 2019): communities of high modularity, each connected in itself.
@@ -965,10 +992,20 @@ class Graph:
         Args:
             resolution: Above 1 favours smaller communities, below 1 larger ones.
             seed: Decides in which order nodes are looked at.
-            max_levels: The most levels; no limit when `None`.
+            max_levels: The most levels, at least 1.
+            iterations: How often the whole is done, each time from the result of the time before.
+            tolerance: A sweep or an iteration that raises modularity by no more than this is the last.
             threads: The threads to use; all cores when `None`. The labels do not depend on it.
         """
-        outcome = self._run("leiden", threads, resolution=resolution, seed=seed, max_levels=max_levels)
+        outcome = self._run(
+            "leiden",
+            threads,
+            resolution=resolution,
+            seed=seed,
+            max_levels=max_levels,
+            iterations=iterations,
+            tolerance=tolerance,
+        )
         return Communities(outcome)
 
     def jaccard(self, left: object, right: object, *, threads: int | None = None) -> PairValues:

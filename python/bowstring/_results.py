@@ -255,6 +255,16 @@ class Communities(Labels):
         """How much denser communities are in themselves than chance would have it (Newman and Girvan)."""
         return cast("float", self._facts["modularity"])
 
+    @property
+    def iterations(self) -> int:
+        """How many sweeps, or levels, were made."""
+        return cast("int", self._facts["iterations"])
+
+    @property
+    def converged(self) -> bool:
+        """Whether nothing was left to gain when it ended."""
+        return cast("bool", self._facts["converged"])
+
 
 class Cores(GraphResult):
     """The core number of each node."""

@@ -183,7 +183,7 @@ pub(crate) fn from_columns(edges: &Edges<'_>, options: &BuildOptions, run: &Run)
             }
             None => None,
         };
-        let (columns, rule) = ((source, target), Rule { nodes, merge, is_sorted: false });
+        let (columns, rule) = ((source, target), Rule { nodes, merge, is_sorted: false, parts: 1 });
         let (source, target) = columns;
         match &weights {
             None => sort(
@@ -210,7 +210,8 @@ pub(crate) fn transpose(rows: &Csr, run: &Run) -> Result<Csr> {
         "turning a graph around",
         rows.num_entries() * (8 + payload + 4) + rows.num_nodes() * NODE_BYTES,
         || {
-            let rule = Rule { nodes: rows.num_nodes(), merge: ParallelEdges::Keep, is_sorted: true };
+            let rule =
+                Rule { nodes: rows.num_nodes(), merge: ParallelEdges::Keep, is_sorted: true, parts: 4 };
             match rows.weights() {
                 None => sort(&Transposed { rows, weights: &vec![(); rows.num_entries()] }, rule, run),
                 Some(weights) => with_weights!(weights, values => {

@@ -66,7 +66,7 @@ pub fn topological_sort(graph: &Graph, run: &Run) -> Result<Vec<NodeId>> {
         return Ok(order);
     }
     match find_cycle(graph, run)? {
-        Some(nodes) => Err(GraphError::Cycle { nodes }),
+        Some(nodes) => Err(GraphError::Cycle { names: graph.names(&nodes), nodes }),
         // The rows were changed by somebody else while they were read.
         None => Ok(order),
     }

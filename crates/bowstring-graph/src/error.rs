@@ -234,16 +234,20 @@ pub enum GraphError {
         expected: &'static str,
     },
     /// A cycle where there must be none.
-    #[error("the graph has the cycle {}", round(nodes))]
+    #[error("the graph has the cycle {}", round(names))]
     Cycle {
         /// Its nodes; each has an edge to the next, and the last one to the first.
         nodes: Vec<u32>,
+        /// Their ids; their numbers where the graph has no ids.
+        names: Vec<String>,
     },
     /// A cycle whose weights add up to less than 0, so that no path along it is the shortest.
-    #[error("the weights along the cycle {} add up to less than 0", round(nodes))]
+    #[error("the weights along the cycle {} add up to less than 0", round(names))]
     NegativeCycle {
         /// Its nodes; each has an edge to the next, and the last one to the first.
         nodes: Vec<u32>,
+        /// Their ids; their numbers where the graph has no ids.
+        names: Vec<String>,
     },
     /// A distance in integer weights that 64 bits do not hold.
     #[error("the distance of node {node} is beyond the integers that are kept exactly")]
@@ -431,11 +435,11 @@ impl Diagnostic for GraphError {
 }
 
 /// Once around a cycle; of a long one the first nodes.
-fn round(nodes: &[u32]) -> String {
+fn round(names: &[String]) -> String {
     const SHOWN: usize = 12;
-    let mut path: Vec<String> = nodes.iter().take(SHOWN).map(u32::to_string).collect();
-    match nodes.len().saturating_sub(SHOWN) {
-        0 => path.extend(nodes.first().map(u32::to_string)),
+    let mut path: Vec<String> = names.iter().take(SHOWN).cloned().collect();
+    match names.len().saturating_sub(SHOWN) {
+        0 => path.extend(names.first().cloned()),
         more => path.push(format!("… ({more} more)")),
     }
     path.join(" → ")

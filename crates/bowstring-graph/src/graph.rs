@@ -7,7 +7,7 @@ use std::{
 
 use rayon::prelude::*;
 
-use crate::{BuildOptions, Csr, Edges, GraphError, NodeId, NodeMap, Result, Run, build};
+use crate::{BuildOptions, Csr, Edges, GraphError, NodeId, NodeMap, Result, Run, build, ids::id_at};
 
 /// Which edges of a node are meant.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -108,6 +108,15 @@ impl Graph {
     /// The ids of the nodes in the caller's tables; `None` when they are known by their numbers alone.
     pub fn nodes(&self) -> Option<&NodeMap> {
         self.nodes.as_deref()
+    }
+
+    /// The ids of these nodes as text, for messages; their numbers where the graph has no ids.
+    pub(crate) fn names(&self, nodes: &[NodeId]) -> Vec<String> {
+        let name = |&node: &NodeId| match &self.nodes {
+            Some(map) => id_at(map.ids(), node as usize).to_string(),
+            None => node.to_string(),
+        };
+        nodes.iter().map(name).collect()
     }
 
     /// How many nodes there are.

@@ -1,8 +1,8 @@
 //! How are entries sorted into rows? By a parallel, stable counting sort in two levels: entries are first
 //! dealt into buckets of neighbouring rows, each small enough for a core's cache, and then sorted within
 //! each bucket: by radix on the column, and by counting into their places in the rows. O(entries) time; it
-//! takes 8 bytes for each entry, 16 with weights, beside the result. The result does not depend on the
-//! number of threads.
+//! takes 8 bytes for each entry, 16 with weights, beside the result; a quarter of that where rows are turned
+//! around, which is done in four parts. The result does not depend on the number of threads.
 
 use std::ops::Range;
 
@@ -18,6 +18,9 @@ const MAX_BUCKETS: usize = 1 << 11;
 
 /// Edges of one task of dealing.
 const TASK: usize = 1 << 19;
+
+/// Entries that are sorted in one part, whatever the rule says.
+const SMALL: usize = 1 << 20;
 
 /// Entries to be sorted into rows: tasks' worth of them, which can be read twice.
 pub(crate) trait Entries: Sync {
@@ -66,6 +69,9 @@ pub(crate) struct Rule {
     pub(crate) merge: ParallelEdges,
     /// Whether the columns of each row arrive in ascending order.
     pub(crate) is_sorted: bool,
+    /// In how many parts the rows are made, one after the other: each reads all entries, and holds only its
+    /// own beside the result.
+    pub(crate) parts: usize,
 }
 
 /// An entry on its way: the row above, the column below.
@@ -97,35 +103,42 @@ pub(crate) fn sort<P: Payload>(from: &impl Entries<Payload = P>, rule: Rule, run
     let sizes: Vec<usize> =
         (0..buckets).map(|bucket| counts.iter().map(|counts| counts[bucket]).sum()).collect();
 
-    let mut entries = vec![Entry::<P>::default(); sizes.iter().sum()];
-    deal(from, &tasks, &counts, shift, &mut entries, run)?;
-
     let bits = if rule.is_sorted { 0 } else { usize::BITS - nodes.max(1).leading_zeros() };
-    let mut indices = vec![0; entries.len()];
-    let mut payloads = vec![P::default(); entries.len()];
-    let mut parts = Vec::with_capacity(buckets);
-    let (mut entries_left, mut indices_left, mut payloads_left) =
-        (entries.as_mut_slice(), indices.as_mut_slice(), payloads.as_mut_slice());
-    for (bucket, &size) in sizes.iter().enumerate() {
-        let (entries, entries_after) = entries_left.split_at_mut(size);
-        let (indices, indices_after) = indices_left.split_at_mut(size);
-        let (payloads, payloads_after) = payloads_left.split_at_mut(size);
-        let first_row = bucket << shift;
-        let rows = first_row.min(nodes)..(first_row + (1 << shift)).min(nodes);
-        parts.push(Bucket { entries, rows, indices, payloads });
-        (entries_left, indices_left, payloads_left) = (entries_after, indices_after, payloads_after);
+    let expected: usize = sizes.iter().sum();
+    let mut entries = Vec::new();
+    let mut indices = vec![0; expected];
+    let mut payloads = vec![P::default(); expected];
+    let mut degrees: Vec<Vec<usize>> = Vec::with_capacity(buckets);
+    let (mut indices_left, mut payloads_left) = (indices.as_mut_slice(), payloads.as_mut_slice());
+    for part in parts(&sizes, if expected < SMALL { 1 } else { rule.parts }) {
+        entries.clear();
+        entries.resize(sizes[part.clone()].iter().sum(), Entry::<P>::default());
+        deal(from, &tasks, &counts, shift, part.clone(), &mut entries, run)?;
+        let mut entries_left = entries.as_mut_slice();
+        let mut places = Vec::with_capacity(part.len());
+        for bucket in part {
+            let size = sizes[bucket];
+            let (entries, entries_after) = entries_left.split_at_mut(size);
+            let (indices, indices_after) = indices_left.split_at_mut(size);
+            let (payloads, payloads_after) = payloads_left.split_at_mut(size);
+            let first_row = bucket << shift;
+            let rows = first_row.min(nodes)..(first_row + (1 << shift)).min(nodes);
+            places.push(Bucket { entries, rows, indices, payloads });
+            (entries_left, indices_left, payloads_left) = (entries_after, indices_after, payloads_after);
+        }
+        let of_part: Vec<Vec<usize>> = places
+            .into_par_iter()
+            .map_init(Vec::new, |spare, mut bucket| {
+                run.check()?;
+                let mut degrees = bucket.place(spare, bits);
+                if rule.merge != ParallelEdges::Keep {
+                    bucket.merge(&mut degrees, rule.merge)?;
+                }
+                Ok(degrees)
+            })
+            .collect::<Result<_>>()?;
+        degrees.extend(of_part);
     }
-    let degrees: Vec<Vec<usize>> = parts
-        .into_par_iter()
-        .map_init(Vec::new, |spare, mut bucket| {
-            run.check()?;
-            let mut degrees = bucket.place(spare, bits);
-            if rule.merge != ParallelEdges::Keep {
-                bucket.merge(&mut degrees, rule.merge)?;
-            }
-            Ok(degrees)
-        })
-        .collect::<Result<_>>()?;
     drop(entries);
 
     let mut indptr = Vec::with_capacity(nodes + 1);
@@ -143,6 +156,21 @@ pub(crate) fn sort<P: Payload>(from: &impl Entries<Payload = P>, rule: Rule, run
     Ok(Csr::made(Offsets::of(indptr, total), indices, P::weights(payloads)))
 }
 
+/// Divides buckets of these sizes into so many parts of about as many entries each.
+fn parts(sizes: &[usize], count: usize) -> Vec<Range<usize>> {
+    let each = sizes.iter().sum::<usize>().div_ceil(count);
+    let mut parts = Vec::with_capacity(count);
+    let (mut start, mut entries) = (0, 0);
+    for (bucket, size) in sizes.iter().enumerate() {
+        entries += size;
+        if entries >= each || bucket + 1 == sizes.len() {
+            parts.push(start..bucket + 1);
+            (start, entries) = (bucket + 1, 0);
+        }
+    }
+    parts
+}
+
 /// The first `kept` of each part of so many `sizes`, one after the other.
 fn fronts<T: Copy + Default + Send + Sync>(values: &[T], sizes: &[usize], kept: &[usize]) -> Vec<T> {
     let mut fronts = vec![T::default(); kept.iter().sum()];
@@ -158,21 +186,21 @@ fn fronts<T: Copy + Default + Send + Sync>(values: &[T], sizes: &[usize], kept: 
     fronts
 }
 
-/// Deals entries into buckets, each task into its own part of each bucket, so that those of a bucket
-/// stand in their first order.
+/// Deals entries into the buckets of one part, each task into its own place in each bucket, so that those of
+/// a bucket stand in their first order.
 fn deal<P: Payload>(
     from: &impl Entries<Payload = P>,
     tasks: &[Range<usize>],
     counts: &[Vec<usize>],
     shift: u32,
+    buckets: Range<usize>,
     entries: &mut [Entry<P>],
     run: &Run,
 ) -> Result<()> {
-    let buckets = counts.first().map_or(0, Vec::len);
     let mut parts: Vec<Vec<std::slice::IterMut<'_, Entry<P>>>> =
-        tasks.iter().map(|_| Vec::with_capacity(buckets)).collect();
+        tasks.iter().map(|_| Vec::with_capacity(buckets.len())).collect();
     let mut rest = entries;
-    for bucket in 0..buckets {
+    for bucket in buckets.clone() {
         for (parts, counts) in parts.iter_mut().zip(counts) {
             let (part, after) = rest.split_at_mut(counts[bucket]);
             parts.push(part.iter_mut());
@@ -182,8 +210,9 @@ fn deal<P: Payload>(
     parts.into_par_iter().zip(tasks).try_for_each(|(mut parts, task)| {
         run.check()?;
         from.read(task.clone(), |row, column, payload| {
-            // There is a place for each entry that was counted.
-            if let Some(place) = parts[(row >> shift) as usize].next() {
+            // There is a place for each entry that was counted, when its bucket is of this part.
+            let bucket = ((row >> shift) as usize).wrapping_sub(buckets.start);
+            if let Some(place) = parts.get_mut(bucket).and_then(Iterator::next) {
                 *place = Entry { key: u64::from(row) << 32 | u64::from(column), payload };
             }
         });

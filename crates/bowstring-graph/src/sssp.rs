@@ -219,6 +219,7 @@ const SAMPLES: usize = 1 << 10;
 impl Job<'_> {
     fn search<W: Kept>(&self) -> Result<Search<'_, W>> {
         Ok(Search {
+            graph: self.graph,
             nodes: self.graph.num_nodes(),
             rows: weighted(forward(self.graph, self.options.direction, self.run)?),
             sources: self.sources,

@@ -62,7 +62,7 @@ pub(super) fn paths<D: Copy + PartialOrd, W: Copy + Sync>(
                 if search.direction != Direction::In {
                     nodes.reverse();
                 }
-                return Err(GraphError::NegativeCycle { nodes });
+                return Err(GraphError::NegativeCycle { names: search.graph.names(&nodes), nodes });
             }
         }
         round.clear();

@@ -2,7 +2,7 @@
 
 use std::hint::black_box;
 
-use crate::{Csr, Direction, NodeId, Run, Weights};
+use crate::{Csr, Direction, Graph, NodeId, Run, Weights};
 
 /// The rows of a graph, with their weights.
 pub(super) struct Rows<'a, W> {
@@ -29,6 +29,7 @@ impl<'a, W: Copy> Rows<'a, W> {
 
 /// What the methods are given.
 pub(super) struct Search<'a, W> {
+    pub(super) graph: &'a Graph,
     pub(super) nodes: usize,
     pub(super) rows: Vec<Rows<'a, W>>,
     pub(super) sources: &'a [NodeId],

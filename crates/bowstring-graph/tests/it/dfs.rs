@@ -76,7 +76,9 @@ proptest! {
                     prop_assert_eq!(order, smallest_order(&rows));
                 }
                 Err(error) => {
-                    prop_assert_eq!(error, bowstring_graph::GraphError::Cycle { nodes: cycle.unwrap() });
+                    let nodes = cycle.unwrap();
+                    let names = nodes.iter().map(u32::to_string).collect();
+                    prop_assert_eq!(error, bowstring_graph::GraphError::Cycle { nodes, names });
                 }
             }
         }

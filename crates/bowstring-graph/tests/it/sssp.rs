@@ -206,7 +206,7 @@ proptest! {
                     }
                 }
             }
-            Err(GraphError::NegativeCycle { nodes }) => {
+            Err(GraphError::NegativeCycle { nodes, .. }) => {
                 let next = nodes.iter().cycle().skip(1);
                 let mut length = 0;
                 for (&from, &to) in nodes.iter().zip(next) {

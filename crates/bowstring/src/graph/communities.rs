@@ -68,6 +68,8 @@ struct Louvain {
     /// The most levels. Default 100.
     #[schemars(range(min = 1))]
     max_levels: Option<u32>,
+    /// A sweep that raises modularity by no more than this is the last. Default 1e-7.
+    tolerance: Option<f64>,
 }
 
 impl Compute for Louvain {
@@ -80,7 +82,7 @@ impl Compute for Louvain {
             resolution: self.resolution.unwrap_or(defaults.resolution),
             seed: self.seed,
             max_levels: self.max_levels.unwrap_or(defaults.max_levels),
-            ..defaults
+            tolerance: self.tolerance.unwrap_or(defaults.tolerance),
         };
         Ok(communities(louvain(graph, &options, run)?))
     }
@@ -97,6 +99,11 @@ struct Leiden {
     /// The most levels. Default 100.
     #[schemars(range(min = 1))]
     max_levels: Option<u32>,
+    /// How often the whole is done, each time from the result of the time before. Default 3.
+    #[schemars(range(min = 1))]
+    iterations: Option<u32>,
+    /// A sweep or an iteration that raises modularity by no more than this is the last. Default 1e-7.
+    tolerance: Option<f64>,
 }
 
 impl Compute for Leiden {
@@ -109,7 +116,8 @@ impl Compute for Leiden {
             resolution: self.resolution.unwrap_or(defaults.resolution),
             seed: self.seed,
             max_levels: self.max_levels.unwrap_or(defaults.max_levels),
-            ..defaults
+            iterations: self.iterations.unwrap_or(defaults.iterations),
+            tolerance: self.tolerance.unwrap_or(defaults.tolerance),
         };
         Ok(communities(leiden(graph, &options, run)?))
     }
