@@ -187,7 +187,7 @@ fn every_algorithm_is_a_step() {
     }
     assert!(ran >= 25, "{ran} ran");
     expect![[r#"
-        topological_sort: exit 3: step `x` (data): the graph has the cycle 0 → 1 → 2 → 0
+        topological_sort: exit 3: step `x` (data): the graph has the cycle york → leeds → hull → york
         minimum_spanning_forest: exit 2: step `x` (usage): the minimum spanning forest is for undirected graphs
         hint: make it undirected first"#]].assert_eq(&refused.join("\n"));
 }
