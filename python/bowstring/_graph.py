@@ -168,6 +168,11 @@ class Graph:
                 length, or when a weight is not finite.
             UsageError: When a column is of another type.
             LimitError: Above 2³¹ − 1 nodes.
+
+        Examples:
+            >>> import bowstring as bs
+            >>> bs.Graph.from_edges([0, 0, 1], [1, 2, 2])
+            Graph(3 nodes, 3 edges, directed)
         """
         options = _given(
             num_nodes=num_nodes,
@@ -213,6 +218,12 @@ class Graph:
         Raises:
             UsageError: When there is no such column, or one of another type.
             DataError: When an id is null or not among `nodes`, or a weight is not finite.
+
+        Examples:
+            >>> import bowstring as bs
+            >>> edges = bs.sql("SELECT 'bash' AS package, 'libc6' AS needs")
+            >>> bs.Graph.from_table(edges, "package", "needs").bfs("bash").distances.tolist()
+            [0, 1]
         """
         options = _given(
             directed=directed, parallel_edges=parallel_edges, self_loops=self_loops, threads=threads
@@ -238,6 +249,11 @@ class Graph:
 
         Raises:
             DataError: When the rows contradict themselves.
+
+        Examples:
+            >>> import bowstring as bs
+            >>> bs.Graph.from_csr([0, 2, 3, 3], [1, 2, 2])
+            Graph(3 nodes, 3 edges, directed)
         """
         arrays = (_column(indptr), _column(indices), _column(weights))
         return cls(_bowstring.NativeGraph.from_csr(*arrays, directed))
@@ -253,6 +269,12 @@ class Graph:
         Raises:
             DataError: When it is not square, not symmetric though undirected, or has weights that are not
                 finite.
+
+        Examples:
+            >>> import bowstring as bs
+            >>> import scipy.sparse
+            >>> bs.Graph.from_scipy(scipy.sparse.csr_array([[0, 2], [2, 0]]), directed=False)
+            Graph(2 nodes, 1 edges, undirected, weighted)
         """
         from bowstring._errors import DataError
 
@@ -280,6 +302,12 @@ class Graph:
 
         Raises:
             TypeError: When nodes are neither all integers nor all text.
+
+        Examples:
+            >>> import bowstring as bs
+            >>> import networkx
+            >>> bs.Graph.from_networkx(networkx.path_graph(3))
+            Graph(3 nodes, 2 edges, undirected)
         """
         nodes = list(graph.nodes)
         kinds = {type(node) for node in nodes}
@@ -312,6 +340,15 @@ class Graph:
         Raises:
             NotFoundError: When there is no such file.
             DataError: When it is malformed, with the line.
+
+        Examples:
+            >>> import bowstring as bs
+            >>> import os, pathlib, tempfile
+            >>> path = pathlib.Path(tempfile.mkdtemp()) / "m.mtx"
+            >>> lines = ["%%MatrixMarket matrix coordinate pattern general", "2 2 1", "1 2"]
+            >>> _ = path.write_text(os.linesep.join(lines))
+            >>> bs.Graph.from_matrix_market(path)
+            Graph(2 nodes, 1 edges, directed)
         """
         return cls(_bowstring.NativeGraph.matrix_market(path))
 
@@ -362,6 +399,11 @@ class Graph:
 
         Raises:
             UsageError: When it is not in the graph; the nearest id is named.
+
+        Examples:
+            >>> import bowstring as bs
+            >>> bs.Graph.from_edges([0], [1], nodes=["york", "hull"]).index_of("hull")
+            1
         """
         return self._native.index_of(node)
 
@@ -372,11 +414,24 @@ class Graph:
             `indptr` (int32, int64 above 2³¹ − 1 entries), `indices` (int32, ascending for each node) and
             `weights` (`None` where the graph has none). They cannot be written to. An undirected edge
             stands in the rows of both its ends, a loop once.
+
+        Examples:
+            >>> import bowstring as bs
+            >>> indptr, indices, weights = bs.Graph.from_edges([0, 0, 1], [2, 1, 2]).csr()
+            >>> indptr.tolist(), indices.tolist(), weights
+            ([0, 2, 3, 3], [1, 2, 2], None)
         """
         return self._native.csr()
 
     def csc(self) -> tuple[_Integers, _Integers, _Numbers | None]:
-        """Give the rows of incoming edges as numpy arrays, as `csr` does; made at the first call."""
+        """Give the rows of incoming edges as numpy arrays, as `csr` does; made at the first call.
+
+        Examples:
+            >>> import bowstring as bs
+            >>> indptr, indices, weights = bs.Graph.from_edges([0, 0, 1], [2, 1, 2]).csc()
+            >>> indptr.tolist(), indices.tolist()
+            ([0, 0, 1, 3], [0, 0, 1])
+        """
         return self._native.csc()
 
     def degree(self, kind: _Direction = "both", *, threads: int | None = None) -> Degrees:
@@ -386,6 +441,11 @@ class Graph:
             kind: Those that begin there (`out`), end there (`in`), or both; a loop counts twice in `both`.
                 In an undirected graph all three are the same.
             threads: The threads to use; all cores when `None`.
+
+        Examples:
+            >>> import bowstring as bs
+            >>> bs.Graph.from_edges([0, 0, 1], [1, 2, 2]).degree("in").degrees.tolist()
+            [0, 1, 2]
         """
         return Degrees(self._run("degree", threads, kind=kind))
 
@@ -396,6 +456,11 @@ class Graph:
 
         Raises:
             UsageError: When the node is not in the graph.
+
+        Examples:
+            >>> import bowstring as bs
+            >>> bs.Graph.from_edges([0, 0, 1], [2, 1, 2]).neighbors(0).tolist()
+            [1, 2]
         """
         return self._native.neighbors(node)
 
@@ -404,11 +469,23 @@ class Graph:
 
         Raises:
             UsageError: When a node is not in the graph.
+
+        Examples:
+            >>> import bowstring as bs
+            >>> g = bs.Graph.from_edges([0], [1])
+            >>> g.has_edge(0, 1), g.has_edge(1, 0)
+            (True, False)
         """
         return self._native.has_edge(source, target)
 
     def reverse(self) -> Graph:
-        """Turn all edges around."""
+        """Turn all edges around.
+
+        Examples:
+            >>> import bowstring as bs
+            >>> bs.Graph.from_edges([0], [1]).reverse().neighbors(1).tolist()
+            [0]
+        """
         return Graph(self._native.reverse())
 
     def to_undirected(self, *, parallel_edges: _ParallelEdges = "keep") -> Graph:
@@ -417,6 +494,11 @@ class Graph:
         Args:
             parallel_edges: What becomes of edges between the same two nodes, also of one there and one
                 back.
+
+        Examples:
+            >>> import bowstring as bs
+            >>> bs.Graph.from_edges([0, 1], [1, 0]).to_undirected(parallel_edges="first")
+            Graph(2 nodes, 1 edges, undirected)
         """
         return Graph(self._native.to_undirected({"parallel_edges": parallel_edges}))
 
@@ -429,6 +511,11 @@ class Graph:
 
         Raises:
             UsageError: When one is not in the graph, or is named twice.
+
+        Examples:
+            >>> import bowstring as bs
+            >>> bs.Graph.from_edges([0, 1, 2], [1, 2, 0]).subgraph([0, 1])
+            Graph(2 nodes, 1 edges, directed)
         """
         import numpy as np
 
@@ -442,6 +529,12 @@ class Graph:
 
         Returns:
             The graph, and the number that each of its nodes had before, int32.
+
+        Examples:
+            >>> import bowstring as bs
+            >>> relabelled, was = bs.Graph.from_edges([0, 2], [2, 1]).relabel_by_degree()
+            >>> was.tolist()
+            [2, 0, 1]
         """
         native, was = self._native.relabel_by_degree()
         return Graph(native), was
@@ -472,6 +565,14 @@ class Graph:
         Args:
             path: The file.
             columns: Name to a result or an array with a value for each node, which becomes its attribute.
+
+        Examples:
+            >>> import bowstring as bs
+            >>> import pathlib, tempfile
+            >>> path = pathlib.Path(tempfile.mkdtemp()) / "g.graphml"
+            >>> bs.Graph.from_edges([0], [1]).to_graphml(path)
+            >>> path.exists()
+            True
         """
         self._native.export(path, "graphml", _by_name(columns))
 
@@ -481,6 +582,14 @@ class Graph:
         Args:
             path: The file.
             columns: Name to a result or an array with a value for each node, which becomes its attribute.
+
+        Examples:
+            >>> import bowstring as bs
+            >>> import pathlib, tempfile
+            >>> path = pathlib.Path(tempfile.mkdtemp()) / "g.dot"
+            >>> bs.Graph.from_edges([0], [1]).to_dot(path)
+            >>> path.read_text().startswith("digraph")
+            True
         """
         self._native.export(path, "dot", _by_name(columns))
 
@@ -511,6 +620,14 @@ class Graph:
         Raises:
             LimitError: When there are more than 500 nodes or 5,000 edges to draw.
             UsageError: When a node is not in the graph.
+
+        Examples:
+            >>> import bowstring as bs
+            >>> import pathlib, tempfile
+            >>> path = pathlib.Path(tempfile.mkdtemp()) / "g.svg"
+            >>> bs.Graph.from_edges([0, 1], [1, 2]).draw(path, around=0, hops=1)
+            >>> path.read_text().startswith("<svg")
+            True
         """
         import numpy as np
 
@@ -558,6 +675,11 @@ class Graph:
 
         Raises:
             UsageError: When a source is not in the graph; the nearest id is named.
+
+        Examples:
+            >>> import bowstring as bs
+            >>> bs.Graph.from_edges([0, 1], [1, 2]).bfs(0).distances.tolist()
+            [0, 1, 2]
         """
         outcome = self._run("bfs", threads, sources=_nodes(sources), max_depth=max_depth, direction=direction)
         return Paths(outcome)
@@ -580,6 +702,11 @@ class Graph:
 
         Raises:
             UsageError: When a source is not in the graph.
+
+        Examples:
+            >>> import bowstring as bs
+            >>> bs.Graph.from_edges([0, 0, 1], [1, 2, 3]).dfs(0).order.tolist()
+            [0, 1, 3, 2]
         """
         sources = None if source is None else _nodes(source)
         return DepthFirst(self._run("dfs", threads, sources=sources, max_depth=max_depth))
@@ -599,6 +726,11 @@ class Graph:
             k: The most hops.
             direction: Which edges are followed.
             threads: The threads to use; all cores when `None`.
+
+        Examples:
+            >>> import bowstring as bs
+            >>> bs.Graph.from_edges([0, 1, 2], [1, 2, 3]).k_hop(0, 2).nodes.tolist()
+            [0, 1, 2]
         """
         return NodeList(self._run("k_hop", threads, sources=_nodes(sources), k=k, direction=direction))
 
@@ -608,19 +740,42 @@ class Graph:
         Raises:
             DataError: When there is a cycle, which is named.
             UsageError: When the graph is undirected.
+
+        Examples:
+            >>> import bowstring as bs
+            >>> bs.Graph.from_edges([2, 1], [1, 0]).topological_sort().nodes.tolist()
+            [2, 1, 0]
         """
         return NodeList(self._run("topological_sort", threads))
 
     def find_cycle(self, *, threads: int | None = None) -> NodeList:
-        """Find the nodes of one cycle, in order; none when there is no cycle."""
+        """Find the nodes of one cycle, in order; none when there is no cycle.
+
+        Examples:
+            >>> import bowstring as bs
+            >>> bs.Graph.from_edges([0, 1, 2], [1, 2, 1]).find_cycle().nodes.tolist()
+            [1, 2]
+        """
         return NodeList(self._run("find_cycle", threads))
 
     def ancestors(self, node: Node, *, threads: int | None = None) -> NodeList:
-        """Find the nodes from which a node can be reached, ascending, without itself."""
+        """Find the nodes from which a node can be reached, ascending, without itself.
+
+        Examples:
+            >>> import bowstring as bs
+            >>> bs.Graph.from_edges([0, 1], [1, 2]).ancestors(2).nodes.tolist()
+            [0, 1]
+        """
         return NodeList(self._run("ancestors", threads, node=node))
 
     def descendants(self, node: Node, *, threads: int | None = None) -> NodeList:
-        """Find the nodes that can be reached from a node, ascending, without itself."""
+        """Find the nodes that can be reached from a node, ascending, without itself.
+
+        Examples:
+            >>> import bowstring as bs
+            >>> bs.Graph.from_edges([0, 1], [1, 2]).descendants(0).nodes.tolist()
+            [1, 2]
+        """
         return NodeList(self._run("descendants", threads, node=node))
 
     # --- shortest paths ---
@@ -655,6 +810,12 @@ class Graph:
             UsageError: When a node is not in the graph, or an option makes no sense.
             DataError: When a weight is negative and the method does not take that, or when a cycle has a
                 negative weight.
+
+        Examples:
+            >>> import bowstring as bs
+            >>> paths = bs.Graph.from_edges([0, 1, 0], [1, 2, 2], [2, 3, 10]).sssp(0)
+            >>> paths.distances.tolist(), paths.path_to(2)
+            ([0, 2, 5], [0, 1, 2])
         """
         outcome = self._run(
             "sssp",
@@ -751,6 +912,11 @@ class Graph:
             weighted: Whether edges count by their weight.
             require_convergence: Whether it is an error not to converge.
             threads: The threads to use; all cores when `None`.
+
+        Examples:
+            >>> import bowstring as bs
+            >>> bs.Graph.from_edges([0, 1], [2, 2]).hits().authorities.round(3).tolist()
+            [0.0, 0.0, 1.0]
         """
         outcome = self._run(
             "hits",
@@ -779,6 +945,12 @@ class Graph:
             weighted: Whether edges count by their weight.
             require_convergence: Whether it is an error not to converge.
             threads: The threads to use; all cores when `None`.
+
+        Examples:
+            >>> import bowstring as bs
+            >>> g = bs.Graph.from_edges([0, 1, 2], [1, 2, 0], directed=False)
+            >>> g.eigenvector().scores.round(3).tolist()
+            [0.577, 0.577, 0.577]
         """
         outcome = self._run(
             "eigenvector",
@@ -812,6 +984,11 @@ class Graph:
             weighted: Whether edges count by their weight.
             require_convergence: Whether it is an error not to converge.
             threads: The threads to use; all cores when `None`.
+
+        Examples:
+            >>> import bowstring as bs
+            >>> bs.Graph.from_edges([0, 1, 2], [1, 2, 0]).katz().scores.round(3).tolist()
+            [0.577, 0.577, 0.577]
         """
         outcome = self._run(
             "katz",
@@ -847,6 +1024,11 @@ class Graph:
             weighted: Whether paths are shortest by weight.
             endpoints: Whether the ends of a path count.
             threads: The threads to use; all cores when `None`. The scores do not depend on it.
+
+        Examples:
+            >>> import bowstring as bs
+            >>> bs.Graph.from_edges([0, 1], [1, 2], directed=False).betweenness().scores.tolist()
+            [0.0, 1.0, 0.0]
         """
         outcome = self._run(
             "betweenness",
@@ -870,6 +1052,11 @@ class Graph:
                 Faust 1994).
             weighted: Whether distances are sums of weights.
             threads: The threads to use; all cores when `None`.
+
+        Examples:
+            >>> import bowstring as bs
+            >>> bs.Graph.from_edges([0, 1], [1, 2], directed=False).closeness().scores.round(3).tolist()
+            [0.667, 1.0, 0.667]
         """
         return Scores(self._run("closeness", threads, wf_improved=wf_improved, weighted=weighted))
 
@@ -879,6 +1066,11 @@ class Graph:
         Args:
             weighted: Whether distances are sums of weights.
             threads: The threads to use; all cores when `None`.
+
+        Examples:
+            >>> import bowstring as bs
+            >>> bs.Graph.from_edges([0, 1], [1, 2], directed=False).harmonic().scores.tolist()
+            [1.5, 2.0, 1.5]
         """
         return Scores(self._run("harmonic", threads, weighted=weighted))
 
@@ -888,23 +1080,46 @@ class Graph:
         Args:
             kind: Which edges count: those that begin at a node, end there, or both.
             threads: The threads to use; all cores when `None`.
+
+        Examples:
+            >>> import bowstring as bs
+            >>> bs.Graph.from_edges([0, 0], [1, 2]).degree_centrality("out").scores.tolist()
+            [1.0, 0.0, 0.0]
         """
         return Scores(self._run("degree_centrality", threads, kind=kind))
 
     # --- structure ---
 
     def connected_components(self, *, threads: int | None = None) -> Labels:
-        """Find connected components, whatever the direction of edges (Afforest, Sutton et al. 2018)."""
+        """Find connected components, whatever the direction of edges (Afforest, Sutton et al. 2018).
+
+        Examples:
+            >>> import bowstring as bs
+            >>> bs.Graph.from_edges([0, 3], [1, 2]).connected_components().labels.tolist()
+            [0, 0, 1, 1]
+        """
         return Labels(self._run("connected_components", threads))
 
     def strongly_connected_components(self, *, threads: int | None = None) -> Labels:
-        """Find the parts in which every node reaches every other along the edges."""
+        """Find the parts in which every node reaches every other along the edges.
+
+        Examples:
+            >>> import bowstring as bs
+            >>> bs.Graph.from_edges([0, 1, 1], [1, 0, 2]).strongly_connected_components().labels.tolist()
+            [0, 0, 1]
+        """
         return Labels(self._run("strongly_connected_components", threads))
 
     def core_numbers(self, *, threads: int | None = None) -> Cores:
         """Find for each node the greatest k for which it lies in a part where all have k neighbours.
 
         Loops and parallel edges do not count; in a directed graph an edge and its way back count 2.
+
+        Examples:
+            >>> import bowstring as bs
+            >>> g = bs.Graph.from_edges([0, 1, 2, 2], [1, 2, 0, 3], directed=False)
+            >>> g.core_numbers().cores.tolist()
+            [2, 2, 2, 1]
         """
         return Cores(self._run("core_numbers", threads))
 
@@ -912,6 +1127,12 @@ class Graph:
         """Count triangles, of the whole graph and of each node, with clustering coefficients.
 
         Loops, parallel edges and directions do not count.
+
+        Examples:
+            >>> import bowstring as bs
+            >>> g = bs.Graph.from_edges([0, 1, 2, 2], [1, 2, 0, 3], directed=False)
+            >>> g.triangles().counts.tolist(), g.triangles().total
+            ([1, 1, 1, 0], 1)
         """
         return Triangles(self._run("triangles", threads))
 
@@ -919,6 +1140,11 @@ class Graph:
         """Count the triangles of the whole graph, which is faster than counting those of each node.
 
         Loops, parallel edges and directions do not count.
+
+        Examples:
+            >>> import bowstring as bs
+            >>> bs.Graph.from_edges([0, 1, 2], [1, 2, 0], directed=False).triangle_count()
+            1
         """
         return int(self._run("triangle_count", threads).facts["total"])
 
@@ -927,11 +1153,23 @@ class Graph:
 
         Raises:
             UsageError: When the graph is directed.
+
+        Examples:
+            >>> import bowstring as bs
+            >>> g = bs.Graph.from_edges([0, 1, 0], [1, 2, 2], [2, 3, 10], directed=False)
+            >>> g.minimum_spanning_forest().total_weight
+            5.0
         """
         return Forest(self._run("minimum_spanning_forest", threads))
 
     def bipartite(self, *, threads: int | None = None) -> Bipartition:
-        """Find two sides with no edge within either, or an odd cycle as proof that there are none."""
+        """Find two sides with no edge within either, or an odd cycle as proof that there are none.
+
+        Examples:
+            >>> import bowstring as bs
+            >>> bs.Graph.from_edges([0, 1], [1, 2]).bipartite().sides.tolist()
+            [0, 1, 0]
+        """
         return Bipartition(self._run("bipartite", threads))
 
     # --- communities and similarity ---
@@ -945,6 +1183,12 @@ class Graph:
             seed: Decides between labels that are equally frequent.
             max_iterations: At least 1.
             threads: The threads to use; all cores when `None`. The labels do not depend on it.
+
+        Examples:
+            >>> import bowstring as bs
+            >>> g = bs.Graph.from_edges([0, 1, 2, 3, 4, 5], [1, 2, 0, 4, 5, 3], directed=False)
+            >>> g.label_propagation().labels.tolist()
+            [0, 0, 0, 1, 1, 1]
         """
         outcome = self._run("label_propagation", threads, seed=seed, max_iterations=max_iterations)
         return Communities(outcome)
@@ -966,6 +1210,12 @@ class Graph:
             max_levels: The most levels, at least 1.
             tolerance: A sweep that raises modularity by no more than this is the last.
             threads: The threads to use; all cores when `None`. The labels do not depend on it.
+
+        Examples:
+            >>> import bowstring as bs
+            >>> g = bs.Graph.from_edges([0, 1, 2, 3, 4, 5, 2], [1, 2, 0, 4, 5, 3, 3], directed=False)
+            >>> g.louvain().labels.tolist()
+            [0, 0, 0, 1, 1, 1]
         """
         outcome = self._run(
             "louvain",
@@ -996,6 +1246,12 @@ class Graph:
             iterations: How often the whole is done, each time from the result of the time before.
             tolerance: A sweep or an iteration that raises modularity by no more than this is the last.
             threads: The threads to use; all cores when `None`. The labels do not depend on it.
+
+        Examples:
+            >>> import bowstring as bs
+            >>> g = bs.Graph.from_edges([0, 1, 2, 3, 4, 5, 2], [1, 2, 0, 4, 5, 3, 3], directed=False)
+            >>> g.leiden().labels.tolist()
+            [0, 0, 0, 1, 1, 1]
         """
         outcome = self._run(
             "leiden",
@@ -1019,11 +1275,24 @@ class Graph:
         Raises:
             UsageError: When a node is not in the graph.
             DataError: When the sides differ in length.
+
+        Examples:
+            >>> import bowstring as bs
+            >>> g = bs.Graph.from_edges([0, 1, 2, 2], [1, 2, 0, 3], directed=False)
+            >>> g.jaccard([0], [1]).values.round(3).tolist()
+            [0.333]
         """
         return self._pairs("jaccard", left, right, threads)
 
     def common_neighbors(self, left: object, right: object, *, threads: int | None = None) -> PairValues:
-        """Count the neighbours that the nodes of each pair have in common; arguments as of `jaccard`."""
+        """Count the neighbours that the nodes of each pair have in common; arguments as of `jaccard`.
+
+        Examples:
+            >>> import bowstring as bs
+            >>> g = bs.Graph.from_edges([0, 1, 2, 2], [1, 2, 0, 3], directed=False)
+            >>> g.common_neighbors([0], [1]).values.tolist()
+            [1]
+        """
         return self._pairs("common_neighbors", left, right, threads)
 
     def _pairs(self, algorithm: str, left: object, right: object, threads: int | None) -> PairValues:
