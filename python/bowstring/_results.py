@@ -86,8 +86,8 @@ class Scores(GraphResult):
         return cast("_Floats", self._array("score"))
 
 
-class IteratedScores(Scores):
-    """A score for each node, from an iteration."""
+class Iterated(GraphResult):
+    """The answer of an iteration."""
 
     @property
     def iterations(self) -> int:
@@ -96,7 +96,7 @@ class IteratedScores(Scores):
 
     @property
     def residual(self) -> float:
-        """By how much the last iteration changed the scores, summed over all nodes."""
+        """By how much the last iteration changed the scores, or the hubs, summed over all nodes."""
         return cast("float", self._facts["residual"])
 
     @property
@@ -105,7 +105,11 @@ class IteratedScores(Scores):
         return cast("bool", self._facts["converged"])
 
 
-class HubScores(GraphResult):
+class IteratedScores(Scores, Iterated):
+    """A score for each node, from an iteration."""
+
+
+class HubScores(Iterated):
     """How much of a hub and of an authority each node is. It stands for the hubs."""
 
     @property
@@ -117,21 +121,6 @@ class HubScores(GraphResult):
     def authorities(self) -> _Floats:
         """The scores as authorities, float64; they sum to 1."""
         return cast("_Floats", self._array("authority"))
-
-    @property
-    def iterations(self) -> int:
-        """How many iterations were made."""
-        return cast("int", self._facts["iterations"])
-
-    @property
-    def residual(self) -> float:
-        """By how much the last iteration changed the hubs, summed over all nodes."""
-        return cast("float", self._facts["residual"])
-
-    @property
-    def converged(self) -> bool:
-        """Whether the residual is below the tolerance."""
-        return cast("bool", self._facts["converged"])
 
 
 class Paths(GraphResult):
