@@ -1,6 +1,10 @@
 //! What is behind `bowstring.Graph`?
 
-use std::{path::PathBuf, slice::from_ref, sync::Arc};
+use std::{
+    path::PathBuf,
+    slice::from_ref,
+    sync::{Arc, Mutex, PoisonError},
+};
 
 use arrow::{
     array::{Array, ArrayRef, AsArray},
@@ -41,13 +45,21 @@ impl From<Graph> for PyGraph {
     }
 }
 
+/// The threads of the last call that asked for a number of them, so that a row of such calls starts no
+/// others.
+static LAST: Mutex<Option<(usize, Run)>> = Mutex::new(None);
+
 /// What kernels may use in a call with this many threads; with those of the process when it is `None`.
 fn kernels(threads: Option<usize>, cancel: &Cancel) -> Result<Run> {
-    let run = engine()?.kernels().clone().with_cancel(cancel.clone());
-    Ok(match threads {
-        None => run,
-        Some(threads) => run.with_threads(threads).map_err(bowstring::Error::from)?,
-    })
+    let run = engine()?.kernels().clone();
+    let Some(threads) = threads else { return Ok(run.with_cancel(cancel.clone())) };
+    let mut last = LAST.lock().unwrap_or_else(PoisonError::into_inner);
+    let run = match &*last {
+        Some((count, run)) if *count == threads => run.clone(),
+        _ => run.with_threads(threads).map_err(failed)?,
+    };
+    *last = Some((threads, run.clone()));
+    Ok(run.with_cancel(cancel.clone()))
 }
 
 /// The options that graphs are built with.
