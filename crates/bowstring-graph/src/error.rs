@@ -201,16 +201,6 @@ pub enum GraphError {
         /// What it can be.
         expected: &'static str,
     },
-    /// An option with a value for each node that has more or fewer values.
-    #[error("`{option}` has {found} values, and the graph has {nodes} nodes")]
-    VectorLength {
-        /// The option.
-        option: &'static str,
-        /// How many values it has.
-        found: usize,
-        /// How many nodes there are.
-        nodes: usize,
-    },
     /// A weight of 0 or less where the algorithm does not allow it.
     #[error("{kernel} needs weights greater than 0, and the least one is {weight}")]
     WeightNotPositive {
@@ -255,16 +245,6 @@ pub enum GraphError {
         /// The node.
         node: u32,
     },
-    /// An option with one value for each node, which has more or fewer.
-    #[error("`{option}` has {found} values, and there are {expected} nodes")]
-    NodeValues {
-        /// The option.
-        option: String,
-        /// How many values it has.
-        found: usize,
-        /// How many nodes there are.
-        expected: usize,
-    },
     /// An iteration that did not converge, and that was to.
     #[error("{kernel} has not converged after {iterations} iterations: the residual is {residual:.3e}")]
     NotConverged {
@@ -285,12 +265,12 @@ pub enum GraphError {
         /// What it may use.
         limit: ByteSize,
     },
-    /// A column of values for nodes with more or fewer rows.
-    #[error("the column `{column}` has {found} rows, and the graph has {nodes} nodes")]
+    /// A column or an option with one value for each node, which has more or fewer.
+    #[error("`{column}` has {found} values, and the graph has {nodes} nodes")]
     ColumnLength {
         /// Its name.
         column: String,
-        /// How many rows it has.
+        /// How many values it has.
         found: usize,
         /// How many nodes there are.
         nodes: usize,
@@ -349,6 +329,7 @@ impl Diagnostic for GraphError {
             | GraphError::WeightOverflow { .. }
             | GraphError::WeightSum { .. }
             | GraphError::LengthMismatch { .. }
+            | GraphError::ColumnLength { .. }
             | GraphError::PairOutOfRange { .. }
             | GraphError::MalformedCsr { .. }
             | GraphError::NotSymmetric { .. }
@@ -360,8 +341,6 @@ impl Diagnostic for GraphError {
             | GraphError::UnknownId { .. }
             | GraphError::NodeCount { .. }
             | GraphError::Option { .. }
-            | GraphError::VectorLength { .. }
-            | GraphError::ColumnLength { .. }
             | GraphError::NoWeights { .. }
             | GraphError::WrongDirection { .. } => ErrorKind::Usage,
             GraphError::TooManyToDraw { .. }
@@ -371,7 +350,6 @@ impl Diagnostic for GraphError {
             GraphError::Read { .. } | GraphError::Write { .. } | GraphError::Threads { .. } => {
                 ErrorKind::Storage
             }
-            GraphError::NodeValues { .. } => ErrorKind::Data,
             GraphError::NotConverged { .. } => ErrorKind::Failed,
             GraphError::Cancelled(error) => error.kind(),
         }

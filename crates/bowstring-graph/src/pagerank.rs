@@ -100,7 +100,7 @@ pub struct PageRank {
 /// In an undirected graph an edge leads both ways, and a loop counts once.
 ///
 /// # Errors
-/// [`GraphError::Option`] and [`GraphError::VectorLength`] for options that make no sense,
+/// [`GraphError::Option`] and [`GraphError::ColumnLength`] for options that make no sense,
 /// [`GraphError::NoWeights`], [`GraphError::NegativeWeight`], [`GraphError::Memory`],
 /// [`GraphError::Cancelled`]. That iterations do not converge is none: see [`PageRank::converged`].
 ///
@@ -178,7 +178,7 @@ enum Start {
 /// The values as parts of their sum.
 fn distribution(option: &'static str, values: &[f64], nodes: usize) -> Result<Vec<f64>> {
     if values.len() != nodes {
-        return Err(GraphError::VectorLength { option, found: values.len(), nodes });
+        return Err(GraphError::ColumnLength { column: option.into(), found: values.len(), nodes });
     }
     if let Some(value) = values.iter().find(|value| !(**value >= 0.0 && value.is_finite())) {
         let value = value.to_string();

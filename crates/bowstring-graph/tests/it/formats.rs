@@ -310,9 +310,9 @@ fn columns_have_a_row_for_each_node() {
     let made = graph(3, &[], true);
     let rank: ArrayRef = Arc::new(Float64Array::from(vec![0.5]));
     let columns = [("rank", rank)];
-    expect!["usage: the column `rank` has 1 rows, and the graph has 3 nodes"]
+    expect!["data: `rank` has 1 values, and the graph has 3 nodes"]
         .assert_eq(&message(written(|out| graphml(&made, &columns, out, &Run::default()))));
-    expect!["usage: the column `rank` has 1 rows, and the graph has 3 nodes"]
+    expect!["data: `rank` has 1 values, and the graph has 3 nodes"]
         .assert_eq(&message(written(|out| dot(&made, &columns, out, &Run::default()))));
 }
 

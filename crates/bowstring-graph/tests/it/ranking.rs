@@ -317,7 +317,7 @@ fn options_that_make_no_sense_are_refused() {
     );
     check(
         PageRankOptions { personalization: Some(vec![1.0]), ..plain() },
-        &expect!["usage: `personalization` has 1 values, and the graph has 2 nodes"],
+        &expect!["data: `personalization` has 1 values, and the graph has 2 nodes"],
     );
     check(
         PageRankOptions { dangling: Some(vec![1.0, -1.0]), ..plain() },

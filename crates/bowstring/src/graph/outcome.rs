@@ -134,8 +134,8 @@ pub fn node_table(graph: &Graph, columns: &[(String, ArrayRef)]) -> Result<Table
     let mut arrays = vec![nodes];
     for (name, values) in columns {
         if values.len() != graph.num_nodes() {
-            let (found, expected) = (values.len(), graph.num_nodes());
-            return Err(GraphError::NodeValues { option: name.clone(), found, expected }.into());
+            let (found, nodes) = (values.len(), graph.num_nodes());
+            return Err(GraphError::ColumnLength { column: name.clone(), found, nodes }.into());
         }
         fields.push(Field::new(name, values.data_type().clone(), true));
         arrays.push(Arc::clone(values));

@@ -49,13 +49,9 @@ fn facts(
     ])
 }
 
-/// One value for each node.
-fn of_nodes(arrays: &Arrays, name: &'static str, graph: &Graph) -> Result<Option<Vec<f64>>> {
+/// The values of an array as floats; the algorithm checks that there is one for each node.
+fn floats(arrays: &Arrays, name: &'static str) -> Result<Option<Vec<f64>>> {
     let Some(array) = arrays.get(name) else { return Ok(None) };
-    if array.len() != graph.num_nodes() {
-        let (found, expected) = (array.len(), graph.num_nodes());
-        return Err(GraphError::NodeValues { option: name.to_owned(), found, expected }.into());
-    }
     let floats = arrow::compute::cast(array, &DataType::Float64).map_err(Error::table)?;
     if floats.null_count() > 0 {
         let expected = "a number for each node, and no null";
@@ -110,10 +106,10 @@ impl Compute for PageRank {
             weighted: self.weighted,
             personalization: match &self.personalization {
                 Some(weights) => Some(by_id(weights, graph)?),
-                None => of_nodes(arrays, "personalization", graph)?,
+                None => floats(arrays, "personalization")?,
             },
-            dangling: of_nodes(arrays, "dangling", graph)?,
-            start: of_nodes(arrays, "start", graph)?,
+            dangling: floats(arrays, "dangling")?,
+            start: floats(arrays, "start")?,
         };
         let found = pagerank(graph, &options, run)?;
         let facts =
