@@ -1,5 +1,7 @@
 //! What can go wrong, in whichever system?
 
+use std::path::{Path, PathBuf};
+
 use bowstring_core::{Cancelled, Diagnostic, ErrorKind};
 use bowstring_io::IoError;
 use bowstring_query::QueryError;
@@ -31,6 +33,14 @@ pub enum Error {
         /// Why not.
         reason: String,
     },
+    /// What went wrong with a file, which the error itself does not name.
+    #[error("{source}")]
+    At {
+        /// The file.
+        path: PathBuf,
+        /// What went wrong.
+        source: Box<Error>,
+    },
     /// A workflow that cannot be run.
     #[error(transparent)]
     Run(#[from] RunError),
@@ -55,9 +65,19 @@ impl Error {
         Error::Table { reason: error.to_string() }
     }
 
+    /// The same, and that it is about this file, unless it says where already.
+    #[must_use]
+    pub fn at(self, path: &Path) -> Self {
+        match &self {
+            Error::Io(_) | Error::Cancelled(_) => self,
+            _ => Error::At { path: path.to_owned(), source: Box::new(self) },
+        }
+    }
+
     fn inner(&self) -> Option<&dyn Diagnostic> {
         Some(match self {
             Error::Table { .. } => return None,
+            Error::At { source, .. } => return source.inner(),
             Error::Io(error) => error,
             Error::Query(error) => error,
             #[cfg(feature = "graph")]
@@ -76,7 +96,12 @@ impl Diagnostic for Error {
     }
 
     fn place(&self) -> Option<String> {
-        self.inner().and_then(Diagnostic::place)
+        let place = self.inner().and_then(Diagnostic::place);
+        match (self, place) {
+            (Error::At { path, .. }, Some(place)) => Some(format!("{}, {place}", path.display())),
+            (Error::At { path, .. }, None) => Some(path.display().to_string()),
+            (_, place) => place,
+        }
     }
 
     fn hint(&self) -> Option<String> {

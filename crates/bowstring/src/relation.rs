@@ -15,6 +15,11 @@ pub const GRAPH: ValueType = ValueType("graph");
 /// The type of a file that a step wrote; the value is its path.
 pub const FILE: ValueType = ValueType("file");
 
+/// A column's name as SQL has it.
+pub(crate) fn quoted(column: &str) -> String {
+    format!("\"{}\"", column.replace('"', "\"\""))
+}
+
 /// A table between steps: a plan, and its rows once they were computed.
 #[derive(Clone)]
 pub struct Relation {

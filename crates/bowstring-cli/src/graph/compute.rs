@@ -7,15 +7,15 @@ use std::{
 };
 
 use arrow::{
-    array::{ArrayRef, RecordBatch, UInt64Array, new_empty_array},
-    compute::{SortColumn, SortOptions, concat, lexsort_to_indices, take_record_batch},
+    array::{ArrayRef, RecordBatch, UInt64Array},
+    compute::{SortColumn, SortOptions, lexsort_to_indices, take_record_batch},
     error::ArrowError,
 };
 use bowstring::{
     Engine, Error,
     graph::{
         Arrays, Direction, EdgeOptions, Graph, GraphFormat, LouvainOptions, Part, Picture, Run,
-        connected_components, export, louvain, node, read_matrix_market,
+        connected_components, export, louvain, node, read_matrix_market, read_pairs,
     },
     io::Dataset,
 };
@@ -120,22 +120,14 @@ fn edges(args: &EdgeArgs, engine: &Engine, run: &Run) -> Result<Graph> {
     let options: EdgeOptions = serde_json::from_value(options)
         .map_err(|error| CliError::Usage { message: error.to_string(), hint: None })?;
     let frame = engine.session().scan(Arc::new(open(&args.edges, &args.reading)?))?;
-    Ok(options.graph(&frame, run)?)
+    Ok(options.graph(&frame, run).map_err(|error| error.at(&args.edges))?)
 }
 
 /// The columns `left` and `right` of a table.
 fn pairs(path: &Path, engine: &Engine, run: &Run) -> Result<Arrays> {
     let dataset = Dataset::open(&[path.to_owned()], &bowstring::io::ReadOptions::default())?;
-    let frame = engine.session().scan(Arc::new(dataset))?.select(&["left".to_owned(), "right".to_owned()])?;
-    let table = frame.collect(&run.cancel)?.table;
-    let column = |index: usize| -> Result<ArrayRef> {
-        let chunks: Vec<_> = table.batches().iter().map(|batch| batch.column(index).as_ref()).collect();
-        match chunks.is_empty() {
-            true => Ok(new_empty_array(table.schema().field(index).data_type())),
-            false => concat(&chunks).map_err(unprintable),
-        }
-    };
-    Ok(Arrays::from([("left", column(0)?), ("right", column(1)?)]))
+    let frame = engine.session().scan(Arc::new(dataset))?;
+    Ok(read_pairs(&frame, run).map_err(|error| error.at(path))?)
 }
 
 /// The rows that were asked for.

@@ -172,11 +172,12 @@ fn what_is_missing_or_mistyped_is_named() {
     check(
         &["pagerank", "roads.csv", "--source", "form", "--target", "to"],
         &expect![[r#"
-        exit 2
-        error: there is no column `form`
+            exit 2
+            error: there is no column `form`
+              at roads.csv
 
-        hint: did you mean `from`?
-    "#]],
+            hint: did you mean `from`?
+        "#]],
     );
     check(
         &["pagerank", "roads.parquet", "--source", "from", "--target", "to"],
@@ -240,8 +241,31 @@ fn a_limit_of_memory_is_kept() {
         &expect![[r#"
             exit 5
             error: numbering nodes needs 250 B of memory, and the limit is 100 B
+              at roads.csv
 
             hint: raise the limit of memory
         "#]],
     );
+}
+
+#[test]
+fn what_is_wrong_in_a_file_is_said_with_its_name() {
+    let folder = folder();
+    folder.file("bad.mtx", "%%MatrixMarket matrix coordinate real general\n3 3 1\n1 x 2\n");
+    expect![[r#"
+        exit 3
+        error: this is no graph in the Matrix Market format: `x` is no number of the kind announced
+          at bad.mtx, line 3
+    "#]]
+    .assert_eq(&folder.run(&["graph", "pagerank", "bad.mtx"]));
+    folder.file("gap.csv", "from,to\na,b\n,c\n");
+    let args = ["graph", "pagerank", "gap.csv", "--source", "from", "--target", "to"];
+    expect![[r#"
+        exit 3
+        error: edge 1 has no value
+          at gap.csv, column `source`
+
+        hint: drop these edges first, or fill the nulls
+    "#]]
+    .assert_eq(&folder.run(&args));
 }

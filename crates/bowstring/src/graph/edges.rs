@@ -1,12 +1,16 @@
 //! How does an edge table become a graph?
 
-use arrow::array::ArrayRef;
+use arrow::{
+    array::{Array, ArrayRef, new_empty_array},
+    compute::concat,
+};
 use bowstring_graph::{BuildOptions, Graph, ParallelEdges, Run, SelfLoops, TableEdges};
 use bowstring_query::{Frame, Table};
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use crate::Result;
+use super::algorithm::Arrays;
+use crate::{Error, Result, relation::quoted};
 
 /// Which columns of a table are edges, and what becomes of them.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
@@ -85,29 +89,42 @@ impl EdgeOptions {
     /// # Errors
     /// When a column is not there or cannot be read, or its values make no graph.
     pub fn graph(&self, edges: &Frame, run: &Run) -> Result<Graph> {
-        let quoted = |name: &String| format!("\"{}\"", name.replace('"', "\"\""));
         let mut names = vec![&self.source, &self.target];
         names.extend(&self.weight);
-        let mut columns: Vec<String> = names.into_iter().map(quoted).collect();
         // One column may stand for two.
-        columns.sort_unstable();
-        columns.dedup();
-        let table = edges.select(&columns)?.collect(&run.cancel)?.table;
-        self.graph_of(&table, run)
-    }
-
-    /// Builds the graph of a table that has the columns.
-    ///
-    /// # Errors
-    /// When a column is not there, or its values make no graph.
-    pub fn graph_of(&self, table: &Table, run: &Run) -> Result<Graph> {
-        let column = |name: &str| -> Result<Vec<ArrayRef>> {
-            let index = table.schema().index_of(name).map_err(crate::Error::table)?;
-            Ok(table.batches().iter().map(|batch| ArrayRef::clone(batch.column(index))).collect())
-        };
-        let (source, target) = (column(&self.source)?, column(&self.target)?);
-        let weight = self.weight.as_deref().map(column).transpose()?;
+        let mut wanted: Vec<String> = names.into_iter().map(|name| quoted(name)).collect();
+        wanted.sort_unstable();
+        wanted.dedup();
+        let table = edges.select(&wanted)?.collect(&run.cancel)?.table;
+        let (source, target) = (column(&table, &self.source)?, column(&table, &self.target)?);
+        let weight = self.weight.as_deref().map(|name| column(&table, name)).transpose()?;
         let edges = TableEdges { source: &source, target: &target, weight: weight.as_deref(), nodes: None };
         Ok(Graph::from_table(&edges, &self.build(), run)?)
     }
+}
+
+/// The columns `left` and `right` of a table, the nodes of pairs.
+///
+/// # Errors
+/// When a column is not there or cannot be read.
+pub fn read_pairs(table: &Frame, run: &Run) -> Result<Arrays> {
+    let names = ["left", "right"];
+    let table = table.select(&names.map(String::from))?.collect(&run.cancel)?.table;
+    let mut arrays = Arrays::new();
+    for name in names {
+        let chunks = column(&table, name)?;
+        let chunks: Vec<&dyn Array> = chunks.iter().map(AsRef::as_ref).collect();
+        let joined = match chunks.as_slice() {
+            [] => new_empty_array(table.schema().field_with_name(name).map_err(Error::table)?.data_type()),
+            several => concat(several).map_err(Error::table)?,
+        };
+        arrays.insert(name, joined);
+    }
+    Ok(arrays)
+}
+
+/// The chunks of a column.
+fn column(table: &Table, name: &str) -> Result<Vec<ArrayRef>> {
+    let index = table.schema().index_of(name).map_err(Error::table)?;
+    Ok(table.batches().iter().map(|batch| ArrayRef::clone(batch.column(index))).collect())
 }

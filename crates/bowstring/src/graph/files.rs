@@ -6,7 +6,7 @@ use arrow::array::ArrayRef;
 use bowstring_graph::{Graph, Run, dot, graphml, matrix_market};
 use bowstring_io::{IoError, WriteMode, write_file};
 
-use crate::Result;
+use crate::{Error, Result};
 
 /// The formats in which a graph can be written for other tools.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -27,7 +27,7 @@ pub fn read_matrix_market(path: &Path, run: &Run) -> Result<Graph> {
         path: path.to_owned(),
         source,
     })?;
-    Ok(matrix_market(BufReader::new(file), run)?)
+    matrix_market(BufReader::new(file), run).map_err(|error| Error::from(error).at(path))
 }
 
 impl GraphFormat {
@@ -56,7 +56,9 @@ pub fn export(
     run: &Run,
 ) -> Result<()> {
     write_file(path, WriteMode::Overwrite, |out| match format {
-        GraphFormat::GraphMl => Ok(graphml(graph, columns, out, run)?),
-        GraphFormat::Dot => Ok(dot(graph, columns, out, run)?),
+        GraphFormat::GraphMl => {
+            graphml(graph, columns, out, run).map_err(|error| Error::from(error).at(path))
+        }
+        GraphFormat::Dot => dot(graph, columns, out, run).map_err(|error| Error::from(error).at(path)),
     })
 }

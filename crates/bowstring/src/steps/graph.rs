@@ -3,10 +3,6 @@
 
 use std::sync::Arc;
 
-use arrow::{
-    array::{Array, new_empty_array},
-    compute::concat,
-};
 use bowstring_core::ErrorKind;
 use bowstring_graph::{Graph, Run};
 use bowstring_query::{Session, Table};
@@ -19,8 +15,7 @@ use serde_json::{Map, Value as Json};
 
 use super::{at, problem, relations};
 use crate::{
-    Error,
-    graph::{ALGORITHMS, Algorithm, Arrays, EdgeOptions, GRAPH_KEYS, Prepared},
+    graph::{ALGORITHMS, Algorithm, Arrays, EdgeOptions, GRAPH_KEYS, Prepared, read_pairs},
     relation::{GRAPH, Relation, TABLE},
 };
 
@@ -167,20 +162,7 @@ fn pairs(inputs: &Inputs, run: &Run) -> Result<Arrays, StepError> {
     let Some(relation) = inputs.get("pairs").and_then(|value| value.downcast::<Relation>()) else {
         return Ok(Arrays::new());
     };
-    let columns = ["left", "right"].map(String::from);
-    let chosen = relation.frame.select(&columns).and_then(|frame| frame.collect(&run.cancel));
-    let table = chosen.map_err(|error| at(error, &relation.sources))?.table;
-    let mut arrays = Arrays::new();
-    for (index, name) in ["left", "right"].into_iter().enumerate() {
-        let chunks: Vec<&dyn Array> =
-            table.batches().iter().map(|batch| batch.column(index).as_ref()).collect();
-        let joined = match chunks.is_empty() {
-            true => new_empty_array(table.schema().field(index).data_type()),
-            false => concat(&chunks).map_err(Error::table)?,
-        };
-        arrays.insert(name, joined);
-    }
-    Ok(arrays)
+    read_pairs(&relation.frame, run).map_err(|error| at(error, &relation.sources))
 }
 
 /// The graph that arrives, or that of the edges in the table that does.

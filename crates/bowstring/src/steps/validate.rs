@@ -15,7 +15,7 @@ use serde::Deserialize;
 use serde_json::Value as Json;
 
 use super::{at, config::ByName, passed_on, problem, relations};
-use crate::relation::{Relation, TABLE};
+use crate::relation::{Relation, TABLE, quoted};
 
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -71,7 +71,7 @@ fn build(config: &ValidateConfig) -> Result<Arc<dyn Step>, Vec<ConfigProblem>> {
     let mut rules = Vec::new();
     for column in &config.not_null {
         rules.push(Rule {
-            breach: format!("{} IS NULL", name(column)),
+            breach: format!("{} IS NULL", quoted(column)),
             says: format!("not_null: `{column}` is null"),
         });
     }
@@ -79,7 +79,7 @@ fn build(config: &ValidateConfig) -> Result<Arc<dyn Step>, Vec<ConfigProblem>> {
         let bounds: Vec<String> = [(low, "<"), (high, ">")]
             .into_iter()
             .filter(|(bound, _)| !bound.is_null())
-            .filter_map(|(bound, op)| Some(format!("{} {op} {}", name(column), literal(bound)?)))
+            .filter_map(|(bound, op)| Some(format!("{} {op} {}", quoted(column), literal(bound)?)))
             .collect();
         let expected = [low, high].iter().filter(|bound| !bound.is_null()).count();
         if bounds.is_empty() || bounds.len() < expected {
@@ -93,7 +93,7 @@ fn build(config: &ValidateConfig) -> Result<Arc<dyn Step>, Vec<ConfigProblem>> {
     for (column, values) in &config.accepted {
         match values.iter().map(literal).collect::<Option<Vec<_>>>() {
             Some(list) if !list.is_empty() => rules.push(Rule {
-                breach: format!("{} NOT IN ({})", name(column), list.join(", ")),
+                breach: format!("{} NOT IN ({})", quoted(column), list.join(", ")),
                 says: format!("accepted: `{column}` is none of {}", Json::from(values.clone())),
             }),
             _ => {
@@ -111,7 +111,7 @@ fn build(config: &ValidateConfig) -> Result<Arc<dyn Step>, Vec<ConfigProblem>> {
             ));
         }
         rules.push(Rule {
-            breach: format!("NOT regexp_like({}, {})", name(column), text(pattern)),
+            breach: format!("NOT regexp_like({}, {})", quoted(column), text(pattern)),
             says: format!("regex: `{column}` does not match {}", Json::from(pattern.as_str())),
         });
     }
@@ -131,10 +131,6 @@ fn build(config: &ValidateConfig) -> Result<Arc<dyn Step>, Vec<ConfigProblem>> {
         unique: config.unique.clone(),
         rows: Rows { min: config.rows.min, max: config.rows.max },
     }))
-}
-
-fn name(column: &str) -> String {
-    format!("\"{}\"", column.replace('"', "\"\""))
 }
 
 fn text(value: &str) -> String {
@@ -178,7 +174,7 @@ impl Validate {
             breaches.push(format!("{} in {broken} of {rows} rows", rule.says));
         }
         for columns in &self.unique {
-            let by: Vec<String> = columns.iter().map(|column| name(column)).collect();
+            let by: Vec<String> = columns.iter().map(|column| quoted(column)).collect();
             let each = "bowstring_count".to_owned();
             let repeated = input
                 .frame
