@@ -157,17 +157,13 @@ class Paths(GraphResult):
         distances = self.distances
         if not 0 <= node < len(distances):
             raise IndexError(f"node {node} is not in the graph, which has {len(distances)}")
-        far = float(distances[node])
-        if far == math.inf or (far == -1 and distances.dtype.kind == "i" and self._is_unreached(node)):
+        # Distances that may be below 0 are floats.
+        if distances[node] == (math.inf if distances.dtype.kind == "f" else -1):
             return None
         path = [node]
         while (parent := int(self.parents[path[-1]])) >= 0:
             path.append(parent)
         return path[::-1]
-
-    def _is_unreached(self, node: int) -> bool:
-        # A negative weight may make a distance of −1, but then the node has a parent.
-        return int(self.parents[node]) < 0
 
 
 class DepthFirst(GraphResult):

@@ -320,8 +320,10 @@ impl PyGraph {
     }
 
     /// The number of a node.
-    fn index_of(&self, node: &Bound<'_, PyAny>) -> Result<u32> {
-        Ok(bowstring::graph::node(&json(node)?, &self.graph)?)
+    fn index_of(&self, py: Python<'_>, node: &Bound<'_, PyAny>) -> Result<u32> {
+        let id = json(node)?;
+        // The first look makes an index of all ids.
+        Ok(py.detach(|| bowstring::graph::node(&id, &self.graph))?)
     }
 
     /// The rows of outgoing edges.
@@ -338,15 +340,15 @@ impl PyGraph {
 
     /// The numbers of a node's neighbours.
     fn neighbors<'py>(&self, py: Python<'py>, node: &Bound<'_, PyAny>) -> Result<Bound<'py, PyAny>> {
-        let node = self.index_of(node)?;
+        let node = self.index_of(py, node)?;
         let range = self.graph.csr().range(node);
         let indices = self.graph.csr().indices().slice(range.start, range.len());
         Ok(numpy(py, indices.into_inner(), "int32")?)
     }
 
     /// Whether there is an edge between two nodes.
-    fn has_edge(&self, source: &Bound<'_, PyAny>, target: &Bound<'_, PyAny>) -> Result<bool> {
-        let (source, target) = (self.index_of(source)?, self.index_of(target)?);
+    fn has_edge(&self, py: Python<'_>, source: &Bound<'_, PyAny>, target: &Bound<'_, PyAny>) -> Result<bool> {
+        let (source, target) = (self.index_of(py, source)?, self.index_of(py, target)?);
         self.graph.has_edge(source, target).map_err(failed)
     }
 
@@ -449,7 +451,7 @@ impl PyGraph {
         let direction = given.word("direction", &directions)?.unwrap_or(Direction::Both);
         let part = match (given.any("around")?, given.one::<usize>("top")?) {
             (Some(nodes), _) => {
-                let nodes = nodes.try_iter()?.map(|node| self.index_of(&node?)).collect::<Result<_>>()?;
+                let nodes = nodes.try_iter()?.map(|node| self.index_of(py, &node?)).collect::<Result<_>>()?;
                 let hops = given.one::<usize>("hops")?.unwrap_or(1);
                 Part::Around(nodes, u32::try_from(hops).unwrap_or(u32::MAX), direction)
             }
@@ -516,16 +518,16 @@ impl PyOutcome {
     }
 
     /// The table, in which nodes have their ids, or those that are given.
-    fn table(&self, ids: Option<&Bound<'_, PyAny>>) -> Result<PyTable> {
-        let batch = match ids {
-            None => self.outcome.table(&self.graph)?,
-            Some(ids) => {
-                let (graph, ids) = (Graph::clone(&self.graph), array(ids)?);
-                let run = kernels(None, &Cancel::new())?;
-                let named = graph.with_nodes(from_ref(&ids), &run).map_err(failed)?;
-                self.outcome.table(&named)?
-            }
-        };
-        Ok(Table::new(batch.schema(), vec![batch])?.into())
+    fn table(&self, py: Python<'_>, ids: Option<&Bound<'_, PyAny>>) -> Result<PyTable> {
+        let ids = ids.map(array).transpose()?;
+        let (outcome, graph) = (self.outcome.clone(), Graph::clone(&self.graph));
+        work(py, move |cancel| {
+            let graph = match ids {
+                None => graph,
+                Some(ids) => graph.with_nodes(from_ref(&ids), &kernels(None, cancel)?).map_err(failed)?,
+            };
+            let batch = outcome.table(&graph)?;
+            Ok(Table::new(batch.schema(), vec![batch])?.into())
+        })
     }
 }
