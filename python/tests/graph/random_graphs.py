@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import random
 from dataclasses import dataclass
 from functools import cache
 
 import networkx as nx
+import numpy as np
 
 import bowstring as bs
 
@@ -46,9 +46,9 @@ class Case:
     @property
     def sources(self) -> list[int]:
         """Some nodes to begin at."""
-        drawn = random.Random(self.seed)  # noqa: S311
+        drawn = np.random.default_rng(self.seed)
         nodes = self.graph.num_nodes
-        return sorted(drawn.sample(range(nodes), min(nodes, 1 + self.seed % 3)))
+        return sorted(drawn.choice(nodes, min(nodes, 1 + self.seed % 3), replace=False).tolist())
 
     def __str__(self) -> str:
         """Say which graph it is, when a test fails."""
@@ -57,12 +57,11 @@ class Case:
 
 def case(seed: int, *, directed: bool) -> Case:
     """Draw the graph of a seed."""
-    drawn = random.Random(seed)  # noqa: S311
-    nodes = drawn.choice([1, 2, 3, 5, 8, 13, 21, 34])
-    edges = drawn.choice([0, nodes // 2, nodes, 2 * nodes, 4 * nodes])
-    src = [drawn.randrange(nodes) for _ in range(edges)]
-    dst = [drawn.randrange(nodes) for _ in range(edges)]
-    weight = [drawn.randint(1, 9) for _ in range(edges)]
+    drawn = np.random.default_rng(seed)
+    nodes = int(drawn.choice([1, 2, 3, 5, 8, 13, 21, 34]))
+    edges = int(drawn.choice([0, nodes // 2, nodes, 2 * nodes, 4 * nodes]))
+    src, dst = drawn.integers(0, nodes, (2, edges)).tolist()
+    weight = drawn.integers(1, 10, edges).tolist()
     multi = nx.MultiDiGraph() if directed else nx.MultiGraph()
     multi.add_nodes_from(range(nodes))
     multi.add_edges_from((u, v, {"weight": w}) for u, v, w in zip(src, dst, weight, strict=True))

@@ -154,7 +154,7 @@ def test_ancestors_and_descendants() -> None:
 @pytest.mark.parametrize("method", ["auto", "dijkstra", "delta_stepping", "bellman_ford"])
 def test_shortest_paths(method: str) -> None:
     for case in cases():
-        found = case.graph.sssp(case.sources, method=method)  # type: ignore[arg-type]
+        found = case.graph.sssp(case.sources, method=method)
         expected = nx.multi_source_dijkstra_path_length(case.multi, set(case.sources))
         reached = {node: far for node, far in enumerate(found.distances.tolist()) if far >= 0}
         assert reached == expected, case

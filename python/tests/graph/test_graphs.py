@@ -68,7 +68,8 @@ def test_rows_are_not_copied() -> None:
     graph = bs.Graph.from_edges(SRC, DST, [1.0, 2.0, 3.0, 4.0, 5.0])
     first, second = graph.csr(), graph.csr()
     for one, other in zip(first, second, strict=True):
-        assert one is not None and other is not None  # noqa: PT018
+        assert one is not None
+        assert other is not None
         assert one.ctypes.data == other.ctypes.data
         assert not one.flags.writeable
     indptr, indices = np.array([0, 2, 3, 3], np.int64), np.array([1, 2, 2], np.int32)
