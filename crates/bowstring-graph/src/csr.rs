@@ -13,6 +13,9 @@ pub type NodeId = u32;
 /// Most nodes of a graph.
 pub(crate) const MAX_NODES: u64 = i32::MAX as u64;
 
+/// Nodes of one task.
+const BLOCK: usize = 1 << 12;
+
 /// Entries of a line of the cache.
 const LINE: usize = 16;
 
@@ -66,6 +69,14 @@ impl Offsets {
     }
 }
 
+/// What all rows together look like.
+#[derive(Clone, Copy, Debug)]
+struct Shape {
+    distinct: bool,
+    /// The squares of the lengths of rows, added up.
+    squares: u128,
+}
+
 /// Compressed sparse rows: the neighbours of node `v` are `indices[indptr[v]..indptr[v + 1]]`, and the
 /// weights of the edges to them stand at the same places. Immutable; clones share their memory.
 #[derive(Clone, Debug)]
@@ -74,6 +85,7 @@ pub struct Csr {
     indices: ScalarBuffer<u32>,
     weights: Option<Weights>,
     sorted: bool,
+    shape: OnceLock<Shape>,
     range: OnceLock<Option<(f64, f64)>>,
 }
 
@@ -129,16 +141,20 @@ impl Csr {
                 return Err(GraphError::WeightNotFinite { row, weight });
             }
         }
-        let sorted = (0..nodes)
-            .into_par_iter()
-            .with_min_len(1 << 12)
-            .all(|node| indices[indptr.get(node)..indptr.get(node + 1)].is_sorted());
-        Ok(Self { indptr, indices, weights, sorted, range: OnceLock::new() })
+        let mut rows = Self::made(indptr, indices, weights);
+        let each = (0..nodes as u32).into_par_iter().with_min_len(BLOCK);
+        rows.sorted = rows.is_distinct() || each.all(|node| rows.neighbors(node).is_sorted());
+        Ok(rows)
     }
 
     /// Sparse rows that were made here, with sorted neighbours.
-    pub(crate) fn made(indptr: Offsets, indices: Vec<u32>, weights: Option<Weights>) -> Self {
-        Self { indptr, indices: indices.into(), weights, sorted: true, range: OnceLock::new() }
+    pub(crate) fn made(
+        indptr: Offsets,
+        indices: impl Into<ScalarBuffer<u32>>,
+        weights: Option<Weights>,
+    ) -> Self {
+        let (shape, range) = (OnceLock::new(), OnceLock::new());
+        Self { indptr, indices: indices.into(), weights, sorted: true, shape, range }
     }
 
     /// How many nodes there are.
@@ -208,6 +224,35 @@ impl Csr {
     /// Whether the neighbours of every node ascend.
     pub fn is_sorted(&self) -> bool {
         self.sorted
+    }
+
+    /// Whether the neighbours of every node ascend and none stands twice. Looked up once.
+    pub(crate) fn is_distinct(&self) -> bool {
+        self.shape().distinct
+    }
+
+    /// Whether some nodes have far more neighbours than most: whether the neighbours of nodes have more
+    /// than twice as many as nodes have, on average. Looked up once.
+    pub(crate) fn has_hubs(&self) -> bool {
+        let (nodes, entries) = (self.num_nodes() as u128, self.num_entries() as u128);
+        self.shape().squares * nodes > 2 * entries * entries
+    }
+
+    fn shape(&self) -> &Shape {
+        let of_node = |shape: Shape, node| {
+            let row = self.neighbors(node);
+            Shape {
+                distinct: shape.distinct && row.is_sorted_by(|one, next| one < next),
+                squares: shape.squares + (row.len() as u128).pow(2),
+            }
+        };
+        let and = |one: Shape, other: Shape| Shape {
+            distinct: one.distinct && other.distinct,
+            squares: one.squares + other.squares,
+        };
+        let none = || Shape { distinct: true, squares: 0 };
+        let nodes = (0..self.num_nodes() as u32).into_par_iter().with_min_len(BLOCK);
+        self.shape.get_or_init(|| nodes.fold(none, of_node).reduce(none, and))
     }
 
     /// The least and the greatest weight; `None` without weights or edges. Looked up once.

@@ -4,8 +4,6 @@
 //! short, at most √(2 · edges), and most entries are among the few hubs (Latapy 2008). Lists in which at
 //! least one of 64 lower ranks stands are kept as bits too. Graphs without hubs keep the order of nodes.
 
-use std::cmp::Reverse;
-
 use rayon::prelude::*;
 
 use crate::{Csr, NodeId, Result, Run, simple::Simple};
@@ -15,12 +13,10 @@ const BLOCK: usize = 1 << 9;
 
 /// A graph with edges from each rank to lower ones.
 pub(crate) struct Oriented<'a> {
-    /// The node of each rank.
-    pub(crate) nodes: Vec<NodeId>,
-    /// Neighbours of each node of the simple graph.
-    pub(crate) degrees: Vec<u32>,
-    /// Whether some nodes have far more neighbours than most.
-    pub(crate) has_hubs: bool,
+    /// The node of each rank, unless that is the rank itself.
+    pub(crate) nodes: Option<Vec<NodeId>>,
+    /// How many nodes there are.
+    pub(crate) len: usize,
     lists: Lists<'a>,
 }
 
@@ -36,32 +32,41 @@ enum Lists<'a> {
 }
 
 impl<'a> Oriented<'a> {
-    /// Takes 28 bytes for each node and at most 12 for each edge, and 4 more for each while it is made;
-    /// 8 for each node when rows can be used as they are.
-    pub(crate) fn new(graph: &Simple<'a>, count: usize, run: &Run) -> Result<Self> {
+    /// Takes 20 bytes for each node and at most 12 for each edge, and 12 and 4 more while it is made;
+    /// nothing when rows can be used as they are.
+    pub(crate) fn new(graph: &Simple<'a>, run: &Run) -> Result<Self> {
         run.check()?;
-        let degrees: Vec<u32> =
-            (0..count as u32).into_par_iter().with_min_len(BLOCK).map(|node| graph.degree(node)).collect();
-        let mut nodes: Vec<NodeId> = (0..count as u32).collect();
-        let has_hubs = has_hubs(&degrees);
-        let lists = if has_hubs {
-            nodes.par_sort_unstable_by_key(|&node| (Reverse(degrees[node as usize]), node));
-            let mut ranks = vec![0; count];
-            for (rank, &node) in nodes.iter().enumerate() {
-                ranks[node as usize] = rank as u32;
-            }
-            Lists::new(graph, &nodes, |node| ranks[node as usize], run)?
-        } else if let Some(rows) = graph.rows(&degrees) {
-            Lists::Rows(rows)
-        } else {
-            Lists::new(graph, &nodes, |node| node, run)?
-        };
-        Ok(Self { nodes, degrees, has_hubs, lists })
+        let len = graph.num_nodes();
+        if !graph.has_hubs() {
+            let lists = match graph.rows() {
+                Some(rows) => Lists::Rows(rows),
+                None => Lists::new(graph, |rank| rank, |node| node, run)?,
+            };
+            return Ok(Self { nodes: None, len, lists });
+        }
+        let key = |node| u64::from(!graph.entries(node)) << 32 | u64::from(node);
+        let mut keys: Vec<u64> = (0..len as u32).into_par_iter().with_min_len(BLOCK).map(key).collect();
+        keys.par_sort_unstable();
+        let nodes: Vec<NodeId> = keys.into_par_iter().with_min_len(BLOCK).map(|key| key as u32).collect();
+        let mut ranks = vec![0; len];
+        for (rank, &node) in nodes.iter().enumerate() {
+            ranks[node as usize] = rank as u32;
+        }
+        let lists = Lists::new(graph, |rank| nodes[rank as usize], |node| ranks[node as usize], run)?;
+        Ok(Self { nodes: Some(nodes), len, lists })
     }
 
-    /// How many nodes there are.
-    pub(crate) fn len(&self) -> usize {
-        self.nodes.len()
+    /// The rows of the graph, where they serve as they are.
+    pub(crate) fn rows(&self) -> Option<&'a Csr> {
+        match &self.lists {
+            Lists::Rows(rows) => Some(rows),
+            Lists::Own { .. } => None,
+        }
+    }
+
+    /// Whether some nodes have far more neighbours than most.
+    pub(crate) fn has_hubs(&self) -> bool {
+        self.nodes.is_some()
     }
 
     /// The lower ranks that `rank` points at, ascending.
@@ -70,7 +75,8 @@ impl<'a> Oriented<'a> {
         match &self.lists {
             Lists::Rows(rows) => {
                 let row = rows.neighbors(rank as u32);
-                &row[..row.partition_point(|&other| (other as usize) < rank)]
+                let lower = |&other: &NodeId| (other as usize) < rank;
+                &row[..row.partition_point(lower)]
             }
             Lists::Own { starts, lists, .. } => &lists[starts[rank].0..starts[rank + 1].0],
         }
@@ -99,12 +105,12 @@ impl Lists<'_> {
     /// Keeps dense lists as bits too: no more words than the list has entries.
     fn new(
         graph: &Simple<'_>,
-        nodes: &[NodeId],
+        node_of: impl Fn(u32) -> NodeId + Sync,
         rank_of: impl Fn(NodeId) -> u32 + Sync,
         run: &Run,
     ) -> Result<Self> {
-        let (ends, lists) = lists(graph, nodes, rank_of, run)?;
-        let mut starts = Vec::with_capacity(nodes.len() + 1);
+        let (ends, lists) = lists(graph, node_of, rank_of, run)?;
+        let mut starts = Vec::with_capacity(ends.len() + 1);
         let mut bits: Vec<u64> = Vec::new();
         let mut start = 0;
         for (rank, &end) in ends.iter().enumerate() {
@@ -123,30 +129,23 @@ impl Lists<'_> {
     }
 }
 
-/// Whether the neighbours of nodes have far more neighbours than nodes have: only then does an order by
-/// degree repay the time that it takes.
-fn has_hubs(degrees: &[u32]) -> bool {
-    let ends: u64 = degrees.iter().map(|&degree| u64::from(degree)).sum();
-    let squares: u128 = degrees.iter().map(|&degree| u128::from(degree) * u128::from(degree)).sum();
-    squares * degrees.len() as u128 > 2 * u128::from(ends) * u128::from(ends)
-}
-
 /// The lower ranks that each rank is linked with, ascending, and where the list of each ends.
 fn lists(
     graph: &Simple<'_>,
-    nodes: &[NodeId],
+    node_of: impl Fn(u32) -> NodeId + Sync,
     rank_of: impl Fn(NodeId) -> u32 + Sync,
     run: &Run,
 ) -> Result<(Vec<usize>, Vec<u32>)> {
-    let of_block = |(block, nodes): (usize, &[NodeId])| {
+    let nodes = graph.num_nodes();
+    let of_block = |block: usize| {
         run.check()?;
         let mut entries = Vec::new();
-        let mut ends = Vec::with_capacity(nodes.len());
-        for (rank, &node) in (block * BLOCK..).zip(nodes) {
+        let mut ends = Vec::with_capacity(BLOCK);
+        for rank in (block * BLOCK) as u32..nodes.min((block + 1) * BLOCK) as u32 {
             let start = entries.len();
-            graph.each(node, |other| {
+            graph.each(node_of(rank), |other| {
                 let other = rank_of(other);
-                if (other as usize) < rank {
+                if other < rank {
                     entries.push(other);
                 }
             });
@@ -156,9 +155,9 @@ fn lists(
         Ok((entries, ends))
     };
     let parts: Vec<(Vec<u32>, Vec<usize>)> =
-        nodes.par_chunks(BLOCK).enumerate().map(of_block).collect::<Result<_>>()?;
+        (0..nodes.div_ceil(BLOCK)).into_par_iter().map(of_block).collect::<Result<_>>()?;
     let mut lists = Vec::with_capacity(parts.iter().map(|(entries, _)| entries.len()).sum());
-    let mut all_ends = Vec::with_capacity(nodes.len());
+    let mut all_ends = Vec::with_capacity(nodes);
     for (entries, ends) in parts {
         all_ends.extend(ends.into_iter().map(|end| lists.len() + end));
         lists.extend(entries);

@@ -18,16 +18,13 @@ pub(crate) struct Simple<'a> {
     rows: &'a Csr,
     /// Rows of incoming edges, where edges have a direction.
     columns: Option<&'a Csr>,
-    /// Entries of loops in the rows of an undirected graph.
-    loops: usize,
 }
 
 impl<'a> Simple<'a> {
     pub(crate) fn new(graph: &'a Graph, run: &Run) -> Result<Self> {
         let columns = if graph.is_directed() { Some(graph.csc(run)?) } else { None };
         let rows = graph.sorted_csr(run)?;
-        let loops = (2 * graph.num_edges()).saturating_sub(rows.num_entries());
-        Ok(Self { rows, columns, loops })
+        Ok(Self { rows, columns })
     }
 
     /// Calls `each` with the neighbours of `node`, ascending, each once.
@@ -47,11 +44,24 @@ impl<'a> Simple<'a> {
         incoming.for_each(each);
     }
 
-    /// The sorted rows of the graph, when nothing but loops has to be left out of them: then entries are
-    /// as many as `degrees` and loops say.
-    pub(crate) fn rows(&self, degrees: &[u32]) -> Option<&'a Csr> {
-        let neighbors: usize = degrees.iter().map(|&degree| degree as usize).sum();
-        (self.columns.is_none() && neighbors + self.loops == self.rows.num_entries()).then_some(self.rows)
+    /// The sorted rows of the graph, when nothing but loops has to be left out of them.
+    pub(crate) fn rows(&self) -> Option<&'a Csr> {
+        (self.columns.is_none() && self.rows.is_distinct()).then_some(self.rows)
+    }
+
+    pub(crate) fn num_nodes(&self) -> usize {
+        self.rows.num_nodes()
+    }
+
+    /// How many entries `node` has, loops and parallel edges among them.
+    #[inline]
+    pub(crate) fn entries(&self, node: NodeId) -> u32 {
+        (self.rows.degree(node) + self.columns.map_or(0, |columns| columns.degree(node))) as u32
+    }
+
+    /// Whether some nodes have far more neighbours than most.
+    pub(crate) fn has_hubs(&self) -> bool {
+        self.rows.has_hubs() || self.columns.is_some_and(Csr::has_hubs)
     }
 
     /// How many neighbours `node` has.

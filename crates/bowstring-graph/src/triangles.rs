@@ -2,22 +2,31 @@
 //!
 //! Each edge points at its end of higher degree, and the lists of two such neighbours are intersected
 //! in whichever way is cheapest: the shorter is looked up in the bits of the longer, or bits are
-//! compared 64 at a time (forward algorithm, Schank and Wagner 2005, with bits as in Latapy 2008). Short
-//! lists of graphs without hubs are told apart by a filter of bits that stays in the cache.
+//! compared 64 at a time (forward algorithm, Schank and Wagner 2005, with bits as in Latapy 2008). In
+//! graphs without hubs edges point at the lower node, so that the rows serve as they are; rows of a few
+//! entries are gone along beside each other, and short lists are told apart by a filter of bits that stays
+//! in the cache. Whether there are hubs and parallel edges is found out once and kept with the graph.
 //! O(edges^1.5) time at worst on graphs with hubs, and far less mostly; 32 bytes for each node and 16 for each
 //! edge, and 8 for each node and thread when triangles are counted for each node.
 
-use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+use std::{
+    ops::Range,
+    sync::atomic::{AtomicUsize, Ordering::Relaxed},
+};
 
+use arrow::datatypes::ArrowNativeType;
 use rayon::prelude::*;
 
-use crate::{Graph, Result, Run, oriented::Oriented, simple::Simple};
+use crate::{Graph, NodeId, Offsets, Result, Run, oriented::Oriented, simple::Simple};
 
 /// Ranks that a thread takes at a time.
 const BLOCK: usize = 64;
 
 /// How many bits are looked up in the time in which two words are compared.
 const WORD: usize = 2;
+
+/// Most entries of a row that is compared with others entry by entry.
+const TINY: usize = 8;
 
 /// Most entries of a list for which a filter pays.
 const SHORT: usize = 64;
@@ -65,19 +74,24 @@ pub fn triangles(graph: &Graph, run: &Run) -> Result<Triangles> {
     let nodes = graph.num_nodes();
     let bytes = need(graph) + (8 * run.num_threads() + 16) * nodes;
     run.kernel("triangles", bytes, || {
-        let oriented = Oriented::new(&Simple::new(graph, run)?, nodes, run)?;
-        let (total, of_ranks) = search::<true>(&oriented, run)?;
-        let mut per_node = vec![0; nodes];
-        for (&node, count) in oriented.nodes.iter().zip(of_ranks) {
-            per_node[node as usize] = count;
+        let simple = Simple::new(graph, run)?;
+        let oriented = Oriented::new(&simple, run)?;
+        let (total, mut per_node) = search::<true>(&oriented, run)?;
+        if let Some(order) = oriented.nodes {
+            let of_ranks = std::mem::replace(&mut per_node, vec![0; nodes]);
+            for (node, count) in order.into_iter().zip(of_ranks) {
+                per_node[node as usize] = count;
+            }
         }
+        let degrees = (0..nodes as u32).into_par_iter().with_min_len(1 << 10);
+        let degrees: Vec<u32> = degrees.map(|node| simple.degree(node)).collect();
         let pairs = |degree: u32| u64::from(degree) * u64::from(degree.saturating_sub(1)) / 2;
         let part =
             |triangles: u64, pairs: u64| if pairs == 0 { 0.0 } else { triangles as f64 / pairs as f64 };
         let clustering =
-            per_node.par_iter().zip(&oriented.degrees).map(|(&count, &degree)| part(count, pairs(degree)));
+            per_node.par_iter().zip(&degrees).map(|(&count, &degree)| part(count, pairs(degree)));
         let clustering = clustering.collect();
-        let all: u64 = oriented.degrees.iter().map(|&degree| pairs(degree)).sum();
+        let all: u64 = degrees.iter().map(|&degree| pairs(degree)).sum();
         Ok(Triangles { per_node, total, clustering, transitivity: part(3 * total, all) })
     })
 }
@@ -101,7 +115,7 @@ pub fn triangles(graph: &Graph, run: &Run) -> Result<Triangles> {
 /// When memory does not suffice, or the work was asked to stop.
 pub fn triangle_count(graph: &Graph, run: &Run) -> Result<u64> {
     run.kernel("triangles", need(graph), || {
-        let oriented = Oriented::new(&Simple::new(graph, run)?, graph.num_nodes(), run)?;
+        let oriented = Oriented::new(&Simple::new(graph, run)?, run)?;
         Ok(search::<false>(&oriented, run)?.0)
     })
 }
@@ -113,17 +127,28 @@ fn need(graph: &Graph) -> usize {
 /// The number of triangles, and for each rank when `EACH`.
 fn search<const EACH: bool>(graph: &Oriented<'_>, run: &Run) -> Result<(u64, Vec<u64>)> {
     let next = AtomicUsize::new(0);
+    // Where no list is long, sharing out costs as much as the work.
+    let block = if graph.has_hubs() { BLOCK } else { 8 * BLOCK };
     let work = || {
-        let mut found = Found::<EACH> { total: 0, of_ranks: vec![0; if EACH { graph.len() } else { 0 }] };
-        let mut marks = vec![0; graph.len().max(FILTER).div_ceil(64)];
+        let mut found = Found::<EACH> { total: 0, of_ranks: vec![0; if EACH { graph.len } else { 0 }] };
+        let mut marks = vec![0; graph.len.max(FILTER).div_ceil(64)];
         loop {
-            let start = next.fetch_add(BLOCK, Relaxed);
-            if start >= graph.len() {
+            let start = next.fetch_add(block, Relaxed);
+            if start >= graph.len {
                 return Ok(found);
             }
-            for rank in start..graph.len().min(start + BLOCK) {
-                run.check()?;
-                around(graph, rank, &mut marks, &mut found);
+            run.check()?;
+            let ranks = start..graph.len.min(start + block);
+            match graph.rows().map(|rows| (rows.indptr(), rows.indices())) {
+                Some((Offsets::Narrow(indptr), indices)) => {
+                    around_all(graph, (indptr, indices), ranks, &mut marks, &mut found, run)?;
+                }
+                Some((Offsets::Wide(indptr), indices)) => {
+                    around_all(graph, (indptr, indices), ranks, &mut marks, &mut found, run)?;
+                }
+                None => {
+                    ranks.into_iter().try_for_each(|rank| around(graph, rank, &mut marks, &mut found, run))?
+                }
             }
         }
     };
@@ -154,13 +179,24 @@ impl<const EACH: bool> Found<EACH> {
 }
 
 /// The triangles in which `rank` is the greatest. `marks` are zeros, and are so again afterwards.
-fn around<const EACH: bool>(graph: &Oriented<'_>, rank: usize, marks: &mut [u64], found: &mut Found<EACH>) {
+#[inline]
+fn around<const EACH: bool>(
+    graph: &Oriented<'_>,
+    rank: usize,
+    marks: &mut [u64],
+    found: &mut Found<EACH>,
+    run: &Run,
+) -> Result<()> {
     let list = graph.list(rank);
     if list.len() < 2 {
-        return;
+        return Ok(());
     }
-    if !graph.has_hubs && list.len() <= SHORT {
-        return around_few(graph, rank, marks, found);
+    if !graph.has_hubs() && list.len() <= SHORT {
+        around_few(graph, rank, marks, found);
+        return Ok(());
+    }
+    if list.len() > SHORT {
+        run.check()?;
     }
     for &other in list {
         marks[other as usize / 64] |= 1 << (other % 64);
@@ -187,6 +223,48 @@ fn around<const EACH: bool>(graph: &Oriented<'_>, rank: usize, marks: &mut [u64]
     for &other in list {
         marks[other as usize / 64] = 0;
     }
+    Ok(())
+}
+
+/// The same for all `nodes` of a graph without hubs whose rows serve as they are. Short rows are gone along
+/// beside each other.
+fn around_all<O: ArrowNativeType, const EACH: bool>(
+    graph: &Oriented<'_>,
+    (indptr, indices): (&[O], &[NodeId]),
+    nodes: Range<usize>,
+    marks: &mut [u64],
+    found: &mut Found<EACH>,
+    run: &Run,
+) -> Result<()> {
+    let row = |node: usize| &indices[indptr[node].as_usize()..indptr[node + 1].as_usize()];
+    for node in nodes {
+        let list = row(node);
+        if list.len() > TINY {
+            around(graph, node, marks, found, run)?;
+            continue;
+        }
+        // Nothing stands before the first.
+        for (place, &middle) in list.iter().enumerate().skip(1) {
+            let middle = middle as usize;
+            if middle >= node {
+                break;
+            }
+            let others = row(middle);
+            let mut at = 0;
+            for &before in &list[..place] {
+                while at < others.len() && others[at] < before {
+                    at += 1;
+                }
+                if at < others.len() && others[at] == before {
+                    found.total += 1;
+                    found.corner(node, 1);
+                    found.corner(middle, 1);
+                    found.corner(before as usize, 1);
+                }
+            }
+        }
+    }
+    Ok(())
 }
 
 /// The same for a short list in a graph without hubs, where most lists have nothing in common: most of
