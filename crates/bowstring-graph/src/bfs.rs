@@ -3,11 +3,13 @@
 //! Direction-optimising search (Beamer, Asanović and Patterson 2012): while the frontier is small, its
 //! edges are followed forwards; once they are more than a fifteenth of the edges that are left, the nodes
 //! not yet reached look for a neighbour in the frontier instead, and stop at the first. O(nodes + edges)
-//! time. Memory: 16 bytes a node and three bits; looking backwards over a directed graph needs its
+//! time. Memory: 16 bytes a node and three bits, and at most 256 KiB; looking backwards over a directed graph needs its
 //! incoming rows, which are made the first time and kept with the graph.
 //!
 //! A parent is the smallest-numbered of the neighbours one hop nearer, so that the result is the same for
 //! any number of threads. Short levels run on one thread, since waking others costs more.
+
+mod deep;
 
 use std::{
     hint::black_box,
@@ -17,6 +19,7 @@ use std::{
 use arrow::datatypes::ArrowNativeType;
 use rayon::prelude::*;
 
+use self::deep::{DEEP, SHORT, backward_at_hand};
 use crate::{Csr, Direction, Graph, GraphError, NodeId, Offsets, Result, Run};
 
 /// Frontiers with more edges than this run in parallel.
@@ -80,12 +83,13 @@ pub struct Bfs {
 pub fn bfs(graph: &Graph, sources: &[NodeId], options: &BfsOptions, run: &Run) -> Result<Bfs> {
     check_sources(graph, sources)?;
     let nodes = graph.num_nodes();
-    run.kernel("bfs", nodes * 16 + nodes / 8 * 3, || {
+    run.kernel("bfs", nodes * 16 + nodes / 8 * 3 + nodes.min(SHORT) * 16, || {
         let max_depth = options.max_depth.map_or(i32::MAX, |depth| depth.min(i32::MAX as u32).cast_signed());
         let search = Search {
             graph,
             direction: options.direction,
             forward: forward(graph, options.direction, run)?,
+            backward_at_hand: backward_at_hand(graph, options.direction),
             distances: filled(nodes, || AtomicI32::new(-1)),
             parents: filled(nodes, || AtomicU32::new(u32::MAX)),
             run,
@@ -133,13 +137,21 @@ pub(crate) fn backward<'a>(graph: &'a Graph, direction: Direction, run: &Run) ->
 
 /// A vector of `len` such values, made in parallel.
 pub(crate) fn filled<T: Send>(len: usize, value: impl Fn() -> T + Send + Sync) -> Vec<T> {
-    (0..len).into_par_iter().with_min_len(1 << 16).map(|_| value()).collect()
+    // Values are made by lines, as the processor writes them.
+    const LINE: usize = 32;
+    let lines = (0..len.div_ceil(LINE)).into_par_iter().with_min_len(1 << 11);
+    let lines: Vec<[T; LINE]> = lines.map(|_| std::array::from_fn(|_| value())).collect();
+    let mut values = lines.into_flattened();
+    values.truncate(len);
+    values
 }
 
 struct Search<'a> {
     graph: &'a Graph,
     direction: Direction,
     forward: Vec<&'a Csr>,
+    /// The rows of the same edges by their ends, unless they would have to be made.
+    backward_at_hand: Option<Vec<&'a Csr>>,
     distances: Vec<AtomicI32>,
     parents: Vec<AtomicU32>,
     run: &'a Run,
@@ -147,33 +159,51 @@ struct Search<'a> {
 
 impl Search<'_> {
     fn levels(&self, sources: &[NodeId], max_depth: i32) -> Result<()> {
-        let mut frontier = Vec::new();
+        let (mut frontier, mut found) = (Vec::new(), Vec::new());
         for &source in sources {
             if self.distances[source as usize].swap(0, Relaxed) < 0 {
                 frontier.push(source);
             }
         }
+        let (mut ranges, mut without_parents) = (deep::Ranges::new(), false);
         let mut depth = 0;
         let mut left: usize = self.forward.iter().map(|rows| rows.num_entries()).sum();
         while !frontier.is_empty() && depth < max_depth {
             self.run.check()?;
             let many = (left / ALPHA).max(PARALLEL_EDGES);
-            let edges = self.edges(&frontier, many);
+            let is_deep = depth >= DEEP && frontier.len() <= SHORT;
+            let alone = match (&self.forward[..], &self.backward_at_hand) {
+                (&[rows], Some(_)) if is_deep => Some(rows),
+                _ => None,
+            };
+            let edges = match alone {
+                Some(rows) => deep::ranges(rows, &frontier, &mut ranges),
+                None => self.edges(&frontier, many),
+            };
             if edges > many {
                 frontier = self.look_backward(&frontier, &mut depth, max_depth)?;
                 continue;
             }
             left = left.saturating_sub(edges);
             depth += 1;
-            frontier = if edges > PARALLEL_EDGES && rayon::current_num_threads() > 1 {
-                self.follow_in_parallel(&frontier, depth)?
-            } else {
-                let mut found = Vec::new();
-                self.follow::<false>(&frontier, depth, &mut found);
-                found
-            };
+            if edges > PARALLEL_EDGES && rayon::current_num_threads() > 1 {
+                frontier = self.follow_in_parallel(&frontier, depth)?;
+                continue;
+            }
+            found.clear();
+            match alone {
+                Some(rows) => {
+                    deep::follow(rows.indices(), &ranges, &self.distances, depth, &mut found);
+                    without_parents = true;
+                }
+                None => self.follow::<false>(&frontier, depth, &mut found),
+            }
+            std::mem::swap(&mut frontier, &mut found);
         }
-        Ok(())
+        match &self.backward_at_hand {
+            Some(backward) if without_parents => self.find_parents(backward),
+            _ => Ok(()),
+        }
     }
 
     /// How many edges these nodes have; counted no further than beyond `enough`.

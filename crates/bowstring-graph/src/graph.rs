@@ -161,6 +161,16 @@ impl Graph {
         Ok(self.incoming.get_or_init(|| made))
     }
 
+    /// The rows of [`Self::csc`], unless they would have to be made.
+    pub(crate) fn csc_at_hand(&self) -> Option<&Csr> {
+        if self.directed { self.incoming.get() } else { Some(&self.out) }
+    }
+
+    /// The rows of [`Self::sorted_csr`], unless they would have to be made.
+    pub(crate) fn sorted_csr_at_hand(&self) -> Option<&Csr> {
+        if self.out.is_sorted() { Some(&self.out) } else { self.sorted.get() }
+    }
+
     /// The rows of outgoing edges with ascending neighbours: those of [`Self::csr`], unless they came
     /// from elsewhere in another order; then they are sorted when first asked for.
     ///

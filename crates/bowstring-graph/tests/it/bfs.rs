@@ -84,6 +84,63 @@ fn large_levels_give_the_same_for_any_number_of_threads() {
     }
 }
 
+/// Streets of a town, most of them in both directions, of which some lead far away.
+fn town() -> EdgeList {
+    let (width, nodes) = (50_u32, 2500_u32);
+    let far = |node: u32| node.wrapping_mul(2_654_435_761) >> 8;
+    let streets = (0..nodes).flat_map(|node| {
+        let east = (node % width + 1 < width).then_some(node + 1);
+        let south = (node + width < nodes).then_some(node + width);
+        let there = east.into_iter().chain(south).map(move |next| (node, next));
+        let back = south.filter(|_| node % 7 != 0).map(|next| (next, node));
+        let away = (node % 800 == 5).then_some((node, far(node) % nodes));
+        there.chain(back).chain(east.filter(|_| node % 3 != 0).map(|next| (next, node))).chain(away)
+    });
+    EdgeList { nodes, edges: streets.collect(), weights: vec![] }
+}
+
+#[test]
+fn many_short_levels_give_the_same_whatever_rows_are_at_hand() {
+    let list = town();
+    for (directed, made) in [(false, false), (true, false), (true, true)] {
+        let graph = graph(list.nodes, &list.edges, directed);
+        if made {
+            graph.csc(&Run::default()).unwrap();
+        }
+        for direction in [Direction::Out, Direction::In, Direction::Both] {
+            let rows = followed(&list, directed, direction);
+            for (sources, max_depth) in [(&[624][..], None), (&[1234, 17], None), (&[1275], Some(30))] {
+                let expected = reference(&rows, sources, max_depth);
+                assert!(expected.distances.iter().max() > Some(&20), "{directed} {direction:?} {sources:?}");
+                for count in [1, 3] {
+                    let found = bfs(&graph, sources, &with(max_depth, direction), &threads(count)).unwrap();
+                    assert!(
+                        found == expected,
+                        "{directed} {made} {direction:?} {max_depth:?} {count} threads"
+                    );
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn many_short_levels_may_end_in_a_large_one() {
+    // A path, and at its end a star whose leaves have another leaf each.
+    let (path, leaves) = (40_u32, 20_000_u32);
+    let leaf = |leaf: u32| [(path, path + 1 + leaf), (path + 1 + leaf, path + 1 + leaves + leaf)];
+    let edges = (0..path).map(|node| (node, node + 1)).chain((0..leaves).flat_map(leaf)).collect();
+    let list = EdgeList { nodes: path + 1 + 2 * leaves, edges, weights: vec![] };
+    for directed in [false, true] {
+        let made = graph(list.nodes, &list.edges, directed);
+        let expected = reference(&list.neighbors(directed), &[0], None);
+        for count in [1, 3] {
+            let found = bfs(&made, &[0], &BfsOptions::default(), &threads(count)).unwrap();
+            assert!(found == expected, "{directed} {count} threads");
+        }
+    }
+}
+
 /// A graph of which a level has many edges, but few of those that are left: threads follow them forwards,
 /// and several reach the same nodes.
 #[test]
@@ -117,7 +174,7 @@ fn bad_input_is_refused_before_work_begins() {
         &[0],
         &Run::default().with_memory(Some(ByteSize(20))),
         expect![[r#"
-        limit: bfs needs 48 B of memory, and the limit is 20 B
+        limit: bfs needs 96 B of memory, and the limit is 20 B
 
         hint: raise the limit of memory"#]],
     );
