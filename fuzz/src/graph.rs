@@ -33,7 +33,7 @@ pub fn check_graph(data: &[u8]) {
         Offsets::Narrow(front.iter().map(|byte| u32::from(*byte)).collect::<Vec<_>>().into())
     };
     let indices: Vec<u32> = back.iter().map(|byte| signed(byte) as u32).collect();
-    check(Csr::new(offsets, indices.into(), weights).and_then(|rows| Graph::from_csr(rows, is_on(2), &RUN)));
+    check(Csr::new(offsets, indices.into(), weights, &RUN).and_then(|rows| Graph::from_csr(rows, is_on(2), &RUN)));
 
     let column = |bytes: &[u8]| Arc::new(bytes.iter().map(signed).collect::<Int64Array>()) as ArrayRef;
     let (source, target) = (column(front), column(back));

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, cast
 
+from bowstring import _arrays
+
 if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
@@ -21,7 +23,7 @@ class GraphResult:
 
     It stands for its first array wherever numpy takes one (`numpy.asarray(result)`), and has each of its
     arrays as a field. Arrays are indexed by node number unless their field says otherwise; they cannot be
-    written to and are not copied.
+    written to and are not copied: reading a field takes no time and no memory, unless it says so.
     """
 
     def __init__(self, outcome: Outcome) -> None:
@@ -63,18 +65,23 @@ class GraphResult:
     def to_table(self, names: object = None) -> Table:
         """Make a table of it, in which nodes have their ids and what is not reached is null.
 
+        Cost:
+            O(nodes) time for node numbers, distances and parents, else none: what has no null is not copied.
+            At most what the columns take.
+
         Args:
-            names: An id for each node, as an Arrow array or a numpy array of numbers; the graph's own ids
-                when `None`, or the node numbers where it has none.
+            names: An id for each node, integers or text: an Arrow array, a list or what numpy takes;
+                the graph's own ids when `None`, or the node numbers where it has none.
 
         Returns:
             One row for each node, with its id in the column `node`; for answers that are lists of nodes,
             edges or pairs, one row for each of these.
 
         Raises:
-            DataError: When `names` are fewer or more than the nodes.
+            UsageError: When `names` are fewer or more than the nodes, or no ids.
+            DataError: When a name is null or there twice.
         """
-        return self._outcome.table(names)
+        return self._outcome.table(_arrays.given_column("names", names))
 
 
 class Scores(GraphResult):
@@ -96,12 +103,15 @@ class Iterated(GraphResult):
 
     @property
     def residual(self) -> float:
-        """By how much the last iteration changed the scores, or the hubs, summed over all nodes."""
+        """By how much the last iteration changed the scores, or the hubs, summed over all nodes.
+
+        Of PageRank as a part of the sum of all; of Katz before scores are normalised.
+        """
         return cast("float", self._facts["residual"])
 
     @property
     def converged(self) -> bool:
-        """Whether the residual is below the tolerance."""
+        """Whether the residual is no more than the tolerance."""
         return cast("bool", self._facts["converged"])
 
 
@@ -114,12 +124,12 @@ class HubScores(Iterated):
 
     @property
     def hubs(self) -> _Floats:
-        """The scores as hubs, float64; they sum to 1."""
+        """The scores as hubs, float64; they sum to 1, or are all 0 in a graph without edges."""
         return cast("_Floats", self._array("hub"))
 
     @property
     def authorities(self) -> _Floats:
-        """The scores as authorities, float64; they sum to 1."""
+        """The scores as authorities, float64; they sum to 1, or are all 0 in a graph without edges."""
         return cast("_Floats", self._array("authority"))
 
 
@@ -143,18 +153,24 @@ class Paths(GraphResult):
     def path_to(self, node: int) -> list[int] | None:
         """Name the nodes of the path to a node.
 
+        Cost:
+            O(nodes of the path) time and memory.
+
         Args:
-            node: The node's number.
+            node: The node's number, which `Graph.index_of` gives.
 
         Returns:
             Node numbers from the source to the node; `None` when it is not reached.
 
         Raises:
             IndexError: When there is no such node.
+            TypeError: When it is no number.
         """
         import math
 
         distances = self.distances
+        if not hasattr(node, "__index__"):
+            raise TypeError(f"node: expected a node's number, which `Graph.index_of` gives, got {node!r}")
         if not 0 <= node < len(distances):
             raise IndexError(f"node {node} is not in the graph, which has {len(distances)}")
         # Distances that may be below 0 are floats.
@@ -182,12 +198,12 @@ class DepthFirst(GraphResult):
 
     @property
     def discovery(self) -> _Integers:
-        """The time at which each node is found, int32; −1 for those that are not."""
+        """How many nodes were found before each one, int32; −1 for those that are not found."""
         return cast("_Integers", self._array("discovery"))
 
     @property
     def finish(self) -> _Integers:
-        """The time at which each node is left for good, int32; −1 for those that are not found."""
+        """How many nodes were left for good before each one, int32; −1 for those that are not found."""
         return cast("_Integers", self._array("finish"))
 
     @property
@@ -223,7 +239,11 @@ class Labels(GraphResult):
 
     @property
     def sizes(self) -> _Integers:
-        """How many nodes each part has, int64, indexed by label."""
+        """How many nodes each part has, int64, indexed by label.
+
+        Cost:
+            O(nodes) time each time it is read. 8 bytes for each part.
+        """
         import numpy as np
 
         return np.bincount(self.labels, minlength=self.count)
@@ -242,7 +262,7 @@ class Communities(Labels):
 
     @property
     def iterations(self) -> int:
-        """How many sweeps, or levels, were made."""
+        """How many levels of graphs were worked through, or sweeps over the nodes by label propagation."""
         return cast("int", self._facts["iterations"])
 
     @property
@@ -270,7 +290,10 @@ class Triangles(GraphResult):
 
     @property
     def clustering(self) -> _Floats:
-        """The share of the pairs of a node's neighbours that are neighbours themselves, float64."""
+        """The share of the pairs of a node's neighbours that are neighbours themselves, float64.
+
+        From 0 to 1; 0 for nodes with fewer than two neighbours.
+        """
         return cast("_Floats", self._array("clustering"))
 
     @property
@@ -280,7 +303,7 @@ class Triangles(GraphResult):
 
     @property
     def transitivity(self) -> float:
-        """The share of all paths of two edges that are closed to a triangle."""
+        """The share of all paths of two edges that are closed to a triangle, from 0 to 1; 0 without any."""
         return cast("float", self._facts["transitivity"])
 
 
@@ -298,13 +321,13 @@ class Forest(GraphResult):
         return cast("_Integers", self._array("target"))
 
     @property
-    def weights(self) -> _Floats:
-        """The weight of each edge, float64; 1 in a graph without weights."""
-        return cast("_Floats", self._array("weight"))
+    def weights(self) -> _Numbers | None:
+        """The weight of each edge, of the type that the graph has; `None` in a graph without weights."""
+        return self._columns.get("weight")
 
     @property
     def total_weight(self) -> float:
-        """The sum of the weights."""
+        """The sum of the weights; the number of edges in a graph without weights."""
         return cast("float", self._facts["total_weight"])
 
 

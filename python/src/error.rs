@@ -141,6 +141,7 @@ impl Diagnostic for Fault {
             Fault::Forked => Some(
                 "start processes with `multiprocessing.get_context(\"spawn\")` or `\"forkserver\"`".into(),
             ),
+            Fault::Options(problems) => problems.iter().find_map(|problem| problem.hint.clone()),
             Fault::Panicked => Some("please report this, with what the process wrote to stderr".into()),
             _ => None,
         }

@@ -9,6 +9,7 @@ use std::{
 use arrow::{
     array::{Array, ArrayRef, AsArray},
     buffer::{Buffer, ScalarBuffer},
+    compute::{CastOptions, cast_with_options},
     datatypes::{DataType, Field, Float32Type, Float64Type, Int32Type, Int64Type, UInt32Type, UInt64Type},
 };
 use bowstring::graph::{
@@ -92,7 +93,10 @@ fn array(object: &Bound<'_, PyAny>) -> Result<ArrayRef> {
     Ok(match pieces.as_slice() {
         [] => arrow::array::new_empty_array(chunked.field().data_type()),
         [_] => ArrayRef::clone(&chunked.chunks()[0]),
-        several => arrow::compute::concat(several).map_err(bowstring::Error::table)?,
+        several => {
+            let joined = object.py().detach(|| arrow::compute::concat(several));
+            joined.map_err(bowstring::Error::table)?
+        }
     })
 }
 
@@ -101,7 +105,7 @@ fn failed(error: GraphError) -> Fault {
 }
 
 fn column_type(column: &'static str, array: &ArrayRef, expected: &'static str) -> Fault {
-    failed(GraphError::ColumnType { column, found: array.data_type().to_string(), expected })
+    failed(GraphError::ColumnType { column: column.into(), found: array.data_type().to_string(), expected })
 }
 
 /// Offsets of sparse rows, in place where they are 32 or 64 bits wide.
@@ -142,6 +146,20 @@ fn indices(array: &ArrayRef) -> Result<ScalarBuffer<u32>> {
         }
         _ => return Err(column_type("indices", array, "int32, int64, uint32 or uint64")),
     })
+}
+
+/// An argument's values as numbers of this type, which hold all of them.
+fn numbers(name: &str, values: &ArrayRef, data_type: &DataType) -> Result<ArrayRef> {
+    let expected = match data_type {
+        DataType::UInt32 => "a whole number of at least 0 for each node",
+        _ => "a number for each node",
+    };
+    let unfit = |given: String| Fault::Unfit { name: name.to_owned(), expected, given };
+    if !values.data_type().is_numeric() || values.null_count() > 0 {
+        return Err(unfit(format!("{} with {} nulls", values.data_type(), values.null_count())));
+    }
+    let strict = CastOptions { safe: false, ..CastOptions::default() };
+    cast_with_options(values, data_type, &strict).map_err(|error| unfit(error.to_string()))
 }
 
 fn weights(array: &ArrayRef) -> Result<Weights> {
@@ -217,7 +235,9 @@ impl PyGraph {
         work(py, move |cancel| {
             let run = kernels(threads, cancel)?;
             let edges = Edges { source: &source, target: &target, weight: weight.as_deref() };
-            let graph = Graph::from_edges(&edges, &built, &run).map_err(failed)?;
+            let names = [("source", "src"), ("target", "dst"), ("weight", "weights")];
+            let graph = Graph::from_edges(&edges, &built, &run);
+            let graph = graph.map_err(|error| failed(error.in_columns(&names)))?;
             Ok(match &nodes {
                 None => graph,
                 Some(ids) => graph.with_nodes(from_ref(ids), &run).map_err(failed)?,
@@ -256,7 +276,13 @@ impl PyGraph {
                 weight: weight.as_deref(),
                 nodes: nodes.as_ref().map(from_ref),
             };
-            Ok(Graph::from_table(&edges, &built, &run).map_err(failed)?.into())
+            let names = [
+                ("source", columns.0.as_str()),
+                ("target", columns.1.as_str()),
+                ("weight", columns.2.as_deref().unwrap_or("weight")),
+            ];
+            let graph = Graph::from_table(&edges, &built, &run);
+            Ok(graph.map_err(|error| failed(error.in_columns(&names)))?.into())
         })
     }
 
@@ -267,14 +293,20 @@ impl PyGraph {
         indptr: &Bound<'_, PyAny>,
         indices_: &Bound<'_, PyAny>,
         weights_: Option<&Bound<'_, PyAny>>,
-        directed: bool,
+        options: &Bound<'_, PyDict>,
     ) -> Result<Self> {
+        let given = Options(options);
+        let directed = given.one("directed")?.unwrap_or(true);
+        let threads = given.one::<usize>("threads")?;
         let (indptr, indices_) = (array(indptr)?, array(indices_)?);
         let weights_ = weights_.map(array).transpose()?;
         work(py, move |cancel| {
             let weights = weights_.as_ref().map(weights).transpose()?;
-            let rows = Csr::new(offsets(&indptr)?, indices(&indices_)?, weights).map_err(failed)?;
-            Ok(Graph::from_csr(rows, directed, &kernels(None, cancel)?).map_err(failed)?.into())
+            let run = kernels(threads, cancel)?;
+            let (indptr, indices) = (offsets(&indptr)?, indices(&indices_)?);
+            let rows = Csr::new(indptr, indices, weights, &run);
+            let rows = rows.map_err(|error| failed(error.in_columns(&[("weight", "weights")])))?;
+            Ok(Graph::from_csr(rows, directed, &run).map_err(failed)?.into())
         })
     }
 
@@ -463,10 +495,8 @@ impl PyGraph {
         let title = given.one::<String>("title")?;
         let graph = Arc::clone(&self.graph);
         work(py, move |cancel| {
-            let scores = scores.map(|scores| arrow::compute::cast(&scores, &DataType::Float64));
-            let scores = scores.transpose().map_err(bowstring::Error::table)?;
-            let groups = groups.map(|groups| arrow::compute::cast(&groups, &DataType::UInt32));
-            let groups = groups.transpose().map_err(bowstring::Error::table)?;
+            let scores = scores.map(|scores| numbers("scores", &scores, &DataType::Float64)).transpose()?;
+            let groups = groups.map(|groups| numbers("groups", &groups, &DataType::UInt32)).transpose()?;
             let picture = Picture {
                 part,
                 scores: scores.map(|scores| scores.as_primitive::<Float64Type>().values().to_vec()),

@@ -2,7 +2,7 @@
 
 use std::io::{self, Write};
 
-use bowstring::workflow::Registry;
+use bowstring::{graph::algorithm, workflow::Registry};
 use clap::{Arg, Command, CommandFactory};
 use serde_json::Value as Json;
 
@@ -50,6 +50,9 @@ pub(crate) fn commands(out: &mut dyn Write) -> io::Result<()> {
                 argument_line(out, argument)?;
             }
             writeln!(out)?;
+            if let Some(more) = below.get_after_long_help() {
+                writeln!(out, "{more}\n")?;
+            }
         }
     }
     if let Some(codes) = root.get_after_help() {
@@ -66,7 +69,9 @@ pub(crate) fn commands(out: &mut dyn Write) -> io::Result<()> {
 /// What a command does, and how it is called.
 fn heading(out: &mut dyn Write, command: &Command) -> io::Result<()> {
     if let Some(about) = command.get_about() {
-        writeln!(out, "{about}.\n")?;
+        let about = about.to_string();
+        let end = if about.ends_with('?') { "" } else { "." };
+        writeln!(out, "{about}{end}\n")?;
     }
     let mut usage = command.clone();
     let usage = usage.render_usage().to_string();
@@ -114,6 +119,9 @@ pub(crate) fn steps(registry: &Registry, out: &mut dyn Write) -> io::Result<()> 
                 Some(text) => writeln!(out, ": {}", text.replace('\n', " "))?,
                 None => writeln!(out)?,
             }
+        }
+        if let Some(algorithm) = kind.name().strip_prefix("graph.").and_then(algorithm) {
+            writeln!(out, "\nMethod: {}\n\nCost: {}", algorithm.method, algorithm.cost)?;
         }
     }
     Ok(())

@@ -155,6 +155,7 @@ fn load(folder: &Path) -> std::io::Result<Input> {
         Offsets::Wide(numbers(folder, "indptr.u64")?),
         numbers(folder, "indices.u32")?,
         Some(Weights::I32(weights)),
+        &Run::default(),
     );
     let directed = fs::read_to_string(folder.join("meta.json"))?.contains("\"directed\": true");
     let graph = rows.and_then(|rows| Graph::from_csr(rows, directed, &Run::default()));

@@ -152,9 +152,11 @@ pub(crate) fn from_columns(edges: &Edges<'_>, options: &BuildOptions, run: &Run)
     let source = NodeColumn::new("source", edges.source)?;
     let target = NodeColumn::new("target", edges.target)?;
     let expected = source.len();
-    let same = |column, found| match found == expected {
+    let same = |column: &'static str, found| match found == expected {
         true => Ok(()),
-        false => Err(GraphError::LengthMismatch { column, found, expected }),
+        false => {
+            Err(GraphError::LengthMismatch { column: column.into(), found, other: "source".into(), expected })
+        }
     };
     same("target", target.len())?;
     if let Some(weight) = edges.weight {

@@ -6,7 +6,8 @@
 //! them share their looks at edges, unless weights are used.
 //!
 //! Cost: at most one search for each node asked for, O(nodes · edges), with weights one Dijkstra. Memory:
-//! for each thread 32 bytes for each node; with weights 16, and 16 for each edge.
+//! 24 bytes for each node asked for, and for each thread 32 bytes for each node; with weights 16, and 16
+//! for each edge; beside the graph and its rows of incoming edges.
 
 use rayon::prelude::*;
 

@@ -51,7 +51,7 @@ impl<'a> NodeColumn<'a> {
                 DataType::UInt64 => Chunk::U64(array.as_primitive::<UInt64Type>().values()),
                 found => {
                     let found = found.to_string();
-                    return Err(GraphError::ColumnType { column: name, found, expected: DENSE });
+                    return Err(GraphError::ColumnType { column: name.into(), found, expected: DENSE });
                 }
             });
         }
@@ -101,6 +101,7 @@ impl<'a> NodeColumn<'a> {
             Chunk::U64(values) => outside(values, limit),
         };
         let (row, node) = found.unwrap_or_default();
+        let column = column.into();
         let row = start + row;
         match (i64::try_from(node), nodes) {
             (Ok(node), _) if node < 0 => GraphError::NegativeNode { column, row, node },
@@ -173,7 +174,7 @@ pub(crate) fn not_null(column: &'static str, array: &ArrayRef, start: usize) -> 
     }
     let nulls = array.logical_nulls();
     let row = nulls.and_then(|nulls| (0..nulls.len()).find(|&row| nulls.is_null(row)));
-    Err(GraphError::NullInEdge { column, row: start + row.unwrap_or(0) })
+    Err(GraphError::NullInEdge { column: column.into(), row: start + row.unwrap_or(0) })
 }
 
 /// The weights of a column, in one piece; not copied when it is one chunk of a type that is kept.
@@ -186,7 +187,7 @@ pub(crate) fn weights(arrays: &[ArrayRef]) -> Result<Weights> {
     let kind = kinds.next().cloned().unwrap_or(DataType::Float64);
     if let Some(other) = kinds.find(|other| **other != kind) {
         let found = format!("{kind} and {other}");
-        return Err(GraphError::ColumnType { column: "weight", found, expected: "one type" });
+        return Err(GraphError::ColumnType { column: "weight".into(), found, expected: "one type" });
     }
     let weights = match kind {
         DataType::Float32 => Weights::F32(joined::<Float32Type>(arrays)),
@@ -201,17 +202,21 @@ pub(crate) fn weights(arrays: &[ArrayRef]) -> Result<Weights> {
         DataType::UInt64 => {
             let values = joined::<UInt64Type>(arrays);
             if let Some(row) = values.par_iter().position_first(|&value| i64::try_from(value).is_err()) {
-                return Err(GraphError::WeightTooLarge { row, weight: values[row] });
+                return Err(GraphError::WeightTooLarge { column: "weight".into(), row, weight: values[row] });
             }
             Weights::I64(values.par_iter().map(|&value| value.cast_signed()).collect::<Vec<_>>().into())
         }
         found => {
             let expected = "a type of integers or floats";
-            return Err(GraphError::ColumnType { column: "weight", found: found.to_string(), expected });
+            return Err(GraphError::ColumnType {
+                column: "weight".into(),
+                found: found.to_string(),
+                expected,
+            });
         }
     };
     match weights.not_finite() {
-        Some((row, weight)) => Err(GraphError::WeightNotFinite { row, weight }),
+        Some((row, weight)) => Err(GraphError::WeightNotFinite { column: "weight".into(), row, weight }),
         None => Ok(weights),
     }
 }

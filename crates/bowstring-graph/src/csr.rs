@@ -5,7 +5,7 @@ use std::{ops::Range, sync::OnceLock};
 use arrow::buffer::ScalarBuffer;
 use rayon::prelude::*;
 
-use crate::{GraphError, Result, Weights};
+use crate::{GraphError, Result, Run, Weights};
 
 /// A node's number, dense from 0. Below 2³¹, so that it is the same as a signed number too.
 pub type NodeId = u32;
@@ -96,55 +96,20 @@ impl Csr {
     /// # Errors
     /// [`GraphError::MalformedCsr`] when offsets decrease or end elsewhere than the indices, when an
     /// index is no node or when the weights are fewer or more; [`GraphError::WeightNotFinite`];
-    /// [`GraphError::TooManyNodes`].
-    pub fn new(indptr: Offsets, indices: ScalarBuffer<u32>, weights: Option<Weights>) -> Result<Self> {
-        let malformed = |problem: String| Err(GraphError::MalformedCsr { problem });
-        let Some(nodes) = indptr.len().checked_sub(1) else {
-            return malformed("`indptr` is empty, and has one more number than there are nodes".into());
-        };
-        if nodes as u64 > MAX_NODES {
-            return Err(GraphError::TooManyNodes { nodes: nodes as u64 });
-        }
-        if indptr.get(0) != 0 {
-            return malformed(format!("`indptr` begins with {}, not with 0", indptr.get(0)));
-        }
-        let falls = (0..nodes).into_par_iter().find_first(|&node| indptr.get(node) > indptr.get(node + 1));
-        if let Some(node) = falls {
-            return malformed(format!(
-                "`indptr` falls from {} to {} at node {node}",
-                indptr.get(node),
-                indptr.get(node + 1)
-            ));
-        }
-        if indptr.get(nodes) != indices.len() {
-            return malformed(format!(
-                "`indptr` ends with {}, and there are {} indices",
-                indptr.get(nodes),
-                indices.len()
-            ));
-        }
-        if let Some(entry) = indices.par_iter().position_first(|&index| index as usize >= nodes) {
-            return malformed(format!(
-                "index {} at entry {entry} is no node, of which there are {nodes}",
-                indices[entry].cast_signed()
-            ));
-        }
-        if let Some(weights) = &weights {
-            if weights.len() != indices.len() {
-                return malformed(format!(
-                    "there are {} weights for {} indices",
-                    weights.len(),
-                    indices.len()
-                ));
-            }
-            if let Some((row, weight)) = weights.not_finite() {
-                return Err(GraphError::WeightNotFinite { row, weight });
-            }
-        }
-        let mut rows = Self::made(indptr, indices, weights);
-        let each = (0..nodes as u32).into_par_iter().with_min_len(BLOCK);
-        rows.sorted = rows.is_distinct() || each.all(|node| rows.neighbors(node).is_sorted());
-        Ok(rows)
+    /// [`GraphError::TooManyNodes`]; when the work was asked to stop.
+    pub fn new(
+        indptr: Offsets,
+        indices: ScalarBuffer<u32>,
+        weights: Option<Weights>,
+        run: &Run,
+    ) -> Result<Self> {
+        run.kernel("checking rows", 0, || {
+            check(&indptr, &indices, weights.as_ref())?;
+            let mut rows = Self::made(indptr, indices, weights);
+            let each = (0..rows.num_nodes() as u32).into_par_iter().with_min_len(BLOCK);
+            rows.sorted = rows.is_distinct() || each.all(|node| rows.neighbors(node).is_sorted());
+            Ok(rows)
+        })
     }
 
     /// Sparse rows that were made here, with sorted neighbours.
@@ -266,4 +231,49 @@ impl Csr {
         let width = weights.and_then(|weights| weights.data_type().primitive_width()).unwrap_or(0);
         self.indptr.bytes() + self.indices.inner().len() + width * self.num_entries()
     }
+}
+
+/// # Errors
+/// As [`Csr::new`] says, for rows that contradict themselves.
+fn check(indptr: &Offsets, indices: &[u32], weights: Option<&Weights>) -> Result<()> {
+    let malformed = |problem: String| Err(GraphError::MalformedCsr { problem });
+    let Some(nodes) = indptr.len().checked_sub(1) else {
+        return malformed("`indptr` is empty, and has one more number than there are nodes".into());
+    };
+    if nodes as u64 > MAX_NODES {
+        return Err(GraphError::TooManyNodes { nodes: nodes as u64 });
+    }
+    if indptr.get(0) != 0 {
+        return malformed(format!("`indptr` begins with {}, not with 0", indptr.get(0)));
+    }
+    let falls = (0..nodes).into_par_iter().find_first(|&node| indptr.get(node) > indptr.get(node + 1));
+    if let Some(node) = falls {
+        return malformed(format!(
+            "`indptr` falls from {} to {} at node {node}",
+            indptr.get(node),
+            indptr.get(node + 1)
+        ));
+    }
+    if indptr.get(nodes) != indices.len() {
+        return malformed(format!(
+            "`indptr` ends with {}, and there are {} indices",
+            indptr.get(nodes),
+            indices.len()
+        ));
+    }
+    if let Some(entry) = indices.par_iter().position_first(|&index| index as usize >= nodes) {
+        return malformed(format!(
+            "index {} at entry {entry} is no node, of which there are {nodes}",
+            indices[entry].cast_signed()
+        ));
+    }
+    if let Some(weights) = weights {
+        if weights.len() != indices.len() {
+            return malformed(format!("there are {} weights for {} indices", weights.len(), indices.len()));
+        }
+        if let Some((row, weight)) = weights.not_finite() {
+            return Err(GraphError::WeightNotFinite { column: "weight".into(), row, weight });
+        }
+    }
+    Ok(())
 }

@@ -2,7 +2,7 @@
 //! and downstream of a node.
 //!
 //! The topological order is that of Kahn (1962) with a heap, so that the smallest node that can stand at a
-//! place does: O(edges + nodes · log nodes) time and 12 bytes a node. A cycle is found by depth-first
+//! place does: O(edges + nodes · log nodes) time and up to 16 bytes a node. A cycle is found by depth-first
 //! search in O(nodes + edges) with 24 bytes a node; what lies up- and downstream by breadth-first search.
 
 use std::{cmp::Reverse, collections::BinaryHeap};

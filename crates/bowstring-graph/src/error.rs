@@ -1,6 +1,10 @@
 //! What can be wrong with a graph, or with what is asked of it?
 
+use std::borrow::Cow;
+
 use bowstring_core::{Cancelled, Diagnostic, ErrorKind, units::ByteSize};
+
+mod columns;
 
 /// The result of what this crate does.
 pub type Result<T, E = GraphError> = std::result::Result<T, E>;
@@ -13,7 +17,7 @@ pub enum GraphError {
     #[error("edge {row} points at node {node}, but the graph has {nodes}")]
     NodeOutOfRange {
         /// The column of edges that it stands in.
-        column: &'static str,
+        column: Cow<'static, str>,
         /// The edge, counted from 0.
         row: usize,
         /// What stands there.
@@ -25,7 +29,7 @@ pub enum GraphError {
     #[error("edge {row} has the negative node {node}")]
     NegativeNode {
         /// The column of edges that it stands in.
-        column: &'static str,
+        column: Cow<'static, str>,
         /// The edge, counted from 0.
         row: usize,
         /// What stands there.
@@ -35,13 +39,15 @@ pub enum GraphError {
     #[error("edge {row} has no value")]
     NullInEdge {
         /// The column of edges that it stands in.
-        column: &'static str,
+        column: Cow<'static, str>,
         /// The edge, counted from 0.
         row: usize,
     },
     /// A weight that is not a number, or not finite.
     #[error("edge {row} has the weight {weight}, which is not finite")]
     WeightNotFinite {
+        /// The column that it stands in.
+        column: Cow<'static, str>,
         /// The edge, counted from 0.
         row: usize,
         /// The weight.
@@ -58,6 +64,8 @@ pub enum GraphError {
     /// A weight that fits into no type which is kept.
     #[error("edge {row} has the weight {weight}, which is beyond 64-bit integers")]
     WeightTooLarge {
+        /// The column that it stands in.
+        column: Cow<'static, str>,
         /// The edge, counted from 0.
         row: usize,
         /// The weight.
@@ -72,20 +80,22 @@ pub enum GraphError {
         to: u32,
     },
     /// Columns of edges that do not have one length.
-    #[error("`{column}` has {found} rows, and `source` has {expected}")]
+    #[error("`{column}` has {found} rows, and `{other}` has {expected}")]
     LengthMismatch {
         /// The column that differs.
-        column: &'static str,
+        column: Cow<'static, str>,
         /// Its length.
         found: usize,
-        /// The length of the sources.
+        /// The column that it differs from.
+        other: Cow<'static, str>,
+        /// The length of that one.
         expected: usize,
     },
     /// A column of a type that is not taken there.
     #[error("`{column}` is of type {found}, and {expected} is needed")]
     ColumnType {
         /// The column.
-        column: &'static str,
+        column: Cow<'static, str>,
         /// Its type.
         found: String,
         /// What can stand there.
@@ -123,7 +133,7 @@ pub enum GraphError {
     #[error("pair {row} names node {node}, but the graph has {nodes}")]
     PairOutOfRange {
         /// The column of pairs that it stands in.
-        column: &'static str,
+        column: Cow<'static, str>,
         /// The pair, counted from 0.
         row: usize,
         /// The node.
@@ -159,7 +169,7 @@ pub enum GraphError {
     #[error("edge {row} has the id `{id}`, which is not among the nodes")]
     IdNotInNodes {
         /// The column of edges that it stands in.
-        column: &'static str,
+        column: Cow<'static, str>,
         /// The edge, counted from 0.
         row: usize,
         /// The id.
@@ -360,11 +370,10 @@ impl Diagnostic for GraphError {
             GraphError::NodeOutOfRange { column, .. }
             | GraphError::NegativeNode { column, .. }
             | GraphError::NullInEdge { column, .. }
+            | GraphError::WeightNotFinite { column, .. }
+            | GraphError::WeightTooLarge { column, .. }
             | GraphError::PairOutOfRange { column, .. }
             | GraphError::IdNotInNodes { column, .. } => Some(format!("column `{column}`")),
-            GraphError::WeightNotFinite { .. } | GraphError::WeightTooLarge { .. } => {
-                Some("column `weight`".into())
-            }
             GraphError::DuplicateId { .. } => Some("column `nodes`".into()),
             GraphError::MatrixMarket { line, .. } => Some(format!("line {line}")),
             _ => None,

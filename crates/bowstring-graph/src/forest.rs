@@ -4,8 +4,8 @@
 //! Kruskal's rule; of the others only those that still lie between two trees are looked at again. Edges
 //! of one weight are ordered by their ends, so that the forest is unique and does not depend on the
 //! number of threads. O(edges + nodes · log nodes) time when weights are random, O(edges · log edges) at
-//! worst; 8 bytes for each node and 16 for each edge that is sorted at a time, of which there are at
-//! worst all.
+//! worst; 32 bytes for each node, the result among them, and 16 for each edge that is sorted at a time, of
+//! which there are at worst all.
 
 use rayon::prelude::*;
 

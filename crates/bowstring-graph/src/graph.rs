@@ -58,7 +58,7 @@ impl Graph {
     /// weight is not finite; when memory does not suffice.
     pub fn from_edges(edges: &Edges<'_>, options: &BuildOptions, run: &Run) -> Result<Self> {
         let rows = build::from_columns(edges, options, run)?;
-        Ok(Self::of_rows(rows, options.directed))
+        Self::of_rows(rows, options.directed, run)
     }
 
     /// Takes sparse rows as they are; see [`Csr::new`].
@@ -69,25 +69,24 @@ impl Graph {
         if !directed {
             let columns = build::transpose(&rows, run)?;
             let sorted = sorted(&rows, &columns, run)?;
-            symmetric(&sorted, &columns)?;
+            run.kernel("comparing rows", 0, || symmetric(&sorted, &columns))?;
         }
-        Ok(Self::of_rows(rows, directed))
+        Self::of_rows(rows, directed, run)
     }
 
-    pub(crate) fn of_rows(out: Csr, directed: bool) -> Self {
+    pub(crate) fn of_rows(out: Csr, directed: bool, run: &Run) -> Result<Self> {
         let entries = out.num_entries();
         let num_edges = if directed {
             entries
         } else {
             let nodes = 0..out.num_nodes() as u32;
-            let loops: usize = nodes
-                .into_par_iter()
-                .with_min_len(1 << 12)
-                .map(|node| out.neighbors(node).iter().filter(|&&other| other == node).count())
-                .sum();
+            let loops_of = |node| out.neighbors(node).iter().filter(|&&other| other == node).count();
+            let count = || Ok(nodes.into_par_iter().with_min_len(1 << 12).map(loops_of).sum::<usize>());
+            let loops = run.kernel("counting loops", 0, count)?;
             (entries - loops) / 2 + loops
         };
-        Self { directed, num_edges, out, incoming: Arc::default(), sorted: Arc::default(), nodes: None }
+        let (incoming, sorted) = (Arc::default(), Arc::default());
+        Ok(Self { directed, num_edges, out, incoming, sorted, nodes: None })
     }
 
     pub(crate) fn named(self, nodes: NodeMap) -> Self {

@@ -81,7 +81,7 @@ impl<'a> IdColumn<'a> {
         for (chunk, start) in chunks.iter().zip(&starts) {
             if kind(chunk.data_type()).is_none() {
                 let found = chunk.data_type().to_string();
-                return Err(GraphError::ColumnType { column: name, found, expected: EXPECTED });
+                return Err(GraphError::ColumnType { column: name.into(), found, expected: EXPECTED });
             }
             not_null(name, chunk, *start)?;
         }
@@ -141,7 +141,7 @@ pub(crate) fn one_kind(columns: &[IdColumn<'_>]) -> Result<Kind> {
                     _ => "text as in the columns before",
                 };
                 let found = chunk.data_type().to_string();
-                return Err(GraphError::ColumnType { column: column.name, found, expected });
+                return Err(GraphError::ColumnType { column: column.name.into(), found, expected });
             }
         }
     }

@@ -74,7 +74,12 @@ impl NodeMap {
         ];
         let (expected, found) = (columns[1].len(), columns[2].len());
         if found != expected {
-            return Err(GraphError::LengthMismatch { column: "target", found, expected });
+            return Err(GraphError::LengthMismatch {
+                column: "target".into(),
+                found,
+                other: "source".into(),
+                expected,
+            });
         }
         run.kernel("numbering nodes", (columns[0].len() + 2 * expected) * NEED, || {
             let stretches = [stretch(&columns, &[0]), stretch(&columns, &[1, 2])];
@@ -85,7 +90,7 @@ impl NodeMap {
                 Some(&(column, row)) if nodes.is_some() => {
                     let id = columns[column].id(row);
                     let nearest = nearest(&whole(&columns[..1], &numbers.firsts[..given])?, id);
-                    let column = columns[column].name;
+                    let column = columns[column].name.into();
                     return Err(GraphError::IdNotInNodes { column, row, id: id.to_string(), nearest });
                 }
                 _ if nodes.is_some() => whole(&columns[..1], &numbers.firsts)?,
@@ -249,7 +254,7 @@ fn number_integers(columns: &[IdColumn<'_>], stretches: &[Stretch], run: &Run) -
     {
         let found = format!("{} with ids beyond int64", chunk.data_type());
         let expected = "int64 as in the other columns";
-        return Err(GraphError::ColumnType { column, found, expected });
+        return Err(GraphError::ColumnType { column: column.into(), found, expected });
     }
     let span = most - least;
     if span < i128::from(u32::MAX) && span <= (4 * ids as i128).max(1 << 16) {

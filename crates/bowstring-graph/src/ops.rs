@@ -106,7 +106,7 @@ impl Graph {
         if !self.is_directed() {
             return Ok(self.clone());
         }
-        let turned = Self::of_rows(self.csc(run)?.clone(), true).with_incoming(self.csr());
+        let turned = Self::of_rows(self.csc(run)?.clone(), true, run)?.with_incoming(self.csr());
         Ok(turned.with_names_of(self))
     }
 
@@ -127,7 +127,7 @@ impl Graph {
             ..BuildOptions::default()
         };
         let rows = self.edges(run)?.rows(&options, run)?;
-        Ok(Self::of_rows(rows, false).with_names_of(self))
+        Ok(Self::of_rows(rows, false, run)?.with_names_of(self))
     }
 
     /// The nodes given and the edges among them; the first node given becomes node 0, and so on, and
@@ -144,7 +144,8 @@ impl Graph {
             self.check_node(node)?;
             let place = &mut places[node as usize];
             if *place != ABSENT {
-                return Err(GraphError::DuplicateId { id: node.to_string(), first: *place as usize, row });
+                let id = self.names(&[node]).concat();
+                return Err(GraphError::DuplicateId { id, first: *place as usize, row });
             }
             *place = row as u32;
             num_entries += self.csr().degree(node);
@@ -156,7 +157,7 @@ impl Graph {
         })?;
         // The entries of an undirected graph stand in both rows already.
         let options = BuildOptions { num_nodes: Some(nodes.len() as u64), ..BuildOptions::default() };
-        let graph = Self::of_rows(kept.rows(&options, run)?, self.is_directed());
+        let graph = Self::of_rows(kept.rows(&options, run)?, self.is_directed(), run)?;
         Ok(match self.nodes() {
             Some(names) => graph.named(names.select(nodes)?),
             None => graph,

@@ -196,7 +196,8 @@ pub(crate) fn total(length: usize, term: impl Fn(usize) -> f64 + Sync) -> f64 {
     let blocks = length.div_ceil(TASK);
     let block = |block: usize| (block * TASK..length.min((block + 1) * TASK)).map(&term).sum::<f64>();
     let sums: Vec<f64> = (0..blocks).into_par_iter().with_min_len(8).map(block).collect();
-    sums.iter().sum()
+    // An empty sum of floats is −0.
+    sums.iter().sum::<f64>() + 0.0
 }
 
 /// The Euclidean length of a vector, without overflow: `inf` only when an element is.

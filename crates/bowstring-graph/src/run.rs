@@ -7,6 +7,9 @@ use rayon::{ThreadPool, ThreadPoolBuilder, prelude::*};
 
 use crate::{GraphError, Result};
 
+/// Most threads of a pool: more never help, and the system takes its time to start them.
+const MAX_THREADS: usize = 1024;
+
 /// The threads and the memory that kernels may use, and the token that stops them. The default uses
 /// the threads of the process, one for each core, and any memory. Clones share the threads.
 #[derive(Clone, Debug, Default)]
@@ -20,19 +23,17 @@ pub struct Run {
 }
 
 impl Run {
-    /// The same with `threads` threads of its own; with those of the process when it is 0.
+    /// The same with `threads` threads of its own, at most 1024; with those of the process when it is 0.
     ///
     /// # Errors
-    /// [`GraphError::Threads`] when the operating system refuses them.
+    /// [`GraphError::Option`] for more; [`GraphError::Threads`] when the operating system refuses them.
     pub fn with_threads(mut self, threads: usize) -> Result<Self> {
         self.pool = match threads {
             0 => None,
+            1..=MAX_THREADS => Some(Arc::new(pool(threads)?)),
             _ => {
-                let pool = ThreadPoolBuilder::new()
-                    .num_threads(threads)
-                    .thread_name(|index| format!("bowstring-graph-{index}"))
-                    .build();
-                Some(Arc::new(pool.map_err(|error| GraphError::Threads { reason: error.to_string() })?))
+                let (option, value) = ("threads", threads.to_string());
+                return Err(GraphError::Option { option, value, expected: "at most 1024" });
             }
         };
         Ok(self)
@@ -97,4 +98,13 @@ impl Run {
     pub(crate) fn check(&self) -> Result<()> {
         Ok(self.cancel.check()?)
     }
+}
+
+/// Threads for kernels alone.
+fn pool(threads: usize) -> Result<ThreadPool> {
+    let pool = ThreadPoolBuilder::new()
+        .num_threads(threads)
+        .thread_name(|index| format!("bowstring-graph-{index}"))
+        .build();
+    pool.map_err(|error| GraphError::Threads { reason: error.to_string() })
 }

@@ -88,14 +88,19 @@ fn pairs<T: Send + Clone + Default>(
 ) -> Result<Vec<T>> {
     if source.len() != target.len() {
         let (found, expected) = (target.len(), source.len());
-        return Err(GraphError::LengthMismatch { column: "target", found, expected });
+        return Err(GraphError::LengthMismatch {
+            column: "target".into(),
+            found,
+            other: "source".into(),
+            expected,
+        });
     }
     let nodes = rows.num_nodes();
     let outside = |&row: &usize| source[row].max(target[row]) as usize >= nodes;
     if let Some(row) = (0..source.len()).into_par_iter().find_first(outside) {
         let (column, node) =
             if source[row] as usize >= nodes { ("source", source[row]) } else { ("target", target[row]) };
-        return Err(GraphError::PairOutOfRange { column, row, node, nodes });
+        return Err(GraphError::PairOutOfRange { column: column.into(), row, node, nodes });
     }
     let mut scores = vec![T::default(); source.len()];
     let blocks = scores.par_chunks_mut(BLOCK).zip(source.par_chunks(BLOCK).zip(target.par_chunks(BLOCK)));

@@ -7,7 +7,7 @@
 //! entries are gone along beside each other, and short lists are told apart by a filter of bits that stays
 //! in the cache. Whether there are hubs and parallel edges is found out once and kept with the graph.
 //! O(edges^1.5) time at worst on graphs with hubs, and far less mostly; 32 bytes for each node and 16 for each
-//! edge, and 8 for each node and thread when triangles are counted for each node.
+//! edge, and when triangles are counted for each node 16 more for each node and 8 for each node and thread.
 
 use std::{
     ops::Range,

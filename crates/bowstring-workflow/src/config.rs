@@ -4,6 +4,7 @@ use std::{collections::HashMap, sync::Arc};
 
 use bowstring_core::nearest;
 use jsonschema::Validator;
+use schemars::Schema;
 use serde_json::{Map, Value as Json};
 
 use crate::{
@@ -78,6 +79,15 @@ impl Configs {
         });
         compiled.as_ref().map_err(String::as_str)
     }
+}
+
+/// What is wrong with a config by its schema, in plain words; nothing where it fits.
+pub fn config_problems(schema: Schema, config: &Json) -> Vec<ConfigProblem> {
+    let mut schema = schema.to_value();
+    bound(&mut schema);
+    let Ok(validator) = jsonschema::validator_for(&schema) else { return Vec::new() };
+    let errors: Vec<_> = validator.iter_errors(config).collect();
+    explain(&errors, config, &schema).into_iter().map(|finding| finding.problem).collect()
 }
 
 /// The schema of a type's config, in which whole numbers have the bounds of their Rust types.

@@ -194,12 +194,13 @@ fn named_inputs(
 
 /// Checks that what arrives at `spot` is of a type that the input of this step type takes.
 pub(crate) fn check_type(
-    (kind, spec): (&str, &InputSpec),
+    (kind, step): (&str, &dyn Step),
     (name, spot): (&str, &Spot<'_>),
     (maker, made): (&str, Option<ValueType>),
     sink: &mut Sink,
 ) {
-    let types = match spec {
+    let spec = step.inputs();
+    let types = match &spec {
         InputSpec::One(types) | InputSpec::Many { types, .. } => types.as_slice(),
         InputSpec::Named(named) => {
             let Some((_, types)) = named.iter().find(|(known, _)| *known == name) else { return };
@@ -212,7 +213,7 @@ pub(crate) fn check_type(
         Some(made) if !types.contains(&made) => {
             let taken = types.iter().map(|known| known.0).collect::<Vec<_>>().join("` or `");
             let message = format!("`{kind}` takes a value of type `{taken}`, but `{maker}` makes `{made}`");
-            spot.report(sink, message, None);
+            spot.report(sink, message, step.mend_type(made));
         }
         Some(_) => {}
     }

@@ -29,6 +29,7 @@ mod workflow;
 
 pub use crate::{
     builder::{Builder, StepBuilder},
+    config::config_problems,
     document::{Document, Parameter},
     event::{Event, EventKind, Observer},
     params::Params,

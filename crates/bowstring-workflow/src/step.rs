@@ -12,6 +12,11 @@ pub trait Step: Send + Sync {
     /// The inputs it takes.
     fn inputs(&self) -> InputSpec;
 
+    /// How to mend that an input is of this type, which it does not take; `None` where that is not known.
+    fn mend_type(&self, _made: ValueType) -> Option<String> {
+        None
+    }
+
     /// The type of its output; `None` when it makes none.
     fn output(&self) -> Option<ValueType>;
 

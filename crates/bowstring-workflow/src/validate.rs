@@ -171,12 +171,11 @@ fn check_types(
 ) {
     for ((draft, step), connections) in drafts.iter().zip(built).zip(connections) {
         let (Some(step), Some((kind, _))) = (step, &draft.kind) else { continue };
-        let spec = step.inputs();
         for (name, index, spot) in &connections.inputs {
             let maker = drafts.get(*index).and_then(|draft| draft.name);
             let made = built.get(*index).and_then(Option::as_ref);
             if let (Some(maker), Some(made)) = (maker, made) {
-                check_type((kind, &spec), (name, spot), (maker, made.output()), sink);
+                check_type((kind, step.as_ref()), (name, spot), (maker, made.output()), sink);
             }
         }
     }

@@ -15,7 +15,7 @@ pub fn kernel<'a>(name: &str, input: &'a Input, threads: usize) -> Result<Kernel
     let run = Run::default().with_threads(threads)?;
     let weights = Weights::I32(input.weights.iter().map(|weight| *weight as i32).collect::<Vec<_>>().into());
     let indptr = Offsets::Wide(input.indptr.clone().into());
-    let rows = Csr::new(indptr, input.indices.clone().into(), (name == "sssp").then_some(weights))?;
+    let rows = Csr::new(indptr, input.indices.clone().into(), (name == "sssp").then_some(weights), &run)?;
     let graph = Graph::from_csr(rows, input.directed, &run)?;
     Ok(match name {
         "build" => {

@@ -141,7 +141,8 @@ impl Subcommand for GraphCommand {
                 command = PairArgs::augment_args(command);
             }
             // What the groups of arguments say of themselves is not what the command does.
-            OutputArgs::augment_args(EdgeArgs::augment_args(command)).about(about(algorithm))
+            let command = OutputArgs::augment_args(EdgeArgs::augment_args(command)).about(about(algorithm));
+            command.after_long_help(facts(algorithm))
         });
         let draw = DrawArgs::augment_args(Command::new(DRAW))
             .about("Draw a part of the graph as SVG, its nodes sized by PageRank");
@@ -201,6 +202,11 @@ pub(super) fn spelled(name: &str) -> String {
 
 fn by_spelling(name: &str) -> Option<&'static Algorithm> {
     ALGORITHMS.iter().copied().flatten().find(|algorithm| spelled(algorithm.name) == name)
+}
+
+/// By which method an algorithm works, and what it costs.
+fn facts(algorithm: &Algorithm) -> String {
+    format!("Method: {}\n\nCost: {}", algorithm.method, algorithm.cost)
 }
 
 fn about(algorithm: &Algorithm) -> &'static str {

@@ -78,8 +78,9 @@ fn draw(args: &DrawArgs, context: &Context<'_>) -> Result<()> {
 /// Runs an algorithm, and writes its rows. What is said of the whole goes to stderr.
 fn compute(command: &ComputeCommand, context: &Context<'_>) -> Result<()> {
     let prepared = command.algorithm.prepare(Json::Object(command.options.clone())).map_err(|problems| {
+        let hint = problems.iter().find_map(|problem| problem.hint.clone());
         let said: Vec<String> = problems.into_iter().map(|problem| problem.message).collect();
-        CliError::Usage { message: said.join("; "), hint: None }
+        CliError::Usage { message: said.join("; "), hint }
     })?;
     let engine = context.engine(&[])?;
     let run = engine.kernels().clone().with_cancel(context.cancel.clone());

@@ -263,7 +263,7 @@ fn what_is_wrong_in_a_file_is_said_with_its_name() {
     expect![[r#"
         exit 3
         error: edge 1 has no value
-          at gap.csv, column `source`
+          at gap.csv, column `from`
 
         hint: drop these edges first, or fill the nulls
     "#]]

@@ -189,6 +189,7 @@ fn unsorted_rows_give_the_same_parents() {
         bowstring_graph::Offsets::Narrow(vec![0, 2, 3, 4, 4].into()),
         vec![2, 1, 3, 3].into(),
         None,
+        &Run::default(),
     );
     let graph = Graph::from_csr(rows.unwrap(), true, &Run::default()).unwrap();
     let found = bfs(&graph, &[0], &BfsOptions::default(), &Run::default()).unwrap();

@@ -254,7 +254,7 @@ fn work_that_was_cancelled_does_not_begin() {
 }
 
 fn csr(indptr: &[u64], indices: &[u32], weights: Option<Weights>) -> Result<Csr, GraphError> {
-    Csr::new(Offsets::Wide(indptr.to_vec().into()), indices.to_vec().into(), weights)
+    Csr::new(Offsets::Wide(indptr.to_vec().into()), indices.to_vec().into(), weights, &Run::default())
 }
 
 #[test]

@@ -239,7 +239,9 @@ fn written(write: impl FnOnce(&mut Vec<u8>) -> Result<(), GraphError>) -> Result
 fn awkward() -> (Graph, [(&'static str, ArrayRef); 2]) {
     let ids: ArrayRef = Arc::new(StringArray::from(vec!["<a> & \"b\"", "back\\slash"]));
     let weights = Weights::F32(vec![0.5, -1.0].into());
-    let rows = Csr::new(Offsets::Wide(vec![0, 1, 2].into()), vec![1, 0].into(), Some(weights)).unwrap();
+    let rows =
+        Csr::new(Offsets::Wide(vec![0, 1, 2].into()), vec![1, 0].into(), Some(weights), &Run::default())
+            .unwrap();
     let graph = Graph::from_csr(rows, true, &Run::default()).unwrap();
     let rank: ArrayRef = Arc::new(Float64Array::from(vec![Some(0.25), None]));
     let core: ArrayRef = Arc::new(BooleanArray::from(vec![true, false]));

@@ -59,7 +59,9 @@ fn a_loop_counts_once_for_each_direction() {
 
 #[test]
 fn edges_are_found_whatever_their_order() {
-    let rows = Csr::new(Offsets::Wide(vec![0, 3, 3, 4].into()), vec![2, 0, 1, 1].into(), None).unwrap();
+    let rows =
+        Csr::new(Offsets::Wide(vec![0, 3, 3, 4].into()), vec![2, 0, 1, 1].into(), None, &Run::default())
+            .unwrap();
     for rows in [
         rows.clone(),
         Graph::from_csr(rows, true, &Run::default()).unwrap().sorted_csr(&Run::default()).unwrap().clone(),
@@ -110,7 +112,8 @@ fn the_incoming_rows_of_a_turned_graph_are_the_rows_that_it_had() {
     let incoming = turned.csc(&Run::default()).unwrap();
     assert!(incoming.indices().inner().ptr_eq(made.csr().indices().inner()));
     // Unsorted rows are not taken as they are.
-    let rows = Csr::new(Offsets::Wide(vec![0, 2, 2].into()), vec![1, 0].into(), None).unwrap();
+    let rows =
+        Csr::new(Offsets::Wide(vec![0, 2, 2].into()), vec![1, 0].into(), None, &Run::default()).unwrap();
     let turned = Graph::from_csr(rows, true, &Run::default()).unwrap().reverse(&Run::default()).unwrap();
     assert_eq!(turned.csc(&Run::default()).unwrap().neighbors(0), [0, 1]);
 }
@@ -130,7 +133,9 @@ fn nodes_of_a_subgraph_are_there_once() {
 #[test]
 fn weights_keep_their_type() {
     let weights = Weights::F32(vec![0.5, 1.5].into());
-    let rows = Csr::new(Offsets::Wide(vec![0, 1, 2].into()), vec![1, 0].into(), Some(weights)).unwrap();
+    let rows =
+        Csr::new(Offsets::Wide(vec![0, 1, 2].into()), vec![1, 0].into(), Some(weights), &Run::default())
+            .unwrap();
     let made = Graph::from_csr(rows, true, &Run::default()).unwrap();
     let cut = made.subgraph(&[1, 0], &Run::default()).unwrap();
     assert!(matches!(cut.csr().weights(), Some(Weights::F32(values)) if values[..] == [1.5, 0.5]));

@@ -96,7 +96,9 @@ fn neighbours_may_come_in_any_order() {
     for node in 0..2000 {
         indices[sorted.csr().range(node)].reverse();
     }
-    let rows = bowstring_graph::Csr::new(sorted.csr().indptr().clone(), indices.into(), None).unwrap();
+    let rows =
+        bowstring_graph::Csr::new(sorted.csr().indptr().clone(), indices.into(), None, &Run::default())
+            .unwrap();
     let turned = Graph::from_csr(rows, false, &run).unwrap();
     assert!(!turned.csr().is_sorted());
     for (name, kernel) in KERNELS.iter().filter(|(name, _)| *name != "bipartite") {

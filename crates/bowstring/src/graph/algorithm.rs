@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use arrow::array::ArrayRef;
 use bowstring_graph::{Graph, Run};
-use bowstring_workflow::ConfigProblem;
+use bowstring_workflow::{ConfigProblem, config_problems, from_config};
 use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde::de::DeserializeOwned;
 use serde_json::Value as Json;
@@ -25,6 +25,10 @@ pub struct Algorithm {
     pub name: &'static str,
     /// What it computes, in one sentence.
     pub description: &'static str,
+    /// By which published method.
+    pub method: &'static str,
+    /// What it costs: time, and memory beside the graph, the result among it.
+    pub cost: &'static str,
     /// The arrays of one value for each node that it takes beside its options.
     pub arrays: &'static [&'static str],
     /// Whether it is about pairs of nodes, which come in the arrays `left` and `right`.
@@ -43,6 +47,8 @@ impl std::fmt::Debug for Algorithm {
 pub(super) trait Compute: DeserializeOwned + JsonSchema + Send + Sync + 'static {
     const NAME: &'static str;
     const DESCRIPTION: &'static str;
+    const METHOD: &'static str;
+    const COST: &'static str;
     const ARRAYS: &'static [&'static str] = &[];
     const PAIRS: bool = false;
 
@@ -54,11 +60,19 @@ impl Algorithm {
         Self {
             name: C::NAME,
             description: C::DESCRIPTION,
+            method: C::METHOD,
+            cost: C::COST,
             arrays: C::ARRAYS,
             pairs: C::PAIRS,
             schema: || SchemaGenerator::default().into_root_schema_for::<C>(),
             prepare: |options| {
-                let computed: C = bowstring_workflow::from_config(options)?;
+                let computed = C::deserialize(&options).or_else(|_| {
+                    // The schema tells what is wrong in plainer words.
+                    match config_problems(Self::of::<C>().schema(), &options) {
+                        problems if problems.is_empty() => from_config(options),
+                        problems => Err(problems),
+                    }
+                })?;
                 Ok(Box::new(move |graph, arrays, run| computed.compute(graph, arrays, run)))
             },
         }

@@ -99,7 +99,13 @@ impl EdgeOptions {
         let (source, target) = (column(&table, &self.source)?, column(&table, &self.target)?);
         let weight = self.weight.as_deref().map(|name| column(&table, name)).transpose()?;
         let edges = TableEdges { source: &source, target: &target, weight: weight.as_deref(), nodes: None };
-        Ok(Graph::from_table(&edges, &self.build(), run)?)
+        let names = [
+            ("source", self.source.as_str()),
+            ("target", self.target.as_str()),
+            ("weight", self.weight.as_deref().unwrap_or("weight")),
+        ];
+        let graph = Graph::from_table(&edges, &self.build(), run);
+        graph.map_err(|error| error.in_columns(&names).into())
     }
 }
 

@@ -118,15 +118,18 @@ pub fn node(id: &Json, graph: &Graph) -> Result<u32> {
 /// The numbers of the nodes in the arrays `left` and `right`.
 pub(super) fn pairs(arrays: &Arrays, graph: &Graph, run: &Run) -> Result<(Vec<u32>, Vec<u32>)> {
     let side = |name: &'static str| -> Result<Vec<u32>> {
-        let missing = GraphError::ColumnType { column: name, found: "nothing".into(), expected: "nodes" };
+        let missing =
+            GraphError::ColumnType { column: name.into(), found: "nothing".into(), expected: "nodes" };
         let ids = arrays.get(name).ok_or(missing)?;
         if let Some(nodes) = graph.nodes() {
-            return Ok(nodes.index_of_all(from_ref(ids), run)?);
+            return nodes
+                .index_of_all(from_ref(ids), run)
+                .map_err(|error| error.in_columns(&[("ids", name)]).into());
         }
         if !ids.data_type().is_integer() || ids.null_count() > 0 {
             let found = ids.data_type().to_string();
             let expected = "a type of integers without nulls";
-            return Err(GraphError::ColumnType { column: name, found, expected }.into());
+            return Err(GraphError::ColumnType { column: name.into(), found, expected }.into());
         }
         let numbers = cast(ids, &DataType::Int64).map_err(Error::table)?;
         let numbers = numbers.as_primitive::<Int64Type>().values().iter();

@@ -133,6 +133,10 @@ pub fn node_table(graph: &Graph, columns: &[(String, ArrayRef)]) -> Result<Table
     let mut fields = vec![Field::new("node", nodes.data_type().clone(), false)];
     let mut arrays = vec![nodes];
     for (name, values) in columns {
+        if name == "node" {
+            let expected = "another name: the column `node` has the ids";
+            return Err(GraphError::Option { option: "column", value: "`node`".into(), expected }.into());
+        }
         if values.len() != graph.num_nodes() {
             let (found, nodes) = (values.len(), graph.num_nodes());
             return Err(GraphError::ColumnLength { column: name.clone(), found, nodes }.into());

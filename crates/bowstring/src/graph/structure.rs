@@ -36,6 +36,9 @@ impl Compute for ConnectedComponents {
     const NAME: &'static str = "connected_components";
     const DESCRIPTION: &'static str =
         "Connected components: which nodes hang together, whatever the direction of edges?";
+    const METHOD: &'static str = "Afforest (Sutton, Ben-Nun and Barak 2018).";
+    const COST: &'static str = "O(nodes + edges) time, near O(nodes) in an undirected graph with a large component. 12 bytes for \
+        each node.";
 
     fn compute(&self, graph: &Graph, _: &Arrays, run: &Run) -> Result<Outcome> {
         Ok(components(connected_components(graph, run)?))
@@ -50,6 +53,10 @@ impl Compute for StronglyConnectedComponents {
     const NAME: &'static str = "strongly_connected_components";
     const DESCRIPTION: &'static str =
         "Strongly connected components: which nodes reach each other along the edges?";
+    const METHOD: &'static str = "The component of the node with most edges forwards and backwards (Fleischer, Hendrickson and Pınar \
+        2000; Beamer, Asanović and Patterson 2012), the others by Tarjan's search (1972) as in Pearce 2005.";
+    const COST: &'static str = "O(nodes + edges) time, the others than the first component on one thread. 13 bytes for each node, \
+        and up to 20 more on long paths.";
 
     fn compute(&self, graph: &Graph, _: &Arrays, run: &Run) -> Result<Outcome> {
         Ok(components(strongly_connected_components(graph, run)?))
@@ -64,6 +71,9 @@ impl Compute for CoreNumbers {
     const NAME: &'static str = "core_numbers";
     const DESCRIPTION: &'static str =
         "Core numbers: the greatest k for which a node lies in a part where all have k neighbours.";
+    const METHOD: &'static str =
+        "Peeling (Seidman 1983) in parallel without a barrier (Kabir and Madduri 2017).";
+    const COST: &'static str = "O(edges + nodes left at each k, summed) time. 12 bytes for each node.";
 
     fn compute(&self, graph: &Graph, _: &Arrays, run: &Run) -> Result<Outcome> {
         Ok(Outcome::of_nodes(vec![column::labels("core", core_numbers(graph, run)?)]))
@@ -78,6 +88,10 @@ impl Compute for Triangles {
     const NAME: &'static str = "triangles";
     const DESCRIPTION: &'static str =
         "Triangles: how many does each node lie in, and how many could it at most?";
+    const METHOD: &'static str = "Forward algorithm over edges that point at their end of higher degree (Schank and Wagner 2005), with \
+        bits (Latapy 2008).";
+    const COST: &'static str = "O(edges^1.5) time at worst. 48 bytes for each node, 16 for each edge, and 8 for each node and \
+        thread.";
 
     fn compute(&self, graph: &Graph, _: &Arrays, run: &Run) -> Result<Outcome> {
         let found = triangles(graph, run)?;
@@ -98,6 +112,9 @@ impl Compute for TriangleCount {
     const NAME: &'static str = "triangle_count";
     const DESCRIPTION: &'static str =
         "The number of triangles of the whole graph, which is faster than that of each node.";
+    const METHOD: &'static str = "Forward algorithm over edges that point at their end of higher degree (Schank and Wagner 2005), with \
+        bits (Latapy 2008).";
+    const COST: &'static str = "O(edges^1.5) time at worst. 32 bytes for each node and 16 for each edge.";
 
     fn compute(&self, graph: &Graph, _: &Arrays, run: &Run) -> Result<Outcome> {
         let total = triangle_count(graph, run)?;
@@ -114,6 +131,10 @@ impl Compute for MinimumSpanningForest {
     const NAME: &'static str = "minimum_spanning_forest";
     const DESCRIPTION: &'static str =
         "Minimum spanning forest: the lightest edges that connect what is connected.";
+    const METHOD: &'static str = "Filter-Kruskal (Osipov, Sanders and Singler 2009). Edges of one weight are taken in the order of \
+        their ends.";
+    const COST: &'static str = "O(edges + nodes · log nodes) time for random weights, O(edges · log edges) at worst. 32 bytes for \
+        each node and 16 for each edge.";
 
     fn compute(&self, graph: &Graph, _: &Arrays, run: &Run) -> Result<Outcome> {
         let found = minimum_spanning_forest(graph, run)?;
@@ -137,6 +158,10 @@ impl Compute for BipartiteSides {
     const NAME: &'static str = "bipartite";
     const DESCRIPTION: &'static str =
         "Whether nodes have two sides with no edge within either: the sides, or an odd cycle.";
+    const METHOD: &'static str = "Each node is doubled, and copies are joined by a union-find without locks (Sutton, Ben-Nun and Barak \
+        2018); an odd cycle comes from a breadth-first search.";
+    const COST: &'static str =
+        "O(nodes + edges) time, an odd cycle on one thread. Up to 16 bytes for each node.";
 
     fn compute(&self, graph: &Graph, _: &Arrays, run: &Run) -> Result<Outcome> {
         let is_bipartite = |holds| vec![("is_bipartite", Fact::Flag(holds))];

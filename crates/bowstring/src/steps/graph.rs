@@ -135,6 +135,17 @@ impl Step for Compute {
         }
     }
 
+    fn mend_type(&self, made: ValueType) -> Option<String> {
+        let hint = match (made == TABLE, &self.edges) {
+            (true, None) => "name the columns of the edges in its config: `source` and `target`",
+            (false, Some(_)) => {
+                "leave out `source`, `target` and the other keys of edges: they are for a table"
+            }
+            _ => return None,
+        };
+        Some(hint.to_owned())
+    }
+
     fn output(&self) -> Option<ValueType> {
         Some(TABLE)
     }

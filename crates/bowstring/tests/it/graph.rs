@@ -95,8 +95,21 @@ fn a_graph_is_no_table_and_a_table_no_graph() {
         "- {name: ranks, type: graph.pagerank, input: roads}\n",
         "ranks",
         &expect![[r#"
-        `graph.pagerank` takes a value of type `graph`, but `roads` makes `table`
-          at test.yaml:5:46"#]],
+            `graph.pagerank` takes a value of type `graph`, but `roads` makes `table`
+              at test.yaml:5:46
+
+            hint: name the columns of the edges in its config: `source` and `target`"#]],
+    );
+    check(
+        &format!(
+            "{BUILD}- {{name: ranks, type: graph.pagerank, input: network, config: {{source: from, target: to}}}}\n"
+        ),
+        "ranks",
+        &expect![[r#"
+            `graph.pagerank` takes a value of type `table`, but `network` makes `graph`
+              at test.yaml:6:46
+
+            hint: leave out `source`, `target` and the other keys of edges: they are for a table"#]],
     );
     check(
         &format!("{BUILD}- {{name: few, type: limit, input: network, config: {{n: 2}}}}\n"),
@@ -136,7 +149,7 @@ fn what_is_wrong_with_the_data_is_said_with_its_file() {
         "- {name: ranks, type: graph.pagerank, input: roads, config: {source: from, target: miles}}\n",
         "ranks",
         &expect![[r#"
-            exit 2: step `ranks` (usage): `target` is of type Int64, and text as in the columns before is needed
+            exit 2: step `ranks` (usage): `miles` is of type Int64, and text as in the columns before is needed
               at DIR/roads.parquet"#]],
     );
     check(
