@@ -766,8 +766,8 @@ class Graph:
             smallest-numbered neighbour that is one hop nearer.
 
         Cost:
-            O(nodes + edges) time. 16 bytes for each node, and the rows of incoming edges of a directed
-            graph.
+            O(nodes + edges) time. 16 bytes for each node, at most 256 KiB more, and the rows of incoming
+            edges of a directed graph.
 
         Args:
             sources: The nodes to begin at.
@@ -843,8 +843,8 @@ class Graph:
             Breadth-first search (Beamer, Asanović and Patterson 2012).
 
         Cost:
-            O(nodes + edges) time. 16 bytes for each node, and the rows of incoming edges of a directed
-            graph.
+            O(nodes + edges) time. 16 bytes for each node, at most 256 KiB more, and the rows of incoming
+            edges of a directed graph.
 
         Args:
             sources: The nodes to begin at.
@@ -913,8 +913,8 @@ class Graph:
             Breadth-first search (Beamer, Asanović and Patterson 2012), against the direction of edges.
 
         Cost:
-            O(nodes + edges) time. 16 bytes for each node, and the rows of incoming edges of a directed
-            graph.
+            O(nodes + edges) time. 16 bytes for each node, at most 256 KiB more, and the rows of incoming
+            edges of a directed graph.
 
         Args:
             node: The node's id, or its number where the graph has no ids.
@@ -937,8 +937,8 @@ class Graph:
             Breadth-first search (Beamer, Asanović and Patterson 2012).
 
         Cost:
-            O(nodes + edges) time. 16 bytes for each node, and the rows of incoming edges of a directed
-            graph.
+            O(nodes + edges) time. 16 bytes for each node, at most 256 KiB more, and the rows of incoming
+            edges of a directed graph.
 
         Args:
             node: The node's id, or its number where the graph has no ids.

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import threading
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -242,3 +243,106 @@ def test_ctrl_c_ends_a_kernel() -> None:
     _, stderr = child.communicate(timeout=60)
     assert time.monotonic() - begin < 20
     assert b"KeyboardInterrupt" in stderr
+
+
+@pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="threads are counted where Linux lists them")
+def test_a_call_with_threads_starts_no_others() -> None:
+    code = (
+        "import os, numpy as np, bowstring as bs\n"
+        "ends = np.arange(300_000), np.arange(300_000)[::-1].copy()\n"
+        "g = bs.Graph.from_edges(*ends, directed=False, threads=1)\n"
+        "rows = bs.Graph.from_csr(*g.csr()[:2], directed=False, threads=1)\n"
+        "rows.pagerank(threads=1)\n"
+        "few = len(os.listdir('/proc/self/task'))\n"
+        "rows.pagerank()\n"
+        "print(few, len(os.listdir('/proc/self/task')))\n"
+    )
+    environment = {**os.environ, "RAYON_NUM_THREADS": "100"}
+    shown = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, env=environment)
+    few, all_of_them = map(int, shown.stdout.split())
+    assert few < 100 < all_of_them
+
+
+def test_errors_name_columns_as_the_caller_does() -> None:
+    def refused(weights: list[float] | None, *columns: str) -> str:
+        edges = pa.table(
+            {"from": [1, None], "to": [2, 3], "miles": weights or [1.0, 2.0], "name": ["a", "b"]}
+        )
+        with pytest.raises(bs.BowstringError) as error:
+            bs.Graph.from_table(edges, *columns)
+        return str(error.value)
+
+    assert "at column `from`" in refused(None, "from", "to")
+    assert "at column `from`" in refused(None, "to", "from")
+    assert "`name` is of type Utf8, and integers" in refused(None, "to", "name")
+    assert "at column `miles`" in refused([1.0, float("nan")], "to", "to", "miles")
+    assert "`name` is of type Utf8" in refused(None, "to", "to", "name")
+    with pytest.raises(bs.DataError, match="`dst` has 1 rows, and `src` has 2"):
+        bs.Graph.from_edges([0, 1], [1])
+    with pytest.raises(bs.DataError, match="column `weights`"):
+        bs.Graph.from_edges([0], [1], [float("inf")])
+
+
+@pytest.mark.parametrize(
+    ("call", "expected"),
+    [
+        (lambda g: g.bfs(1.5), "sources: expected nodes, each an int or a str, got float"),
+        (lambda g: g.bfs(None), "sources: expected nodes, each an int or a str, got NoneType"),
+        (lambda g: g.bfs([0, True]), "sources: expected nodes, each an int or a str, got bool"),
+        (lambda g: g.sssp(np.array([0.5])), "source: expected nodes, each an int or a str, got float"),
+        (lambda g: g.jaccard(0, 1), "left: expected an array of one dimension, got int"),
+        (
+            lambda g: g.pagerank(start=[[1]]),
+            "start: expected an array of one dimension, got one of 2 dimensions",
+        ),
+        (lambda g: g.bfs(0, max_depth=-1), "max_depth: expected at least 0, found the number `-1`"),
+        (lambda g: g.pagerank(damping="x"), "damping: expected a number, found the text `x`"),
+        (lambda g: g.bfs(0, direction="up"), "direction: `up` is not known here"),
+        (lambda g: g.pagerank(threads=5000), "`threads` is 5000, and must be at most 1024"),
+        (
+            lambda g: g.bfs(0).path_to("a"),
+            "node: expected a node's number, which `Graph.index_of` gives, got 'a'",
+        ),
+    ],
+)
+def test_arguments_that_are_wrong_are_named(call: Callable[[bs.Graph], object], expected: str) -> None:
+    with pytest.raises((TypeError, bs.UsageError)) as refused:
+        call(bs.Graph.from_edges([0, 1], [1, 2]))
+    assert str(refused.value).startswith(expected)
+
+
+def test_nodes_come_in_any_container() -> None:
+    g = bs.Graph.from_edges([0, 1], [1, 2])
+    for sources in (
+        1,
+        np.int64(1),
+        [1],
+        (1,),
+        {1},
+        np.array([1]),
+        pa.array([1]),
+        pl.Series([1]),
+        pd.Series([1]),
+    ):
+        assert g.bfs(sources).distances.tolist() == [-1, 0, 1]  # type: ignore[arg-type]
+
+
+def test_names_come_in_any_container() -> None:
+    ranks = bs.Graph.from_edges([0, 1], [1, 2]).pagerank()
+    for names in (
+        ["a", "b", "c"],
+        np.array(["a", "b", "c"]),
+        pa.array(["a", "b", "c"]),
+        pl.Series(["a", "b", "c"]),
+    ):
+        assert pa.table(ranks.to_table(names))["node"].to_pylist() == ["a", "b", "c"]
+
+
+def test_a_forest_has_the_weights_of_its_graph() -> None:
+    def weights(of: list[float] | None) -> object:
+        found = bs.Graph.from_edges([0, 1], [1, 2], of, directed=False).minimum_spanning_forest().weights
+        return found if found is None else (found.tolist(), str(found.dtype))
+
+    assert weights(None) is None
+    assert weights([2, 3]) == ([2, 3], "int64")
+    assert weights([2.5, 3.0]) == ([2.5, 3.0], "float64")

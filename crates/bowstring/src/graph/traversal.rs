@@ -43,8 +43,8 @@ impl Compute for Bfs {
         "Breadth-first search: how many hops is each node away, and over which node?";
     const METHOD: &'static str = "Direction-optimising search (Beamer, Asanović and Patterson 2012). A parent is the smallest-numbered \
         neighbour that is one hop nearer.";
-    const COST: &'static str =
-        "O(nodes + edges) time. 16 bytes for each node, and the rows of incoming edges of a directed graph.";
+    const COST: &'static str = "O(nodes + edges) time. 16 bytes for each node, at most 256 KiB more, and the rows of incoming edges \
+        of a directed graph.";
 
     fn compute(&self, graph: &Graph, _: &Arrays, run: &Run) -> Result<Outcome> {
         let options = BfsOptions { max_depth: self.max_depth, direction: self.direction.into() };
@@ -165,8 +165,8 @@ impl Compute for KHop {
     const NAME: &'static str = "k_hop";
     const DESCRIPTION: &'static str = "The nodes within so many hops, the sources among them.";
     const METHOD: &'static str = "Breadth-first search (Beamer, Asanović and Patterson 2012).";
-    const COST: &'static str =
-        "O(nodes + edges) time. 16 bytes for each node, and the rows of incoming edges of a directed graph.";
+    const COST: &'static str = "O(nodes + edges) time. 16 bytes for each node, at most 256 KiB more, and the rows of incoming edges \
+        of a directed graph.";
 
     fn compute(&self, graph: &Graph, _: &Arrays, run: &Run) -> Result<Outcome> {
         let found = graph.k_hop(&self.sources.numbers(graph)?, self.k, self.direction.into(), run)?;
@@ -221,8 +221,8 @@ impl Compute for Ancestors {
     const DESCRIPTION: &'static str = "The nodes from which a node can be reached, without itself.";
     const METHOD: &'static str =
         "Breadth-first search (Beamer, Asanović and Patterson 2012), against the direction of edges.";
-    const COST: &'static str =
-        "O(nodes + edges) time. 16 bytes for each node, and the rows of incoming edges of a directed graph.";
+    const COST: &'static str = "O(nodes + edges) time. 16 bytes for each node, at most 256 KiB more, and the rows of incoming edges \
+        of a directed graph.";
 
     fn compute(&self, graph: &Graph, _: &Arrays, run: &Run) -> Result<Outcome> {
         let found = ancestors(graph, self.node.number(graph)?, run)?;
@@ -241,8 +241,8 @@ impl Compute for Descendants {
     const NAME: &'static str = "descendants";
     const DESCRIPTION: &'static str = "The nodes that can be reached from a node, without itself.";
     const METHOD: &'static str = "Breadth-first search (Beamer, Asanović and Patterson 2012).";
-    const COST: &'static str =
-        "O(nodes + edges) time. 16 bytes for each node, and the rows of incoming edges of a directed graph.";
+    const COST: &'static str = "O(nodes + edges) time. 16 bytes for each node, at most 256 KiB more, and the rows of incoming edges \
+        of a directed graph.";
 
     fn compute(&self, graph: &Graph, _: &Arrays, run: &Run) -> Result<Outcome> {
         let found = descendants(graph, self.node.number(graph)?, run)?;
