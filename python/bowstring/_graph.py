@@ -1301,7 +1301,7 @@ class Graph:
 
         Cost:
             O(nodes · edges) time at most, with weights O(nodes · (nodes + edges) · log edges). 24 bytes for
-            each node, and for each thread 32 bytes for each node; with weights 16 bytes for each node and 16
+            each node, and for each thread 36 bytes for each node; with weights 16 bytes for each node and 16
             for each edge. The rows of incoming edges.
 
         Args:
@@ -1330,7 +1330,7 @@ class Graph:
 
         Cost:
             O(nodes · edges) time at most, with weights O(nodes · (nodes + edges) · log edges). 24 bytes for
-            each node, and for each thread 32 bytes for each node; with weights 16 bytes for each node and 16
+            each node, and for each thread 36 bytes for each node; with weights 16 bytes for each node and 16
             for each edge. The rows of incoming edges.
 
         Args:

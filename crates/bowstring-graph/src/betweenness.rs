@@ -72,7 +72,7 @@ impl Default for BetweennessOptions {
 /// ```
 pub fn betweenness(graph: &Graph, options: &BetweennessOptions, run: &Run) -> Result<Vec<f64>> {
     let nodes = graph.num_nodes();
-    check(graph, options)?;
+    check(graph, options, run)?;
     let sources = match (&options.sources, options.samples) {
         (Some(sources), _) => sources.clone(),
         (None, Some(samples)) => sample(nodes as u32, samples, options.seed),
@@ -113,7 +113,7 @@ pub fn betweenness(graph: &Graph, options: &BetweennessOptions, run: &Run) -> Re
     })
 }
 
-fn check(graph: &Graph, options: &BetweennessOptions) -> Result<()> {
+fn check(graph: &Graph, options: &BetweennessOptions, run: &Run) -> Result<()> {
     let refused = |option, value: String, expected| Err(GraphError::Option { option, value, expected });
     if options.samples == Some(0) {
         return refused("samples", "0".into(), "at least 1");
@@ -134,7 +134,7 @@ fn check(graph: &Graph, options: &BetweennessOptions) -> Result<()> {
         if !graph.is_weighted() {
             return Err(GraphError::NoWeights { kernel: KERNEL });
         }
-        if let Some((weight, _)) = graph.csr().weight_range().filter(|&(least, _)| least <= 0.0) {
+        if let Some((weight, _)) = graph.weight_range(run)?.filter(|&(least, _)| least <= 0.0) {
             return Err(GraphError::WeightNotPositive { kernel: KERNEL, weight });
         }
     }

@@ -6,13 +6,13 @@
 //! them share their looks at edges, unless weights are used.
 //!
 //! Cost: at most one search for each node asked for, O(nodes · edges), with weights one Dijkstra. Memory:
-//! 24 bytes for each node asked for, and for each thread 32 bytes for each node; with weights 16, and 16
+//! 24 bytes for each node asked for, and for each thread 36 bytes for each node; with weights 16, and 16
 //! for each edge; beside the graph and its rows of incoming edges.
 
 use rayon::prelude::*;
 
 use crate::{
-    Graph, NodeId, Result, Run,
+    Graph, GraphError, NodeId, Result, Run,
     distances_to::{self, Dijkstra},
     many_bfs::{self, ManyBfs, SOURCES},
     pull,
@@ -119,7 +119,7 @@ fn near(
     wanted: Option<&[NodeId]>,
     run: &Run,
 ) -> Result<Vec<Near>> {
-    pull::check_weights(graph, kernel, weighted)?;
+    pull::check_weights(graph, kernel, weighted, run)?;
     let all: Vec<NodeId>;
     let wanted = match wanted {
         Some(wanted) => wanted,
@@ -137,24 +137,33 @@ fn near(
     };
     run.kernel(kernel, size_of::<Near>() * wanted.len() + threads * state, || {
         let mut found = vec![Near::default(); wanted.len()];
-        found.par_chunks_mut(SOURCES).zip(wanted.par_chunks(SOURCES)).try_for_each(|(found, wanted)| {
-            if weighted {
-                let mut dijkstra = Dijkstra::new(graph.num_nodes());
-                for (near, &node) in found.iter_mut().zip(wanted) {
-                    dijkstra.from(node, incoming, run)?;
-                    for &other in dijkstra.order() {
-                        near.add(dijkstra.distance(other), u64::from(other != node));
+        let batches = found.par_chunks_mut(SOURCES).zip(wanted.par_chunks(SOURCES));
+        // What a search works with serves the next one.
+        if weighted {
+            batches.try_for_each_init(
+                || Dijkstra::new(graph.num_nodes()),
+                |dijkstra, (found, wanted)| {
+                    for (near, &node) in found.iter_mut().zip(wanted) {
+                        dijkstra.from(node, incoming, run)?;
+                        for &other in dijkstra.order() {
+                            near.add(dijkstra.distance(other), u64::from(other != node));
+                        }
                     }
-                }
-                return Ok(());
-            }
-            let mut search = ManyBfs::new(graph.num_nodes());
-            search.search(wanted, incoming, graph.csr(), run, |distance, counts| {
-                for (near, &count) in found.iter_mut().zip(counts) {
-                    near.add(distance as f64, count);
-                }
-            })
-        })?;
+                    Ok::<_, GraphError>(())
+                },
+            )?;
+        } else {
+            batches.try_for_each_init(
+                || ManyBfs::new(graph.num_nodes()),
+                |search, (found, wanted)| {
+                    search.search(wanted, incoming, graph.csr(), run, |distance, counts| {
+                        for (near, &count) in found.iter_mut().zip(counts) {
+                            near.add(distance as f64, count);
+                        }
+                    })
+                },
+            )?;
+        }
         Ok(found)
     })
 }

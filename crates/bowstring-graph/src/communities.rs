@@ -47,8 +47,8 @@ pub(crate) fn renumber(labels: &mut [u32]) -> u32 {
 
 /// # Errors
 /// [`GraphError::NegativeWeight`].
-pub(crate) fn check_weights(kernel: &'static str, graph: &Graph) -> Result<()> {
-    match graph.csr().weight_range() {
+pub(crate) fn check_weights(kernel: &'static str, graph: &Graph, run: &Run) -> Result<()> {
+    match graph.weight_range(run)? {
         Some((weight, _)) if weight < 0.0 => Err(GraphError::NegativeWeight { kernel, weight }),
         _ => Ok(()),
     }

@@ -71,7 +71,7 @@ pub struct Scores {
 /// ```
 pub fn eigenvector(graph: &Graph, options: &EigenvectorOptions, run: &Run) -> Result<Scores> {
     pull::check_stop(options.tolerance, options.max_iterations)?;
-    pull::check_weights(graph, KERNEL, options.weighted)?;
+    pull::check_weights(graph, KERNEL, options.weighted, run)?;
     let nodes = graph.num_nodes();
     let incoming = graph.csc(run)?;
     run.kernel(KERNEL, 16 * nodes, || {

@@ -186,6 +186,11 @@ impl Graph {
         Ok(self.sorted.get_or_init(|| made))
     }
 
+    /// The least and the greatest weight; `None` without weights or edges. Looked up once.
+    pub(crate) fn weight_range(&self, run: &Run) -> Result<Option<(f64, f64)>> {
+        run.kernel("looking at weights", 0, || Ok(self.out.weight_range()))
+    }
+
     /// The neighbours of a node at the other ends of its outgoing edges, one entry for each edge.
     ///
     /// # Errors

@@ -69,7 +69,7 @@ pub struct Hits {
 /// ```
 pub fn hits(graph: &Graph, options: &HitsOptions, run: &Run) -> Result<Hits> {
     pull::check_stop(options.tolerance, options.max_iterations)?;
-    pull::check_weights(graph, KERNEL, options.weighted)?;
+    pull::check_weights(graph, KERNEL, options.weighted, run)?;
     let nodes = graph.num_nodes();
     let incoming = graph.csc(run)?;
     run.kernel(KERNEL, 24 * nodes, || {

@@ -63,7 +63,7 @@ impl Default for LabelPropagationOptions {
 /// ```
 pub fn label_propagation(graph: &Graph, options: &LabelPropagationOptions, run: &Run) -> Result<Communities> {
     at_least_one("max_iterations", options.max_iterations)?;
-    check_weights(KERNEL, graph)?;
+    check_weights(KERNEL, graph, run)?;
     let into = if graph.is_directed() { Some(graph.csc(run)?) } else { None };
     let nodes = graph.num_nodes();
     run.kernel(KERNEL, nodes * 13 + Tallies::bytes(nodes, run.num_threads()), || {

@@ -73,7 +73,7 @@ pub fn leiden(graph: &Graph, options: &LeidenOptions, run: &Run) -> Result<Commu
     at_least_zero("tolerance", options.tolerance)?;
     at_least_one("iterations", options.iterations)?;
     at_least_one("max_levels", options.max_levels)?;
-    check_weights(KERNEL, graph)?;
+    check_weights(KERNEL, graph, run)?;
     run.kernel(KERNEL, need(graph, run) + 29 * graph.num_nodes(), || {
         let tallies = Tallies::new(graph.num_nodes());
         if graph.is_directed() {

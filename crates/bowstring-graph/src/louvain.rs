@@ -66,7 +66,7 @@ pub fn louvain(graph: &Graph, options: &LouvainOptions, run: &Run) -> Result<Com
     check_resolution(options.resolution)?;
     at_least_zero("tolerance", options.tolerance)?;
     at_least_one("max_levels", options.max_levels)?;
-    check_weights(KERNEL, graph)?;
+    check_weights(KERNEL, graph, run)?;
     run.kernel(KERNEL, need(graph, run), || {
         let tallies = Tallies::new(graph.num_nodes());
         if graph.is_directed() {

@@ -51,7 +51,7 @@ pub fn modularity(graph: &Graph, labels: &[u32], resolution: f64, run: &Run) -> 
         return Err(GraphError::Option { option: "labels", value, expected });
     }
     check_resolution(resolution)?;
-    check_weights(KERNEL, graph)?;
+    check_weights(KERNEL, graph, run)?;
     if graph.is_directed() {
         graph.csc(run)?;
     }

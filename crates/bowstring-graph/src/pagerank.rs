@@ -126,7 +126,7 @@ pub fn pagerank(graph: &Graph, options: &PageRankOptions, run: &Run) -> Result<P
         return Err(GraphError::Option { option, value, expected: "between 0 and 1" });
     }
     pull::check_stop(options.tolerance, options.max_iterations)?;
-    pull::check_weights(graph, KERNEL, options.weighted)?;
+    pull::check_weights(graph, KERNEL, options.weighted, run)?;
     if nodes == 0 {
         return Ok(PageRank { scores: Vec::new(), iterations: 0, residual: 0.0, converged: true });
     }

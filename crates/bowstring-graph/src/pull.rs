@@ -211,14 +211,14 @@ pub(crate) fn norm(values: &[f64]) -> f64 {
 
 /// # Errors
 /// [`GraphError::NoWeights`] and [`GraphError::NegativeWeight`] for a kernel that is to use weights.
-pub(crate) fn check_weights(graph: &Graph, kernel: &'static str, weighted: bool) -> Result<()> {
+pub(crate) fn check_weights(graph: &Graph, kernel: &'static str, weighted: bool, run: &Run) -> Result<()> {
     if !weighted {
         return Ok(());
     }
     if !graph.is_weighted() {
         return Err(GraphError::NoWeights { kernel });
     }
-    match graph.csr().weight_range() {
+    match graph.weight_range(run)? {
         Some((weight, _)) if weight < 0.0 => Err(GraphError::NegativeWeight { kernel, weight }),
         _ => Ok(()),
     }

@@ -151,7 +151,7 @@ pub fn sssp(graph: &Graph, sources: &[NodeId], options: &SsspOptions, run: &Run)
     let Some(weights) = graph.csr().weights() else {
         return unweighted(graph, sources, options, run);
     };
-    let (least, most) = graph.csr().weight_range().unwrap_or_default();
+    let (least, most) = graph.weight_range(run)?.unwrap_or_default();
     if least < 0.0 {
         if let Some(kernel) = match options.method {
             SsspMethod::Auto | SsspMethod::BellmanFord => None,

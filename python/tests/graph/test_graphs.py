@@ -253,6 +253,8 @@ def test_a_call_with_threads_starts_no_others() -> None:
         "g = bs.Graph.from_edges(*ends, directed=False, threads=1)\n"
         "rows = bs.Graph.from_csr(*g.csr()[:2], directed=False, threads=1)\n"
         "rows.pagerank(threads=1)\n"
+        "heavy = bs.Graph.from_edges(*ends, np.ones(300_000), directed=False, threads=1)\n"
+        "heavy.sssp(0, threads=1), heavy.pagerank(weighted=True, max_iterations=2, threads=1)\n"
         "few = len(os.listdir('/proc/self/task'))\n"
         "rows.pagerank()\n"
         "print(few, len(os.listdir('/proc/self/task')))\n"

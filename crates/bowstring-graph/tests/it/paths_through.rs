@@ -326,3 +326,18 @@ proptest! {
         assert_near(&harmonic(&graph, &options, &Run::default()).unwrap(), &inverse);
     }
 }
+
+/// Searches one after another work with the same arrays.
+#[test]
+fn a_search_leaves_nothing_behind() {
+    // Rings of 7 and a long path, so that searches reach other nodes than those before them.
+    let ring = |node: u32| if node % 7 == 6 { node - 6 } else { node + 1 };
+    let mut edges: Vec<(u32, u32)> = (0..350).map(|node| (node, ring(node))).collect();
+    edges.extend((350..600).map(|node| (node, node + 1)));
+    let graph = graph(601, &edges, true);
+    let together = closeness(&graph, &ClosenessOptions::default(), &threads(1)).unwrap();
+    for node in (0..601).step_by(5) {
+        let options = ClosenessOptions { nodes: Some(vec![node]), ..ClosenessOptions::default() };
+        assert_eq!(closeness(&graph, &options, &threads(1)).unwrap(), [together[node as usize]]);
+    }
+}

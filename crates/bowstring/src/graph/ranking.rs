@@ -312,7 +312,7 @@ impl Compute for Closeness {
     const METHOD: &'static str = "One by the mean distance (Bavelas 1950, Freeman 1979), scaled as Wasserman and Faust 1994 do; 64 \
         searches at once (Then et al. 2014), with weights each alone (Dijkstra 1959).";
     const COST: &'static str = "O(nodes · edges) time at most, with weights O(nodes · (nodes + edges) · log edges). 24 bytes for \
-        each node, and for each thread 32 bytes for each node; with weights 16 bytes for each node and 16 \
+        each node, and for each thread 36 bytes for each node; with weights 16 bytes for each node and 16 \
         for each edge. The rows of incoming edges.";
 
     fn compute(&self, graph: &Graph, _: &Arrays, run: &Run) -> Result<Outcome> {
@@ -340,7 +340,7 @@ impl Compute for Harmonic {
     const METHOD: &'static str = "The sum of one by each distance (Marchiori and Latora 2000, Boldi and Vigna 2014); 64 searches at \
         once (Then et al. 2014), with weights each alone (Dijkstra 1959).";
     const COST: &'static str = "O(nodes · edges) time at most, with weights O(nodes · (nodes + edges) · log edges). 24 bytes for \
-        each node, and for each thread 32 bytes for each node; with weights 16 bytes for each node and 16 \
+        each node, and for each thread 36 bytes for each node; with weights 16 bytes for each node and 16 \
         for each edge. The rows of incoming edges.";
 
     fn compute(&self, graph: &Graph, _: &Arrays, run: &Run) -> Result<Outcome> {
