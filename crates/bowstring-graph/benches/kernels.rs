@@ -104,6 +104,10 @@ const KERNELS: &[(&str, Kernel)] = &[
         Ok(millionths(closeness(&input.graph, &options, run)?.iter().sum()))
     }),
     ("components", |input, _, run| Ok(connected_components(&input.graph, run)?.count.into())),
+    ("components_both_ways", |input, _, run| {
+        input.graph.csc(run)?;
+        Ok(connected_components(&input.graph, run)?.count.into())
+    }),
     ("strong", |input, _, run| Ok(strongly_connected_components(&input.graph, run)?.count.into())),
     ("cores", |input, _, run| {
         Ok(core_numbers(&input.graph, run)?.into_iter().max().unwrap_or_default().into())

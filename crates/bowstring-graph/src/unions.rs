@@ -16,6 +16,9 @@ const BLOCK: usize = 1 << 13;
 /// Things that are looked at to guess the largest group.
 const SAMPLES: usize = 1024;
 
+/// Marks the number of a group, where parents have stood. Things are fewer than this.
+const NUMBER: u32 = 1 << 31;
+
 /// A forest over `0..len`.
 pub(crate) struct Unions {
     parents: Vec<AtomicU32>,
@@ -89,16 +92,14 @@ impl Unions {
     pub(crate) fn compress(&self, run: &Run) -> Result<()> {
         run.blocks(self.parents.len(), BLOCK, |things| {
             for slot in &self.parents[things] {
-                let mut parent = slot.load(Relaxed);
-                let mut above = self.parent(parent);
-                if parent == above {
-                    continue;
+                // Most roots are one or two steps away: nobody could guess which.
+                let mut root = self.parent(slot.load(Relaxed));
+                let mut above = self.parent(root);
+                while root != above {
+                    root = above;
+                    above = self.parent(root);
                 }
-                while parent != above {
-                    parent = above;
-                    above = self.parent(parent);
-                }
-                slot.store(parent, Relaxed);
+                slot.store(root, Relaxed);
             }
         })
     }
@@ -115,12 +116,11 @@ impl Unions {
         roots.chunk_by(|a, b| a == b).max_by_key(|run| run.len()).map(|run| run[0])
     }
 
-    /// The groups, numbered in the order of their roots, after [`Self::compress`]. Takes 4 bytes more
-    /// for each thing.
+    /// The groups, numbered in the order of their roots.
     pub(crate) fn into_components(self, run: &Run) -> Result<Components> {
         run.check()?;
-        let mut labels: Vec<u32> = self.parents.into_iter().map(AtomicU32::into_inner).collect();
-        let roots_before: Vec<u32> = labels
+        let roots_before: Vec<u32> = self
+            .parents
             .par_chunks(BLOCK)
             .enumerate()
             .map(|(block, parents)| roots(block, parents).count() as u32)
@@ -130,22 +130,30 @@ impl Unions {
             Some(*sum - roots)
         });
         let starts: Vec<u32> = starts.collect();
-        let mut numbers = vec![0; labels.len()];
-        numbers.par_chunks_mut(BLOCK).zip(labels.par_chunks(BLOCK)).enumerate().for_each(
-            |(block, (numbers, parents))| {
-                for (number, place) in (starts[block]..).zip(roots(block, parents)) {
-                    numbers[place] = number;
+        self.parents.par_chunks(BLOCK).enumerate().for_each(|(block, parents)| {
+            for (number, root) in (starts[block]..).zip(roots(block, parents)) {
+                root.store(NUMBER | number, Relaxed);
+            }
+        });
+        // Whoever comes across the number of another thing on the way up need not go on to the root. The
+        // first step is taken without a branch, since nobody could guess it.
+        run.blocks(self.parents.len(), BLOCK, |things| {
+            for (thing, slot) in (things.start as u32..).zip(&self.parents[things]) {
+                let above = slot.load(Relaxed);
+                let mut above = self.parent(if above & NUMBER == 0 { above } else { thing });
+                while above & NUMBER == 0 {
+                    above = self.parent(above);
                 }
-            },
-        );
-        labels.par_iter_mut().with_min_len(BLOCK).for_each(|label| *label = numbers[*label as usize]);
+                slot.store(above, Relaxed);
+            }
+        })?;
+        let labels = self.parents.into_iter().map(|label| label.into_inner() & !NUMBER).collect();
         Ok(Components { labels, count: roots_before.iter().sum() })
     }
 }
 
-/// The places of roots within a block of parents.
-fn roots(block: usize, parents: &[u32]) -> impl Iterator<Item = usize> {
-    let first = block * BLOCK;
-    let is_root = move |(place, parent): (usize, &u32)| (*parent as usize == first + place).then_some(place);
-    parents.iter().enumerate().filter_map(is_root)
+/// The roots within a block of parents.
+fn roots(block: usize, parents: &[AtomicU32]) -> impl Iterator<Item = &AtomicU32> {
+    let things = (block * BLOCK) as u32..;
+    things.zip(parents).filter_map(|(thing, parent)| (parent.load(Relaxed) == thing).then_some(parent))
 }

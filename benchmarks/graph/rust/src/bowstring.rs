@@ -62,10 +62,14 @@ pub fn kernel<'a>(name: &str, input: &'a Input, threads: usize) -> Result<Kernel
                 Ok(Box::new(move || found.scores) as Answer)
             })
         }
-        "components" => Box::new(move |_| {
-            let found = connected_components(&graph, &run)?;
-            Ok(Box::new(move || found.labels.into_iter().map(f64::from).collect()) as Answer)
-        }),
+        "components" => {
+            // Rows both ways are made before, as others make them when they convert.
+            graph.csc(&run)?;
+            Box::new(move |_| {
+                let found = connected_components(&graph, &run)?;
+                Ok(Box::new(move || found.labels.into_iter().map(f64::from).collect()) as Answer)
+            })
+        }
         "strong" => {
             graph.csc(&run)?;
             Box::new(move |_| {

@@ -5,7 +5,7 @@ use proptest::prelude::*;
 
 use crate::{
     structure::numbered,
-    support::{edge_lists, graph},
+    support::{edge_lists, graph, threads},
 };
 
 fn check(nodes: u32, edges: &[(u32, u32)], expected: &[u32]) {
@@ -52,6 +52,47 @@ proptest! {
         let expected = numbered(&smallest(list.nodes, &list.edges));
         prop_assert_eq!(&components.labels, &expected);
         prop_assert_eq!(components.count as usize, components.sizes().len());
+        // With incoming rows at hand not all edges are looked at.
+        made.csc(&Run::default()).unwrap();
+        prop_assert_eq!(&connected_components(&made, &Run::default()).unwrap(), &components);
         prop_assert!(components.sizes().iter().all(|&size| size > 0));
+    }
+}
+
+#[test]
+fn a_giant_component_reaches_those_whose_edges_only_lead_into_it() {
+    // A giant ring, and chains that end in it or begin in it, beside many nodes without edges.
+    let (ring, chains, length) = (30_000_u32, 2000_u32, 5_u32);
+    let mut edges: Vec<(u32, u32)> =
+        (0..2 * ring).map(|edge| (edge / 2, (edge / 2 + edge % 2 + 1) % ring)).collect();
+    for chain in 0..chains {
+        let first = ring + chain * length;
+        let links = (first..first + length - 1).map(|node| (node, node + 1));
+        let to_ring = (first, chain * 7 % ring);
+        let both = links.chain((chain % 3 > 0).then_some(to_ring));
+        edges.extend(both.map(|(from, to)| if chain % 2 == 0 { (from, to) } else { (to, from) }));
+    }
+    let nodes = ring + chains * length + 20_000;
+    let mut expected = Vec::new();
+    let mut count = 1;
+    expected.resize(ring as usize, 0);
+    for chain in 0..chains {
+        let is_apart = chain % 3 == 0;
+        expected.extend([if is_apart { count } else { 0 }; 5]);
+        count += u32::from(is_apart);
+    }
+    expected.extend(count..count + 20_000);
+    for directed in [false, true] {
+        let made = graph(nodes, &edges, directed);
+        for threads in [threads(1), threads(3)] {
+            assert!(connected_components(&made, &threads).unwrap().labels == expected, "{directed}");
+        }
+        made.csc(&Run::default()).unwrap();
+        for threads in [threads(1), threads(3)] {
+            assert!(
+                connected_components(&made, &threads).unwrap().labels == expected,
+                "{directed}, both ways"
+            );
+        }
     }
 }
