@@ -965,6 +965,7 @@ class Graph:
         cutoff: float | None = None,
         delta: float | None = None,
         direction: _Direction = "out",
+        parents: bool = True,
         threads: int | None = None,
     ) -> Paths:
         """Find shortest paths by weight from the nearest source; edges without weight count 1.
@@ -976,7 +977,7 @@ class Graph:
         Cost:
             Dijkstra: O(edges · log nodes) time on one thread. Delta-stepping: O(nodes + edges) expected time
             for random weights. Bellman and Ford: O(nodes · edges) time at worst, on one thread. 40 bytes for
-            each node, and up to 16 for each time that a path gets shorter.
+            each node, 24 without parents, and up to 16 for each time that a path gets shorter.
 
         Args:
             source: The node to begin at, or several.
@@ -986,10 +987,11 @@ class Graph:
             cutoff: The greatest distance that is of interest; no limit when `None`.
             delta: The width of a bucket of delta-stepping; chosen from the weights when `None`.
             direction: Which edges are followed.
+            parents: Whether to find paths too; distances alone take less time and memory.
             threads: The threads to use; all cores when `None`.
 
         Returns:
-            `.distances`, `.parents`, and `.path_to(node)`.
+            `.distances`, and unless `parents` is false `.parents` and `.path_to(node)`.
 
         Raises:
             UsageError: When a node is not in the graph, or an option makes no sense.
@@ -1011,6 +1013,7 @@ class Graph:
             cutoff=cutoff,
             delta=delta,
             direction=direction,
+            parents=parents,
         )
         return Paths(outcome)
 

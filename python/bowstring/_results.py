@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, cast
 
 from bowstring import _arrays
+from bowstring._errors import UsageError
 
 if TYPE_CHECKING:
     import numpy as np
@@ -147,7 +148,13 @@ class Paths(GraphResult):
 
     @property
     def parents(self) -> _Integers:
-        """The number of the node before each node on its path, int32; −1 for sources and where none is."""
+        """The number of the node before each node on its path, int32; −1 for sources and where none is.
+
+        Raises:
+            UsageError: When they were not asked for.
+        """
+        if "parent" not in self._columns:
+            raise UsageError("parents were not asked for; call `sssp` with `parents=True`")
         return cast("_Integers", self._array("parent"))
 
     def path_to(self, node: int) -> list[int] | None:
@@ -165,10 +172,11 @@ class Paths(GraphResult):
         Raises:
             IndexError: When there is no such node.
             TypeError: When it is no number.
+            UsageError: When parents were not asked for.
         """
         import math
 
-        distances = self.distances
+        distances, parents = self.distances, self.parents
         if not hasattr(node, "__index__"):
             raise TypeError(f"node: expected a node's number, which `Graph.index_of` gives, got {node!r}")
         if not 0 <= node < len(distances):
@@ -177,7 +185,7 @@ class Paths(GraphResult):
         if distances[node] == (math.inf if distances.dtype.kind == "f" else -1):
             return None
         path = [node]
-        while (parent := int(self.parents[path[-1]])) >= 0:
+        while (parent := int(parents[path[-1]])) >= 0:
             path.append(parent)
         return path[::-1]
 

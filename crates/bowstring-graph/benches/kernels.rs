@@ -62,9 +62,10 @@ const KERNELS: &[(&str, Kernel)] = &[
     ("dfs", |input, round, run| {
         Ok(dfs(&input.graph, Some(&[input.begin(round)]), None, run)?.order.len() as u64)
     }),
-    ("sssp", |input, round, run| paths(input, round, SsspMethod::Auto, run)),
-    ("delta", |input, round, run| paths(input, round, SsspMethod::DeltaStepping, run)),
-    ("dijkstra", |input, round, run| paths(input, round, SsspMethod::Dijkstra, run)),
+    ("sssp", |input, round, run| paths(input, round, SsspMethod::Auto, false, run)),
+    ("sssp_parents", |input, round, run| paths(input, round, SsspMethod::Auto, true, run)),
+    ("delta", |input, round, run| paths(input, round, SsspMethod::DeltaStepping, false, run)),
+    ("dijkstra", |input, round, run| paths(input, round, SsspMethod::Dijkstra, false, run)),
     ("louvain", |input, round, run| {
         let options = LouvainOptions { seed: round as u64, ..LouvainOptions::default() };
         Ok(millionths(louvain(&input.graph, &options, run)?.modularity))
@@ -123,8 +124,8 @@ const KERNELS: &[(&str, Kernel)] = &[
     }),
 ];
 
-fn paths(input: &Input, round: usize, method: SsspMethod, run: &Run) -> Result<u64> {
-    let options = SsspOptions { method, ..SsspOptions::default() };
+fn paths(input: &Input, round: usize, method: SsspMethod, parents: bool, run: &Run) -> Result<u64> {
+    let options = SsspOptions { method, parents, ..SsspOptions::default() };
     let found = sssp(&input.graph, &[input.begin(round)], &options, run)?;
     Ok(match found.distances {
         Distances::Int(distances) => distances.iter().map(|&distance| distance.max(0) as u64).sum(),

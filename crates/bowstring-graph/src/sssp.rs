@@ -2,8 +2,8 @@
 //!
 //! [`SsspMethod`] names the methods and their costs; which one is taken changes neither distances nor
 //! parents, except where weights below 0 leave only Bellman and Ford's. A graph without weights is
-//! searched breadth first, each edge counting 1. Memory: about 40 bytes a node, and what the method keeps
-//! for each time that a path gets shorter.
+//! searched breadth first, each edge counting 1. Memory: about 40 bytes a node, or 24 without parents,
+//! and what the method keeps for each time that a path gets shorter.
 //!
 //! Distances are exact sums for integer weights. For floats they are the least of the sums that are formed
 //! along the paths from the source on, in `f64`; so they do not depend on the number of threads.
@@ -12,6 +12,7 @@ mod bellman_ford;
 mod buckets;
 mod delta;
 mod dijkstra;
+mod key;
 mod length;
 mod parents;
 mod search;
@@ -22,6 +23,7 @@ use crate::{
     BfsOptions, Direction, Graph, GraphError, NodeId, Result, Run, Weights,
     bfs::{backward, bfs, check_sources, forward},
     sssp::{
+        key::Key,
         length::{Length, Plus, Real, Width},
         search::{Kept, Search, weighted},
     },
@@ -43,7 +45,7 @@ pub enum SsspMethod {
 }
 
 /// How shortest paths are searched.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub struct SsspOptions {
     /// The method; [`SsspMethod::Auto`] by default.
     pub method: SsspMethod,
@@ -59,6 +61,21 @@ pub struct SsspOptions {
     pub delta: Option<f64>,
     /// Which edges are followed: forwards ([`Direction::Out`], the default), backwards or both.
     pub direction: Direction,
+    /// Whether parents are found too, as by default; distances alone take less time and memory.
+    pub parents: bool,
+}
+
+impl Default for SsspOptions {
+    fn default() -> Self {
+        Self {
+            method: SsspMethod::Auto,
+            targets: Vec::new(),
+            cutoff: None,
+            delta: None,
+            direction: Direction::Out,
+            parents: true,
+        }
+    }
 }
 
 /// How far each node is from the nearest source.
@@ -71,15 +88,16 @@ pub enum Distances {
     Float(Vec<f64>),
 }
 
-/// What a search for shortest paths found; both arrays have one entry for each node.
+/// What a search for shortest paths found; arrays have one entry for each node.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Sssp {
     /// How far each node is from the nearest source.
     pub distances: Distances,
     /// The node before it on a shortest path: −1 for sources and nodes that are not reached. Of several
     /// the smallest-numbered one that is nearer itself; where only edges of weight 0 lead to the node,
-    /// one over which the fewest of these do. With weights below 0, the first that was found.
-    pub parents: Vec<i32>,
+    /// one over which the fewest of these do. With weights below 0, the first that was found. `None` when
+    /// [`SsspOptions::parents`] were not asked for.
+    pub parents: Option<Vec<i32>>,
 }
 
 impl Sssp {
@@ -95,16 +113,22 @@ impl Sssp {
     }
 
     /// The nodes of the path that leads to `node`, from a source to itself; `None` when none does.
-    pub fn path_to(&self, node: NodeId) -> Option<Vec<NodeId>> {
+    ///
+    /// # Errors
+    /// [`GraphError::Option`] when parents were not asked for.
+    pub fn path_to(&self, node: NodeId) -> Result<Option<Vec<NodeId>>> {
+        let Some(parents) = &self.parents else {
+            let (option, value) = ("parents", "false".into());
+            return Err(GraphError::Option { option, value, expected: "true when paths are wanted" });
+        };
         if !self.is_reached(node) {
-            return None;
+            return Ok(None);
         }
-        let before = |&node: &NodeId| u32::try_from(*self.parents.get(node as usize)?).ok();
+        let before = |&node: &NodeId| u32::try_from(*parents.get(node as usize)?).ok();
         // The parents are public, and could have been made a cycle.
-        let mut path: Vec<NodeId> =
-            std::iter::successors(Some(node), before).take(self.parents.len()).collect();
+        let mut path: Vec<NodeId> = std::iter::successors(Some(node), before).take(parents.len()).collect();
         path.reverse();
-        Some(path)
+        Ok(Some(path))
     }
 }
 
@@ -124,7 +148,7 @@ impl Sssp {
 /// // The edges 0 → 1 of weight 2, 1 → 2 of weight 3 and 0 → 2 of weight 10.
 /// let found = sssp(&graph, &[0], &SsspOptions::default(), &Run::default())?;
 /// assert_eq!(found.distances, Distances::Int(vec![0, 2, 5]));
-/// assert_eq!(found.path_to(2), Some(vec![0, 1, 2]));
+/// assert_eq!(found.path_to(2)?, Some(vec![0, 1, 2]));
 /// # Ok::<(), bowstring_graph::GraphError>(())
 /// ```
 ///
@@ -164,7 +188,8 @@ pub fn sssp(graph: &Graph, sources: &[NodeId], options: &SsspOptions, run: &Run)
             return wrong("cutoff", cutoff, "left out when weights are below 0");
         }
     }
-    run.kernel("sssp", graph.num_nodes() * 40, || {
+    let need = if options.parents { 40 } else { 24 };
+    run.kernel("sssp", graph.num_nodes() * need, || {
         // No path has more edges than this, nor needs a number beyond that.
         let narrow = most * (graph.num_nodes() as f64) < f64::from(u32::MAX - 1);
         let job = Job { graph, sources, options, run, least };
@@ -193,7 +218,7 @@ fn unweighted(graph: &Graph, sources: &[NodeId], options: &SsspOptions, run: &Ru
         if hops.cast_unsigned() <= far { (i64::from(hops), parent) } else { (-1, -1) }
     };
     let (distances, parents) = found.distances.par_iter().zip(found.parents).map(near).unzip();
-    Ok(Sssp { distances: Distances::Int(distances), parents })
+    Ok(Sssp { distances: Distances::Int(distances), parents: options.parents.then_some(parents) })
 }
 
 /// The greatest distance of a target; without targets that of a node which is not reached.
@@ -251,7 +276,7 @@ impl Job<'_> {
     fn paths<L: Plus<W>, W: Kept, T: Send>(
         &self,
         value: impl Fn(L) -> T + Send + Sync,
-    ) -> Result<(Vec<T>, Vec<i32>)> {
+    ) -> Result<(Vec<T>, Option<Vec<i32>>)> {
         let search = self.search::<W>()?;
         let graph = self.graph;
         // Rows that are not at hand are not worth making.
@@ -268,17 +293,20 @@ impl Job<'_> {
             }
             SsspMethod::DeltaStepping => {
                 let (width, horizon) = self.widths();
-                let keys = delta::keys(&search, backward.as_deref(), limit, &width, horizon)?;
-                if L::WITH_PARENT && self.least > 0.0 {
-                    let target = |target: NodeId| L::of(keys[target as usize]);
+                let backward = backward.as_deref();
+                // Of parents that are as far away as the node itself, the right one is not the least.
+                if L::Traced::WITH_PARENT && self.options.parents && self.least > 0.0 {
+                    let keys: Vec<L::Traced> = delta::keys(&search, backward, limit, &width, horizon)?;
+                    let target = |target: NodeId| keys[target as usize].distance();
                     let far = farthest(search.targets, target).min(limit);
-                    let near = |key: u64| {
-                        if L::of(key) <= far { (L::of(key), key as i32) } else { (L::UNREACHED, -1) }
+                    let near = |key: &L::Traced| match key.distance() {
+                        distance if distance <= far => (value(distance), key.parent()),
+                        _ => (value(L::UNREACHED), -1),
                     };
-                    let both = keys.par_iter().map(|&key| near(key));
-                    return Ok(both.map(|(distance, parent)| (value(distance), parent)).unzip());
+                    let (distances, parents) = keys.par_iter().map(near).unzip();
+                    return Ok((distances, Some(parents)));
                 }
-                keys.into_par_iter().map(L::of).collect()
+                delta::keys(&search, backward, limit, &width, horizon)?
             }
             SsspMethod::Auto | SsspMethod::Dijkstra => dijkstra::distances(&search, limit)?,
         };
@@ -287,7 +315,8 @@ impl Job<'_> {
             let beyond = distances.par_iter_mut().filter(|distance| **distance > far);
             beyond.for_each(|distance| *distance = L::UNREACHED);
         }
-        let parents = parents::parents(&search, backward.as_deref(), &distances)?;
+        let parents = || parents::parents(&search, backward.as_deref(), &distances);
+        let parents = self.options.parents.then(parents).transpose()?;
         Ok((distances.into_par_iter().map(value).collect(), parents))
     }
 
@@ -327,12 +356,14 @@ impl Job<'_> {
             return Err(GraphError::DistanceOverflow { node: node as u32 });
         }
         let float = |distance| if distance == i64::MAX { f64::INFINITY } else { distance as f64 };
-        Ok(Sssp { distances: Distances::Float(distances.into_iter().map(float).collect()), parents })
+        let distances = Distances::Float(distances.into_iter().map(float).collect());
+        Ok(Sssp { distances, parents: self.options.parents.then_some(parents) })
     }
 
     fn signed_floats<W: Kept + Into<f64>>(&self) -> Result<Sssp> {
         let plus = |distance: f64, weight: W| Some(distance + weight.into());
         let (distances, parents) = bellman_ford::paths(&self.search::<W>()?, 0.0, f64::INFINITY, plus)?;
+        let parents = self.options.parents.then_some(parents);
         Ok(Sssp { distances: Distances::Float(distances), parents })
     }
 }

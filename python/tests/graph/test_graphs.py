@@ -36,6 +36,15 @@ def test_the_values_that_hold() -> None:
     assert (found.distances.tolist(), found.path_to(2)) == ([0, 2, 5], [0, 1, 2])
 
 
+def test_distances_alone_have_no_paths() -> None:
+    alone = bs.Graph.from_edges([0, 1], [1, 2], [2, 3]).sssp(0, parents=False)
+    assert alone.distances.tolist() == [0, 2, 5]
+    assert alone.to_table().to_polars().columns == ["node", "distance"]
+    for asked in (lambda: alone.parents, lambda: alone.path_to(2)):
+        with pytest.raises(bs.UsageError, match="parents were not asked for; call `sssp` with"):
+            asked()
+
+
 @pytest.mark.parametrize("kind", [np.int32, np.int64, np.uint32, np.uint64])
 @pytest.mark.parametrize("make", [np.asarray, pa.array, pl.Series, pd.Series])
 def test_edges_of_every_library(kind: type, make: object) -> None:

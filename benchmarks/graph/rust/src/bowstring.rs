@@ -42,7 +42,9 @@ pub fn kernel<'a>(name: &str, input: &'a Input, threads: usize) -> Result<Kernel
             })
         }
         "sssp" => Box::new(move |source| {
-            let found = sssp(&graph, &[source], &SsspOptions::default(), &run)?;
+            // Distances alone, which is what all others are asked for.
+            let options = SsspOptions { parents: false, ..SsspOptions::default() };
+            let found = sssp(&graph, &[source], &options, &run)?;
             Ok(Box::new(move || match found.distances {
                 Distances::Int(distances) => distances.into_iter().map(|distance| distance as f64).collect(),
                 Distances::Float(distances) => distances,

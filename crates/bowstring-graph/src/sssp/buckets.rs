@@ -5,7 +5,7 @@ use crate::NodeId;
 /// Nearest buckets, each of which has a list of its own; all others share one.
 const NEAR: usize = 1 << 10;
 /// A thread goes on by itself with fewer nodes than this in the current bucket.
-const FUSE: usize = 1 << 10;
+const FUSE: usize = 1 << 12;
 
 /// The nodes that a thread has found, by bucket.
 #[derive(Default)]

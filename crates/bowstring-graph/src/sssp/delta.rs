@@ -7,23 +7,25 @@
 //! al. 2020, bucket fusion).
 //!
 //! Where the search explodes, as in social networks, nearly all edges lead to nodes that are reached sooner
-//! over others. From then on edges are followed only as far as a horizon, so that most cost no look at the
-//! node behind them. Once nearly all edges lie before the horizon, the nodes beyond it look for the
-//! shortest way back themselves, as in the pruning of Chakaravarthy et al. (2014).
+//! over others. Where rows by the ends of edges are at hand, edges are then followed only as far as a
+//! horizon, so that most cost no look at the node behind them. Once nearly all edges lie before the
+//! horizon, the nodes beyond it look for the shortest way back themselves, as in the pruning of
+//! Chakaravarthy et al. (2014).
 //!
 //! Distances do not depend on who comes first: each is the least sum along any path. Nor do parents, where
-//! they fit into the same 64 bits: of several the least is kept.
+//! keys hold them: of several the least is kept.
 
 use std::{
     ops::Range,
-    sync::atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed},
+    sync::atomic::{AtomicUsize, Ordering::Relaxed},
 };
 
 use rayon::prelude::*;
 
 use super::{
     buckets::Buckets,
-    length::{Plus, Width},
+    key::{Bits, Key, NONE},
+    length::{Length, Plus, Width},
     search::{Rows, Search},
 };
 use crate::{NodeId, Result, bfs::filled};
@@ -33,7 +35,9 @@ const TASK: usize = AHEAD;
 /// Nodes of one parallel task that looks at all nodes.
 const SWEEP: usize = 1 << 11;
 /// A frontier with fewer edges is left to one thread.
-const PARALLEL: usize = 1 << 14;
+const PARALLEL: usize = 1 << 11;
+/// Nodes of a frontier of which the edges are counted.
+const SAMPLES: usize = 1 << 8;
 /// Nodes whose edges are fetched together.
 const AHEAD: usize = 32;
 /// Such batches between two looks at whether to stop.
@@ -52,42 +56,43 @@ const MOVES: u32 = 6;
 const REST: usize = 6;
 
 /// The key of each node; what lies beyond the cutoff or the farthest target may be left too large.
+/// `backward` are the rows of the same edges by their ends, where they are at hand.
 /// `horizon` is how many buckets are followed at a time when the search explodes.
-pub(super) fn keys<L: Plus<W>, W: Copy + Sync>(
+pub(super) fn keys<K: Key<Length: Plus<W>>, W: Copy + Sync>(
     search: &Search<'_, W>,
     backward: Option<&[Rows<'_, W>]>,
-    limit: L,
+    limit: K::Length,
     width: &Width,
     horizon: u64,
-) -> Result<Vec<u64>> {
-    let keys = filled(search.nodes, || AtomicU64::new(L::UNREACHED.key(u32::MAX)));
-    let mut stepping = Stepping { search, width, keys: &keys, limit, below: limit.after() };
+) -> Result<Vec<K>> {
+    let keys = filled(search.nodes, || K::new(K::Length::UNREACHED, NONE).bits().cell());
+    let mut stepping: Stepping<'_, K, W> =
+        Stepping { search, width, keys: &keys, limit, below: limit.after() };
     let mut threads: Vec<Buckets> = (0..rayon::current_num_threads()).map(|_| Buckets::default()).collect();
     let mut frontier = search.sources.to_vec();
-    frontier.iter().for_each(|&source| keys[source as usize].store(L::ZERO.key(u32::MAX), Relaxed));
+    frontier.iter().for_each(|&source| K::new(K::Length::ZERO, NONE).bits().store(&keys[source as usize]));
     let mut view = View::Near { past: 0 };
     let (mut bucket, mut edges) = (0, 0);
     loop {
         stepping.step(&frontier, edges, bucket, &mut threads)?;
         let mut next = threads.iter().filter_map(Buckets::first).min();
-        while let View::Limited { from, to, moves } = view
-            && next.is_none_or(|next| next >= to)
+        while let (View::Limited { from, to, moves }, Some(backward)) = (&view, backward)
+            && next.is_none_or(|next| next >= *to)
         {
+            let (from, to, moves) = (*from, *to, *moves);
             threads.iter_mut().for_each(|buckets| buckets.begin(to));
-            let rest = stepping.edges_beyond(L::start(to, width));
-            if let Some(backward) = backward
-                && rest <= search.edges() / REST
-            {
+            let rest = stepping.edges_beyond(K::Length::start(to, width));
+            if rest <= search.edges() / REST {
                 stepping.below = limit.after();
-                stepping.look_back(backward, L::start(to, width), &mut threads)?;
+                stepping.look_back(backward, K::Length::start(to, width), &mut threads)?;
                 view = View::All;
-            } else if moves == MOVES || rest <= search.edges() / REST {
+            } else if moves == MOVES {
                 stepping.below = limit.after();
-                stepping.follow_beyond(from, to, &mut threads)?;
+                stepping.follow_on(from, to, &mut threads)?;
                 view = View::All;
             } else {
                 let farther = to.saturating_add(horizon);
-                stepping.below = L::start(farther, width).min(limit.after());
+                stepping.below = K::Length::start(farther, width).min(limit.after());
                 stepping.follow_on(from, to, &mut threads)?;
                 view = View::Limited { from, to: farther, moves: moves + 1 };
             }
@@ -101,13 +106,15 @@ pub(super) fn keys<L: Plus<W>, W: Copy + Sync>(
         for buckets in &mut threads {
             buckets.take(next, &mut frontier, |node| stepping.distance(node).bucket(width));
         }
-        edges = frontier.iter().map(|&node| search.degree(node)).sum();
+        // To look at all of them takes longer than a small frontier does.
+        let every = frontier.len().div_ceil(SAMPLES).max(1);
+        edges = every * frontier.iter().step_by(every).map(|&node| search.degree(node)).sum::<usize>();
         if let View::Near { past } = &mut view
             && next > bucket
         {
-            if edges > search.edges() / EXPLOSION && *past < PAST * edges {
+            if backward.is_some() && edges > search.edges() / EXPLOSION && *past < PAST * edges {
                 let to = next.saturating_add(horizon);
-                stepping.below = L::start(to, width).min(limit.after());
+                stepping.below = K::Length::start(to, width).min(limit.after());
                 view = View::Limited { from: next, to, moves: 0 };
             } else {
                 *past += edges;
@@ -115,7 +122,7 @@ pub(super) fn keys<L: Plus<W>, W: Copy + Sync>(
         }
         bucket = next;
     }
-    Ok(keys.into_iter().map(AtomicU64::into_inner).collect())
+    Ok(keys.into_iter().map(|cell| K::of(K::Bits::out_of(cell))).collect())
 }
 
 /// How far edges are followed.
@@ -128,25 +135,27 @@ enum View {
     All,
 }
 
-struct Stepping<'a, L, W> {
+type Cell<K> = <<K as Key>::Bits as Bits>::Cell;
+
+struct Stepping<'a, K: Key, W> {
     search: &'a Search<'a, W>,
     width: &'a Width,
-    keys: &'a [AtomicU64],
+    keys: &'a [Cell<K>],
     /// The greatest distance that counts.
-    limit: L,
+    limit: K::Length,
     /// Edges are followed to distances less than this.
-    below: L,
+    below: K::Length,
 }
 
-impl<L: Plus<W>, W: Copy + Sync> Stepping<'_, L, W> {
+impl<K: Key<Length: Plus<W>>, W: Copy + Sync> Stepping<'_, K, W> {
     #[inline]
-    fn key(&self, node: NodeId) -> u64 {
-        self.keys[node as usize].load(Relaxed)
+    fn key(&self, node: NodeId) -> K {
+        K::of(K::Bits::load(&self.keys[node as usize]))
     }
 
     #[inline]
-    fn distance(&self, node: NodeId) -> L {
-        L::of(self.key(node))
+    fn distance(&self, node: NodeId) -> K::Length {
+        self.key(node).distance()
     }
 
     /// Follows the edges of the frontier, and of what falls into its bucket as long as that is little.
@@ -201,8 +210,8 @@ impl<L: Plus<W>, W: Copy + Sync> Stepping<'_, L, W> {
     /// Follows the edges of these nodes, except those that were settled in an earlier bucket. `SHARED` when
     /// other threads do the same.
     fn relax<const SHARED: bool>(&self, nodes: &[NodeId], bucket: u64, buckets: &mut Buckets) -> Result<()> {
-        let mut ahead = [(0, L::ZERO); AHEAD];
-        let mut batch = [(0, L::ZERO); BATCH];
+        let mut ahead = [(0, K::Length::ZERO); AHEAD];
+        let mut batch = [(0, K::Length::ZERO); BATCH];
         for (index, nodes) in nodes.chunks(AHEAD).enumerate() {
             if index.is_multiple_of(STEPS) {
                 self.search.run.check()?;
@@ -215,7 +224,7 @@ impl<L: Plus<W>, W: Copy + Sync> Stepping<'_, L, W> {
             }
             self.search.fetch(ahead[..count].iter().map(|entry| entry.0));
             for &entry in &ahead[..count] {
-                self.follow::<SHARED>(entry, L::ZERO, &mut batch, buckets);
+                self.follow::<SHARED>(entry, K::Length::ZERO, &mut batch, buckets);
             }
         }
         Ok(())
@@ -225,9 +234,9 @@ impl<L: Plus<W>, W: Copy + Sync> Stepping<'_, L, W> {
     #[inline]
     fn follow<const SHARED: bool>(
         &self,
-        (node, distance): (NodeId, L),
-        from: L,
-        batch: &mut [(NodeId, L); BATCH],
+        (node, distance): (NodeId, K::Length),
+        from: K::Length,
+        batch: &mut [(NodeId, K::Length); BATCH],
         buckets: &mut Buckets,
     ) {
         let below = self.below;
@@ -236,8 +245,8 @@ impl<L: Plus<W>, W: Copy + Sync> Stepping<'_, L, W> {
             if neighbors.len() < FEW {
                 for (&next, &weight) in neighbors.iter().zip(weights) {
                     let through = distance.plus(weight);
-                    if through >= from && through < below && through.key(node) < self.key(next) {
-                        self.lower::<SHARED>(next, through.key(node), buckets);
+                    if through >= from && through < below && K::new(through, node) < self.key(next) {
+                        self.lower::<SHARED>(next, K::new(through, node), buckets);
                     }
                 }
                 continue;
@@ -255,30 +264,30 @@ impl<L: Plus<W>, W: Copy + Sync> Stepping<'_, L, W> {
                 for place in 0..within.min(BATCH) {
                     let (next, through) = batch[place];
                     batch[nearer % BATCH] = (next, through);
-                    nearer += usize::from(through.key(node) < self.key(next));
+                    nearer += usize::from(K::new(through, node) < self.key(next));
                 }
                 for &(next, through) in &batch[..nearer] {
-                    self.lower::<SHARED>(next, through.key(node), buckets);
+                    self.lower::<SHARED>(next, K::new(through, node), buckets);
                 }
             }
         }
     }
 
     #[inline]
-    fn lower<const SHARED: bool>(&self, node: NodeId, key: u64, buckets: &mut Buckets) {
+    fn lower<const SHARED: bool>(&self, node: NodeId, key: K, buckets: &mut Buckets) {
         let shared = &self.keys[node as usize];
-        let before = if SHARED { shared.fetch_min(key, Relaxed) } else { shared.load(Relaxed) };
+        let before = K::of(if SHARED { key.bits().lower(shared) } else { K::Bits::load(shared) });
         if !SHARED && key < before {
-            shared.store(key, Relaxed);
+            key.bits().store(shared);
         }
-        let distance = L::of(key);
-        if distance < L::of(before) {
+        let distance = key.distance();
+        if distance < before.distance() {
             buckets.put(distance.bucket(self.width), node);
         }
     }
 
     /// How many edges the nodes have that lie at `horizon` or beyond.
-    fn edges_beyond(&self, horizon: L) -> usize {
+    fn edges_beyond(&self, horizon: K::Length) -> usize {
         let nodes = (0..self.search.nodes as u32).into_par_iter().with_min_len(SWEEP);
         nodes.filter(|&node| self.distance(node) >= horizon).map(|node| self.search.degree(node)).sum()
     }
@@ -286,9 +295,9 @@ impl<L: Plus<W>, W: Copy + Sync> Stepping<'_, L, W> {
     /// Follows those edges of the nodes in the buckets `from` to `to` that were left out for the horizon
     /// `to`.
     fn follow_on(&self, from: u64, to: u64, threads: &mut [Buckets]) -> Result<()> {
-        let (first, horizon) = (L::start(from, self.width), L::start(to, self.width));
+        let (first, horizon) = (K::Length::start(from, self.width), K::Length::start(to, self.width));
         self.sweep(threads, |nodes, buckets| {
-            let mut batch = [(0, L::ZERO); BATCH];
+            let mut batch = [(0, K::Length::ZERO); BATCH];
             for node in nodes {
                 let distance = self.distance(node);
                 if distance >= first && distance < horizon {
@@ -298,45 +307,21 @@ impl<L: Plus<W>, W: Copy + Sync> Stepping<'_, L, W> {
         })
     }
 
-    /// The same, when few nodes are left beyond the horizon: only edges to these are looked at closely.
-    fn follow_beyond(&self, from: u64, to: u64, threads: &mut [Buckets]) -> Result<()> {
-        let (first, horizon) = (L::start(from, self.width), L::start(to, self.width));
-        let bit = |(place, key): (usize, &AtomicU64)| u64::from(L::of(key.load(Relaxed)) >= horizon) << place;
-        let word = |keys: &[AtomicU64]| keys.iter().enumerate().map(bit).fold(0, |a, b| a | b);
-        let beyond: Vec<u64> = self.keys.par_chunks(64).with_min_len(SWEEP / 64).map(word).collect();
-        self.sweep(threads, |nodes, buckets| {
-            for node in nodes {
-                let distance = self.distance(node);
-                if distance < first || distance >= horizon {
-                    continue;
-                }
-                for (next, weight) in self.search.rows.iter().flat_map(|rows| rows.entries(node)) {
-                    let through = distance.plus(weight);
-                    if beyond[next as usize / 64] >> (next % 64) & 1 == 1
-                        && through < self.below
-                        && through.key(node) < self.key(next)
-                    {
-                        self.lower::<true>(next, through.key(node), buckets);
-                    }
-                }
-            }
-        })
-    }
-
     /// Gives the nodes at `horizon` or beyond the shortest way over nodes before it.
-    fn look_back(&self, backward: &[Rows<'_, W>], horizon: L, threads: &mut [Buckets]) -> Result<()> {
+    fn look_back(&self, backward: &[Rows<'_, W>], horizon: K::Length, threads: &mut [Buckets]) -> Result<()> {
+        let beyond = K::new(self.limit.after(), 0);
         self.sweep(threads, |nodes, buckets| {
             for node in nodes.filter(|&node| self.distance(node) >= horizon) {
-                let mut least = self.limit.after().key(0);
+                let mut least = beyond;
                 for rows in backward {
                     let (neighbors, weights) = rows.row(node);
                     for (&before, &weight) in neighbors.iter().zip(weights) {
                         let distance = self.distance(before);
-                        let key = distance.plus(weight).key(before);
+                        let key = K::new(distance.plus(weight), before);
                         least = if distance < horizon { least.min(key) } else { least };
                     }
                 }
-                if least < self.limit.after().key(0) && least < self.key(node) {
+                if least < beyond && least < self.key(node) {
                     self.lower::<true>(node, least, buckets);
                 }
             }
@@ -363,7 +348,7 @@ impl<L: Plus<W>, W: Copy + Sync> Stepping<'_, L, W> {
         let targets = self.search.targets;
         let before = |&target: &NodeId| {
             let distance = self.distance(target);
-            distance != L::UNREACHED && distance.bucket(self.width) < bucket
+            distance != K::Length::UNREACHED && distance.bucket(self.width) < bucket
         };
         !targets.is_empty() && targets.iter().all(before)
     }

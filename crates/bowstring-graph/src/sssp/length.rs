@@ -6,7 +6,7 @@
 
 use std::fmt::Debug;
 
-use crate::NodeId;
+use super::key::{Bits, Key, Traced};
 
 /// A distance of at least 0, or [`Length::UNREACHED`], which is greater than all others.
 pub(super) trait Length: Copy + Ord + Debug + Send + Sync {
@@ -14,13 +14,13 @@ pub(super) trait Length: Copy + Ord + Debug + Send + Sync {
     const UNREACHED: Self;
     /// That of a source.
     const ZERO: Self;
-    /// Whether keys hold a parent.
-    const WITH_PARENT: bool;
+    /// A number in the same order.
+    type Bits: Bits;
+    /// What is kept for a node when parents are wanted: they too, where there is room for them.
+    type Traced: Key<Length = Self>;
 
-    /// The distance, and as far as there is room for it the parent, as a number that is in the same order.
-    fn key(self, parent: NodeId) -> u64;
-    /// The distance of a key.
-    fn of(key: u64) -> Self;
+    fn into_bits(self) -> Self::Bits;
+    fn from_bits(bits: Self::Bits) -> Self;
     /// The least distance that is greater; [`Length::UNREACHED`] when there is none.
     fn after(self) -> Self;
     /// In which of the buckets of this width it lies.
@@ -68,15 +68,16 @@ impl Real {
 impl Length for u32 {
     const UNREACHED: Self = u32::MAX;
     const ZERO: Self = 0;
-    const WITH_PARENT: bool = true;
+    type Bits = u32;
+    type Traced = Traced;
 
     #[inline]
-    fn key(self, parent: NodeId) -> u64 {
-        u64::from(self) << 32 | u64::from(parent)
+    fn into_bits(self) -> u32 {
+        self
     }
     #[inline]
-    fn of(key: u64) -> Self {
-        (key >> 32) as u32
+    fn from_bits(bits: u32) -> Self {
+        bits
     }
     fn after(self) -> Self {
         self.saturating_add(1)
@@ -97,15 +98,16 @@ impl Length for u32 {
 impl Length for u64 {
     const UNREACHED: Self = u64::MAX;
     const ZERO: Self = 0;
-    const WITH_PARENT: bool = false;
+    type Bits = u64;
+    type Traced = Self;
 
     #[inline]
-    fn key(self, _: NodeId) -> u64 {
+    fn into_bits(self) -> u64 {
         self
     }
     #[inline]
-    fn of(key: u64) -> Self {
-        key
+    fn from_bits(bits: u64) -> Self {
+        bits
     }
     fn after(self) -> Self {
         self.saturating_add(1)
@@ -125,15 +127,16 @@ impl Length for u64 {
 impl Length for Real {
     const UNREACHED: Self = Real(f64::INFINITY.to_bits());
     const ZERO: Self = Real(0);
-    const WITH_PARENT: bool = false;
+    type Bits = u64;
+    type Traced = Self;
 
     #[inline]
-    fn key(self, _: NodeId) -> u64 {
+    fn into_bits(self) -> u64 {
         self.0
     }
     #[inline]
-    fn of(key: u64) -> Self {
-        Real(key)
+    fn from_bits(bits: u64) -> Self {
+        Real(bits)
     }
     fn after(self) -> Self {
         Real(self.0 + 1).min(Self::UNREACHED)

@@ -141,15 +141,19 @@ proptest! {
         let graph = of_type(&list, directed, kind, 4.0);
         let by = if kind < 2 { 1.0 } else { 4.0 };
         for method in METHODS {
-            let options = SsspOptions {
+            let mut options = SsspOptions {
                 method,
                 targets: targets.clone(),
                 cutoff: cutoff.map(|cutoff| (cutoff as f64 + 0.5) / by),
                 delta,
                 direction,
+                parents: true,
             };
             let found = sssp(&graph, &sources, &options, &Run::default()).unwrap();
-            prop_assert_eq!((whole(&found, by), found.parents), expected.clone(), "{:?}", method);
+            options.parents = false;
+            let alone = sssp(&graph, &sources, &options, &Run::default()).unwrap();
+            prop_assert_eq!((&alone.distances, alone.parents), (&found.distances, None), "{:?}", method);
+            prop_assert_eq!((whole(&found, by), found.parents.unwrap()), expected.clone(), "{:?}", method);
         }
     }
 
@@ -169,7 +173,7 @@ proptest! {
         let expected = reference(list.nodes, &arcs(&list, directed, Direction::Out), &[0], far);
         let options = SsspOptions { targets: vec![target], cutoff: cutoff.map(|cutoff| cutoff as f64), ..SsspOptions::default() };
         let found = sssp(&graph(list.nodes, &list.edges, directed), &[0], &options, &Run::default()).unwrap();
-        prop_assert_eq!((whole(&found, 1.0), found.parents), expected);
+        prop_assert_eq!((whole(&found, 1.0), found.parents.unwrap()), expected);
     }
 
     #[test]
@@ -195,7 +199,7 @@ proptest! {
                     prop_assert!(at(to) <= at(from) + weight as f64);
                 }
                 for node in 0..list.nodes {
-                    match found.path_to(node) {
+                    match found.path_to(node).unwrap() {
                         None => prop_assert_eq!(at(node as usize), f64::INFINITY),
                         Some(path) => {
                             prop_assert_eq!((path[0], path[path.len() - 1]), (0, node));
@@ -238,7 +242,10 @@ fn large_buckets_give_the_same_for_any_number_of_threads() {
             for (count, delta) in [(1, None), (3, None), (3, Some(0.003)), (3, Some(400.0)), (2, Some(8.0))] {
                 let options = SsspOptions { delta, ..SsspOptions::default() };
                 let found = sssp(&graph, &[3], &options, &threads(count)).unwrap();
-                let same = (whole(&found, 4.0), found.parents) == expected;
+                let alone = SsspOptions { parents: false, ..options };
+                let alone = sssp(&graph, &[3], &alone, &threads(count)).unwrap();
+                let same = alone.distances == found.distances
+                    && (whole(&found, 4.0), found.parents.unwrap()) == expected;
                 assert!(same, "{directed} {kind} {count} threads {delta:?}");
             }
         }
@@ -269,8 +276,8 @@ fn a_weight_that_vanishes_in_a_float_forms_no_cycle_of_parents() {
         let options = SsspOptions { method, ..SsspOptions::default() };
         let found = sssp(&graph, &[3], &options, &Run::default()).unwrap();
         assert_eq!(found.distances, Distances::Float(vec![1e20, 1e20, 1e20, 0.0]));
-        assert_eq!(found.parents, [2, 3, 1, -1]);
-        assert_eq!(found.path_to(0), Some(vec![3, 1, 2, 0]));
+        assert_eq!(found.path_to(0).unwrap(), Some(vec![3, 1, 2, 0]));
+        assert_eq!(found.parents.unwrap(), [2, 3, 1, -1]);
     }
 }
 
@@ -278,8 +285,20 @@ fn a_weight_that_vanishes_in_a_float_forms_no_cycle_of_parents() {
 fn no_path_leads_to_what_is_not_reached_or_not_there() {
     let found =
         sssp(&weighted(3, &[(0, 1)], &[4], true), &[0], &SsspOptions::default(), &Run::default()).unwrap();
-    assert_eq!((found.path_to(0), found.path_to(2), found.path_to(9)), (Some(vec![0]), None, None));
+    let paths = [0, 2, 9].map(|node| found.path_to(node).unwrap());
+    assert_eq!(paths, [Some(vec![0]), None, None]);
     assert!(found.is_reached(1) && !found.is_reached(2) && !found.is_reached(9));
+}
+
+#[test]
+fn paths_need_parents() {
+    let options = SsspOptions { parents: false, ..SsspOptions::default() };
+    let below = weighted(2, &[(0, 1)], &[-4], true);
+    for graph in [below, weighted(2, &[(0, 1)], &[4], true), graph(2, &[(0, 1)], true)] {
+        let found = sssp(&graph, &[0], &options, &Run::default()).unwrap();
+        expect!["usage: `parents` is false, and must be true when paths are wanted"]
+            .assert_eq(&message(found.path_to(1)));
+    }
 }
 
 fn refused(graph: &Graph, sources: &[u32], options: SsspOptions, expected: Expect) {
