@@ -27,7 +27,8 @@ pub(crate) struct Cli {
     #[arg(long, global = true, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024), help_heading = "Everywhere")]
     pub(crate) threads: Option<u16>,
 
-    /// Memory that queries may use before they spill to disk, as `512MiB` [default: no limit]
+    /// Memory to use, as `512MiB`: queries spill to disk beyond it, graph algorithms are refused [default:
+    /// no limit]
     #[arg(long, global = true, value_name = "SIZE", value_parser = size, help_heading = "Everywhere")]
     pub(crate) memory: Option<ByteSize>,
 }

@@ -6,7 +6,7 @@ use std::{
 };
 
 use bowstring::workflow::{Failure, StepError};
-use bowstring::{Diagnostic, Error, ErrorKind, io::IoError};
+use bowstring::{Diagnostic, Error, ErrorKind, graph::GraphError, io::IoError};
 
 /// The result of a command.
 pub(crate) type Result<T, E = CliError> = std::result::Result<T, E>;
@@ -107,6 +107,25 @@ impl CliError {
     }
 }
 
+/// The flag that mends an error, which the engine's own hint does not know.
+fn flag(error: &Error) -> Option<&'static str> {
+    match error {
+        Error::At { source, .. } => flag(source),
+        Error::Graph(error) => match **error {
+            GraphError::NoWeights { .. } => Some("name the column of the weights with `--weight`"),
+            GraphError::WrongDirection { expected: "undirected", .. } => {
+                Some("`--undirected` forgets the directions")
+            }
+            GraphError::WrongDirection { .. } => Some("leave out `--undirected`"),
+            _ => None,
+        },
+        Error::Io(IoError::UnknownFormat { path }) if path == Path::new("-") => {
+            Some("name the format with `--from`, as `--from csv`")
+        }
+        _ => None,
+    }
+}
+
 impl Diagnostic for CliError {
     fn kind(&self) -> ErrorKind {
         match self {
@@ -130,7 +149,7 @@ impl Diagnostic for CliError {
 
     fn hint(&self) -> Option<String> {
         match self {
-            CliError::Engine(error) => error.hint(),
+            CliError::Engine(error) => flag(error).map(str::to_owned).or_else(|| error.hint()),
             CliError::Usage { hint, .. } => hint.clone(),
             CliError::Step { error, .. } => error.hint.clone(),
             CliError::NotText { .. } => Some("save the document as UTF-8".into()),

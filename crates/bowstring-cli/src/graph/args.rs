@@ -3,8 +3,13 @@
 
 use std::path::PathBuf;
 
-use bowstring::graph::{ALGORITHMS, Algorithm};
-use clap::{ArgMatches, Args, Command, Error, FromArgMatches, Subcommand, error::ErrorKind};
+use bowstring::graph::{ALGORITHMS, Algorithm, ParallelEdgesName, SelfLoopsName};
+use clap::{
+    ArgMatches, Args, Command, Error, FromArgMatches, Subcommand,
+    builder::{PossibleValuesParser, TypedValueParser},
+    error::ErrorKind,
+};
+use serde::de::DeserializeOwned;
 use serde_json::{Map, Value as Json};
 
 use super::options;
@@ -52,15 +57,23 @@ pub(crate) struct EdgeArgs {
     pub(crate) undirected: bool,
 
     /// What becomes of edges with the same ends: all stay, or one with this weight
-    #[arg(long, value_name = "RULE", value_parser = ["keep", "first", "sum", "min", "max"], default_value = "keep", help_heading = "Edges")]
-    pub(crate) parallel_edges: String,
+    #[arg(long, value_name = "RULE", value_parser = rule::<ParallelEdgesName>(&["keep", "first", "sum", "min", "max"]), default_value = "keep", help_heading = "Edges")]
+    pub(crate) parallel_edges: ParallelEdgesName,
 
     /// What becomes of edges from a node to itself
-    #[arg(long, value_name = "RULE", value_parser = ["keep", "drop"], default_value = "keep", help_heading = "Edges")]
-    pub(crate) self_loops: String,
+    #[arg(long, value_name = "RULE", value_parser = rule::<SelfLoopsName>(&["keep", "drop"]), default_value = "keep", help_heading = "Edges")]
+    pub(crate) self_loops: SelfLoopsName,
 
     #[command(flatten, next_help_heading = "Edges")]
     pub(crate) reading: SourceArgs,
+}
+
+/// One of these words, as what a workflow's document means by it.
+fn rule<T>(words: &'static [&'static str]) -> impl TypedValueParser<Value = T>
+where
+    T: DeserializeOwned + Clone + Send + Sync + 'static,
+{
+    PossibleValuesParser::new(words).try_map(|word| serde_json::from_value(Json::String(word)))
 }
 
 /// Which part of the graph is drawn.

@@ -19,7 +19,7 @@ use bowstring::{
     },
     io::Dataset,
 };
-use serde_json::{Value as Json, json};
+use serde_json::Value as Json;
 
 use super::args::{ComputeCommand, DrawArgs, EdgeArgs, ExportArgs, GraphCommand, OutputArgs};
 use crate::{
@@ -110,16 +110,14 @@ fn edges(args: &EdgeArgs, engine: &Engine, run: &Run) -> Result<Graph> {
             format!("`bowstring schema {}` shows which there are", args.edges.display()),
         ));
     };
-    let options = json!({
-        "source": source,
-        "target": target,
-        "weight": args.weight,
-        "directed": !args.undirected,
-        "parallel_edges": args.parallel_edges,
-        "self_loops": args.self_loops,
-    });
-    let options: EdgeOptions = serde_json::from_value(options)
-        .map_err(|error| CliError::Usage { message: error.to_string(), hint: None })?;
+    let options = EdgeOptions {
+        source: source.clone(),
+        target: target.clone(),
+        weight: args.weight.clone(),
+        directed: Some(!args.undirected),
+        parallel_edges: args.parallel_edges,
+        self_loops: args.self_loops,
+    };
     let frame = engine.session().scan(Arc::new(open(&args.edges, &args.reading)?))?;
     Ok(options.graph(&frame, run).map_err(|error| error.at(&args.edges))?)
 }

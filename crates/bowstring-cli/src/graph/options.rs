@@ -41,10 +41,11 @@ fn argument(entry: Entry) -> Arg {
             .num_args(0..=1)
             .require_equals(true)
             .default_missing_value("true"),
-        Kind::Whole { least } => argument.value_name("N").value_parser(value_parser!(u64).range(least..)),
-        Kind::Number => {
-            argument.value_name("X").value_parser(value_parser!(f64)).allow_negative_numbers(true)
-        }
+        Kind::Whole { least } => argument
+            .value_name("N")
+            .value_parser(move |text: &str| whole(text, least))
+            .allow_negative_numbers(true),
+        Kind::Number => argument.value_name("X").value_parser(number).allow_negative_numbers(true),
         Kind::Words(words) => argument.value_name("WORD").value_parser(PossibleValuesParser::new(words)),
         Kind::Node => argument.value_name("NODE").allow_negative_numbers(true),
         Kind::Nodes => argument.value_name("NODE").action(ArgAction::Append).allow_negative_numbers(true),
@@ -80,10 +81,20 @@ pub(super) fn given(algorithm: &Algorithm, matches: &ArgMatches) -> Map<String, 
     options
 }
 
+fn whole(text: &str, least: u64) -> Result<u64, String> {
+    let parsed = text.parse().ok().filter(|number| *number >= least);
+    parsed.ok_or_else(|| format!("expected a whole number of at least {least}"))
+}
+
+fn number(text: &str) -> Result<f64, String> {
+    let parsed = text.parse().ok().filter(|number: &f64| number.is_finite());
+    parsed.ok_or_else(|| "expected a finite number".into())
+}
+
 fn weight(text: &str) -> Result<(String, f64), String> {
     let parsed =
-        text.rsplit_once('=').and_then(|(node, weight)| Some((node.to_owned(), weight.parse().ok()?)));
-    parsed.ok_or_else(|| "expected a node, `=` and a number".into())
+        text.rsplit_once('=').and_then(|(node, weight)| Some((node.to_owned(), number(weight).ok()?)));
+    parsed.ok_or_else(|| "expected a node, `=` and a finite number".into())
 }
 
 fn entries(algorithm: &Algorithm) -> Vec<Entry> {
@@ -92,12 +103,13 @@ fn entries(algorithm: &Algorithm) -> Vec<Entry> {
     let properties = schema.get("properties").and_then(Json::as_object).cloned().unwrap_or_default();
     let entry = |(name, value): (String, Json)| {
         let help = value.get("description").and_then(Json::as_str).unwrap_or_default();
-        Entry {
-            help: help.replace('\n', " ").trim_end_matches('.').to_owned(),
-            required: required.iter().any(|key| key.as_str() == Some(&name)),
-            kind: kind(&value, &schema),
-            name,
+        let mut help = help.replace('\n', " ").trim_end_matches('.').to_owned();
+        let kind = kind(&value, &schema);
+        if matches!(kind, Kind::Nodes | Kind::Weights) {
+            help.push_str("; may be given several times");
         }
+        let required = required.iter().any(|key| key.as_str() == Some(&name));
+        Entry { name, help, required, kind }
     };
     properties.into_iter().map(entry).collect()
 }

@@ -71,10 +71,161 @@ fn ranks_and_the_first_of_them() {
         &["--max-iterations", "0"],
         &expect![[r#"
         exit 2
-        error: invalid value '0' for '--max-iterations <N>': 0 is not in 1..18446744073709551615
+        error: invalid value '0' for '--max-iterations <N>': expected a whole number of at least 1
 
         For more information, try '--help'.
     "#]],
+    );
+}
+
+#[test]
+fn what_flags_do_not_take_is_said() {
+    let call = |algorithm: &str, rest: &[&str], expected: &Expect| {
+        let args: Vec<&str> = [algorithm, "roads.csv", "--source", "from", "--target", "to"]
+            .iter()
+            .chain(rest)
+            .copied()
+            .collect();
+        check(&args, expected);
+    };
+    call(
+        "katz",
+        &["--alpha", "nan"],
+        &expect![[r#"
+        exit 2
+        error: invalid value 'nan' for '--alpha <X>': expected a finite number
+
+        For more information, try '--help'.
+    "#]],
+    );
+    call(
+        "katz",
+        &["--alpha", "much"],
+        &expect![[r#"
+        exit 2
+        error: invalid value 'much' for '--alpha <X>': expected a finite number
+
+        For more information, try '--help'.
+    "#]],
+    );
+    call(
+        "pagerank",
+        &["--personalization", "york=inf"],
+        &expect![[r#"
+        exit 2
+        error: invalid value 'york=inf' for '--personalization <NODE=WEIGHT>': expected a node, `=` and a finite number
+
+        For more information, try '--help'.
+    "#]],
+    );
+    call(
+        "k-hop",
+        &["--sources", "york", "--k", "-1"],
+        &expect![[r#"
+        exit 2
+        error: invalid value '-1' for '--k <N>': expected a whole number of at least 0
+
+        For more information, try '--help'.
+    "#]],
+    );
+    call(
+        "pagerank",
+        &["--weighted"],
+        &expect![[r#"
+        exit 2
+        error: PageRank needs weights, and the graph has none
+
+        hint: name the column of the weights with `--weight`
+    "#]],
+    );
+    call(
+        "minimum-spanning-forest",
+        &[],
+        &expect![[r#"
+        exit 2
+        error: the minimum spanning forest is for undirected graphs
+
+        hint: `--undirected` forgets the directions
+    "#]],
+    );
+    call(
+        "topological-sort",
+        &["--undirected"],
+        &expect![[r#"
+        exit 2
+        error: topological_sort is for directed graphs
+
+        hint: leave out `--undirected`
+    "#]],
+    );
+    call(
+        "pagerank",
+        &["--parallel-edges", "most"],
+        &expect![[r#"
+        exit 2
+        error: invalid value 'most' for '--parallel-edges <RULE>'
+          [possible values: keep, first, sum, min, max]
+
+        For more information, try '--help'.
+    "#]],
+    );
+}
+
+#[test]
+fn parallel_edges_and_loops_follow_their_rules() {
+    let call = |rest: &[&str], expected: &Expect| {
+        let args: Vec<&str> = ["degree", "roads.csv", "--source", "from", "--target", "to", "--undirected"]
+            .iter()
+            .chain(rest)
+            .copied()
+            .collect();
+        check(&args, expected);
+    };
+    call(
+        &[],
+        &expect![[r#"
+        exit 0
+        node   degree
+        ─────  ──────
+        york        3
+        leeds       2
+        hull        3
+        bath        2
+    "#]],
+    );
+    call(
+        &["--parallel-edges", "first"],
+        &expect![[r#"
+        exit 0
+        node   degree
+        ─────  ──────
+        york        2
+        leeds       2
+        hull        2
+        bath        2
+    "#]],
+    );
+    call(
+        &["--self-loops", "drop"],
+        &expect![[r#"
+        exit 0
+        node   degree
+        ─────  ──────
+        york        3
+        leeds       2
+        hull        3
+        bath        0
+    "#]],
+    );
+}
+
+#[test]
+fn help_says_method_and_cost() {
+    let output = folder().output(&["graph", "bfs", "--help"]);
+    let help = String::from_utf8(output.stdout).unwrap();
+    assert!(
+        help.contains("Method: Direction-optimising search (Beamer")
+            && help.contains("Cost: O(nodes + edges) time.")
     );
 }
 

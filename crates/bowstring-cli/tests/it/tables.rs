@@ -475,10 +475,10 @@ fn text_comes_from_stdin_when_its_format_is_named() {
         &["head", "-"],
         "a,b\n1,2\n",
         expect![[r#"
-        exit 2
-        error: cannot tell the format of `-` from its name
+            exit 2
+            error: cannot tell the format of `-` from its name
 
-        hint: name the format
-    "#]],
+            hint: name the format with `--from`, as `--from csv`
+        "#]],
     );
 }

@@ -18,7 +18,7 @@ pub use bowstring_graph::*;
 
 pub use self::{
     algorithm::{ALGORITHMS, Algorithm, Arrays, Prepared, algorithm},
-    edges::{EdgeOptions, GRAPH_KEYS, read_pairs},
+    edges::{EdgeOptions, GRAPH_KEYS, ParallelEdgesName, SelfLoopsName, read_pairs},
     files::{GraphFormat, export, read_matrix_market},
     ids::node,
     outcome::{Column, ColumnKind, Fact, Outcome, Rows, node_table},
