@@ -86,7 +86,8 @@ class Graph:
 
     What a method costs stands with it: time, shared by all threads unless it says otherwise, and memory
     beside the graph, the result among it. "The rows of incoming edges" are what `csc` gives; the first
-    call that needs them makes them, and the graph keeps them. Properties take no time and no memory.
+    call that needs them makes them, and the graph keeps them. Properties take no time and no memory. What
+    would take more memory than the machine has is a `LimitError` before it begins.
 
     Examples:
         >>> import bowstring as bs
@@ -95,8 +96,16 @@ class Graph:
         [0, 1, 1]
     """
 
-    def __init__(self, native: NativeGraph) -> None:
-        """Take what the engine built; use one of the `from_…` methods."""
+    def __init__(self, native: NativeGraph | None = None) -> None:
+        """Take what the engine built; use one of the `from_…` methods.
+
+        Raises:
+            TypeError: When it is anything else.
+        """
+        if not isinstance(native, _bowstring.NativeGraph):
+            raise TypeError(
+                "make a graph with `Graph.from_edges`, `Graph.from_table` or another `Graph.from_…`"
+            )
         self._native = native
 
     # --- building ---
@@ -140,7 +149,8 @@ class Graph:
             DataError: When a number is negative, null or not below `num_nodes`, when columns differ in
                 length, or when a weight is not finite.
             UsageError: When a column is of another type.
-            LimitError: Above 2³¹ − 1 nodes.
+            LimitError: Above 2³¹ − 1 nodes, or beyond the machine's memory: there is a place for each number
+                up to the greatest.
 
         Examples:
             >>> import bowstring as bs
@@ -695,6 +705,10 @@ class Graph:
         title: str | None = None,
     ) -> None:
         """Draw a part of the graph into an SVG file, which appears as a whole or not at all.
+
+        Method:
+            Edges pull and nodes push (velocity Verlet with Barnes and Hut's approximation, as in Bostock's
+            d3-force). The same graph gives the same picture.
 
         Cost:
             O(300 · (nodes · log nodes + edges)) time for what is drawn, on one thread, a second at most;

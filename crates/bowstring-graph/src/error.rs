@@ -414,7 +414,9 @@ impl Diagnostic for GraphError {
                 "draw fewer nodes: those within fewer hops, or the top-ranked ones"
             }
             GraphError::NotConverged { .. } => "allow more iterations, or a larger tolerance",
-            GraphError::Memory { .. } => "raise the limit of memory",
+            GraphError::Memory { .. } => {
+                "raise the limit of memory, which is the machine's where none is set"
+            }
             _ => return None,
         };
         Some(hint.into())

@@ -16,7 +16,8 @@ use crate::{Result, machine, steps};
 pub struct EngineOptions {
     /// Threads for queries and for steps that await; 0, the default, for the machine's cores.
     pub threads: usize,
-    /// Most bytes that queries may hold before they spill to disk; no limit when `None`.
+    /// Most bytes that queries may hold before they spill to disk, no limit when `None`; and that an
+    /// algorithm over a graph may take, as many as the machine has when `None`.
     pub memory: Option<u64>,
 }
 
@@ -49,7 +50,8 @@ impl Engine {
         let registry = steps::registry(&session);
         #[cfg(feature = "graph")]
         let (registry, kernels) = {
-            let memory = options.memory.map(crate::ByteSize);
+            // Beyond the machine's memory the system would end the process.
+            let memory = resources.get("memory").copied().map(crate::ByteSize);
             let kernels = bowstring_graph::Run::default().with_threads(options.threads)?.with_memory(memory);
             (steps::with_graphs(registry, &session, &kernels), kernels)
         };

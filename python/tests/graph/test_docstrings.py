@@ -47,7 +47,7 @@ def facts() -> dict[str, tuple[str, str]]:
     for part in REFERENCE.read_text().split("\n### `bowstring graph ")[1:]:
         name = part.split("`")[0].replace("-", "_")
         method, cost = (re.search(rf"^{word}: (.*)$", part, re.MULTILINE) for word in ("Method", "Cost"))
-        if method and cost:
+        if method and cost and name not in ("draw", "export"):
             found[name] = method[1], cost[1]
     return found
 

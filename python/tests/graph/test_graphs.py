@@ -357,3 +357,18 @@ def test_a_forest_has_the_weights_of_its_graph() -> None:
     assert weights(None) is None
     assert weights([2, 3]) == ([2, 3], "int64")
     assert weights([2.5, 3.0]) == ([2.5, 3.0], "float64")
+
+
+def test_a_graph_is_made_by_its_methods() -> None:
+    for given in ((), ([(0, 1)],)):
+        with pytest.raises(TypeError, match=r"make a graph with `Graph.from_edges`"):
+            bs.Graph(*given)  # type: ignore[arg-type]
+
+
+@pytest.mark.skipif(
+    sys.platform != "linux" or os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") > 32 << 30,
+    reason="needs a machine whose memory is known and less than such a graph takes",
+)
+def test_memory_that_is_not_there_is_refused_before_work_starts() -> None:
+    with pytest.raises(bs.LimitError, match=r"building a graph needs .* of memory, and the limit is"):
+        bs.Graph.from_edges([0], [1], num_nodes=2**31 - 1)

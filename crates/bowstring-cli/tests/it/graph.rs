@@ -394,7 +394,7 @@ fn a_limit_of_memory_is_kept() {
             error: numbering nodes needs 250 B of memory, and the limit is 100 B
               at roads.csv
 
-            hint: raise the limit of memory
+            hint: raise the limit of memory, which is the machine's where none is set
         "#]],
     );
 }

@@ -174,9 +174,9 @@ fn bad_input_is_refused_before_work_begins() {
         &[0],
         &Run::default().with_memory(Some(ByteSize(20))),
         expect![[r#"
-        limit: bfs needs 96 B of memory, and the limit is 20 B
+            limit: bfs needs 96 B of memory, and the limit is 20 B
 
-        hint: raise the limit of memory"#]],
+            hint: raise the limit of memory, which is the machine's where none is set"#]],
     );
     let cancelled = Run::default();
     cancelled.cancel.cancel();

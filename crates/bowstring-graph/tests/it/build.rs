@@ -239,7 +239,7 @@ fn a_limit_of_memory_is_kept_before_anything_is_allocated() {
     expect![[r#"
         limit: building a graph needs 632 B of memory, and the limit is 100 B
 
-        hint: raise the limit of memory"#]]
+        hint: raise the limit of memory, which is the machine's where none is set"#]]
     .assert_eq(&message(Graph::from_edges(&edges, &BuildOptions::default(), &run)));
 }
 

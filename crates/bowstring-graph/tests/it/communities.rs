@@ -243,7 +243,7 @@ fn limits_and_cancellation_are_kept() {
     expect![[r#"
         limit: louvain needs 6.0 KiB of memory, and the limit is 1000 B
 
-        hint: raise the limit of memory"#]]
+        hint: raise the limit of memory, which is the machine's where none is set"#]]
     .assert_eq(&message(louvain(&made, &LouvainOptions::default(), &small)));
     assert!(matches!(leiden(&made, &LeidenOptions::default(), &small), Err(GraphError::Memory { .. })));
     let options = LabelPropagationOptions::default();

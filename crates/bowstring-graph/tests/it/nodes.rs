@@ -209,7 +209,7 @@ fn bad_ids_are_refused_with_their_row() {
     expect![[r#"
         limit: numbering nodes needs 500 B of memory, and the limit is 400 B
 
-        hint: raise the limit of memory"#]]
+        hint: raise the limit of memory, which is the machine's where none is set"#]]
     .assert_eq(&message(Graph::from_table(&edges, &BuildOptions::default(), &run)));
 }
 

@@ -1,6 +1,8 @@
 //! Do the steps over graphs connect, and say what is wrong?
 
 use bowstring::graph::ALGORITHMS;
+#[cfg(target_os = "linux")]
+use bowstring::{Engine, EngineOptions};
 use expect_test::{Expect, expect};
 
 use crate::support::{Bench, table, text};
@@ -176,6 +178,18 @@ fn what_is_wrong_with_the_data_is_said_with_its_file() {
             exit 1: step `ranks` (failed): pagerank has not converged after 1 iterations: the residual is 2.125e-1
             hint: allow more iterations, or a larger tolerance"#]],
     );
+}
+
+#[test]
+#[cfg(target_os = "linux")]
+fn kernels_keep_to_the_memory_of_the_machine() {
+    let memory = |memory| {
+        let engine = Engine::new(&EngineOptions { memory, ..EngineOptions::default() }).unwrap();
+        engine.kernels().memory.map(|limit| limit.0)
+    };
+    assert_eq!(memory(Some(1 << 20)), Some(1 << 20));
+    let machine = memory(None).unwrap();
+    assert!((1 << 26..1 << 50).contains(&machine), "{machine}");
 }
 
 /// Every algorithm that needs no more than a graph runs as a step, and its answer is a table.
