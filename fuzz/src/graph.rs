@@ -33,7 +33,10 @@ pub fn check_graph(data: &[u8]) {
         Offsets::Narrow(front.iter().map(|byte| u32::from(*byte)).collect::<Vec<_>>().into())
     };
     let indices: Vec<u32> = back.iter().map(|byte| signed(byte) as u32).collect();
-    check(Csr::new(offsets, indices.into(), weights, &RUN).and_then(|rows| Graph::from_csr(rows, is_on(2), &RUN)));
+    check(
+        Csr::new(offsets, indices.into(), weights, &RUN)
+            .and_then(|rows| Graph::from_csr(rows, is_on(2), &RUN)),
+    );
 
     let column = |bytes: &[u8]| Arc::new(bytes.iter().map(signed).collect::<Int64Array>()) as ArrayRef;
     let (source, target) = (column(front), column(back));
@@ -118,7 +121,8 @@ fn asked(graph: &Graph) -> Result<(), GraphError> {
         leiden(graph, &LeidenOptions::default(), &RUN).map(|found| length(found.labels.len())),
         match nodes {
             0 => Ok(()),
-            _ => sssp(graph, &[0], &SsspOptions::default(), &RUN).map(|found| length(found.parents.len())),
+            _ => sssp(graph, &[0], &SsspOptions::default(), &RUN)
+                .map(|found| length(found.parents.map_or(0, |parents| parents.len()))),
         },
     ];
     by_kind.iter().filter_map(|answer| answer.as_ref().err()).for_each(refused);

@@ -773,7 +773,7 @@ class Graph:
         direction: _Direction = "out",
         threads: int | None = None,
     ) -> Paths:
-        """Breadth-first search (direction-optimising, Beamer et al. 2012): O(nodes + edges).
+        """Breadth-first search: how many hops is each node away, and over which node?
 
         Method:
             Direction-optimising search (Beamer, Asanović and Patterson 2012). A parent is the
@@ -816,7 +816,7 @@ class Graph:
         max_depth: int | None = None,
         threads: int | None = None,
     ) -> DepthFirst:
-        """Depth-first search, neighbours in ascending order: O(nodes + edges), on one thread.
+        """Depth-first search: in which order are nodes found and left?
 
         Method:
             Iterative search over neighbours in ascending order (Tarjan 1972).
@@ -1277,7 +1277,7 @@ class Graph:
 
         Args:
             samples: How many nodes are drawn, from which paths are counted; all when `None`, which is
-                exact and takes O(nodes · edges).
+                exact.
             seed: Decides which nodes are drawn.
             sources: The nodes from which paths are counted, in place of drawn ones.
             normalized: Whether scores are divided by the number of pairs.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, cast
 
@@ -177,8 +178,11 @@ class Paths(GraphResult):
         import math
 
         distances, parents = self.distances, self.parents
-        if not hasattr(node, "__index__"):
-            raise TypeError(f"node: expected a node's number, which `Graph.index_of` gives, got {node!r}")
+        try:
+            node = operator.index(node)
+        except TypeError:
+            problem = f"node: expected a node's number, which `Graph.index_of` gives, got {node!r}"
+            raise TypeError(problem) from None
         if not 0 <= node < len(distances):
             raise IndexError(f"node {node} is not in the graph, which has {len(distances)}")
         # Distances that may be below 0 are floats.

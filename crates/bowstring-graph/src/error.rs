@@ -409,7 +409,10 @@ impl Diagnostic for GraphError {
             }
             GraphError::NotSymmetric { .. } => "call it directed, or make it symmetric first",
             GraphError::NoWeights { .. } => "name the column of the weights when the graph is built",
-            GraphError::WrongDirection { expected: "undirected", .. } => "make it undirected first",
+            GraphError::WrongDirection { expected: "undirected", .. } => {
+                "build it with `directed` false, or call `to_undirected`"
+            }
+            GraphError::WrongDirection { .. } => "build it with `directed` true",
             GraphError::TooManyToDraw { .. } => {
                 "draw fewer nodes: those within fewer hops, or the top-ranked ones"
             }

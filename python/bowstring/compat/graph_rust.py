@@ -21,6 +21,10 @@ class RustGraphEngine:
 
     Arrays `indptr` of int32 or int64 and `indices` of int32 are used where they lie; `indices` of int64 are
     narrowed once a call.
+
+    By which methods its calls work, what they cost and what they refuse is said at the methods of
+    `bowstring.Graph` with their names; each call but `build_csr` and `build_csc` looks once at the rows that
+    it is given, which costs O(nodes + edges) time, as `Graph.from_csr` says.
     """
 
     def build_csr(

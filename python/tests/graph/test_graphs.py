@@ -372,3 +372,25 @@ def test_a_graph_is_made_by_its_methods() -> None:
 def test_memory_that_is_not_there_is_refused_before_work_starts() -> None:
     with pytest.raises(bs.LimitError, match=r"building a graph needs .* of memory, and the limit is"):
         bs.Graph.from_edges([0], [1], num_nodes=2**31 - 1)
+
+
+@pytest.mark.parametrize("directed", [True, False])
+def test_every_algorithm_answers_for_a_graph_without_nodes(directed: bool) -> None:
+    g = bs.Graph.from_edges([], [], directed=directed)
+    ours = [name for name, value in vars(bs.Graph).items() if "Method:" in (value.__doc__ or "")]
+    subjects = {"jaccard": ([], []), "common_neighbors": ([], [])}
+    one_kind = "minimum_spanning_forest" if directed else "topological_sort"
+    refused = ["bfs", "k_hop", "ancestors", "descendants", "sssp", "draw", one_kind]
+    for name in set(ours) - set(refused):
+        answer = getattr(g, name)(*subjects.get(name, ()))
+        if name != "triangle_count":
+            assert len(answer) == 0
+            assert "-0.0" not in repr(answer)
+            assert answer.to_table().num_rows == 0
+    assert len(ours) == 30
+
+
+def test_a_path_is_of_plain_numbers() -> None:
+    path = bs.Graph.from_edges([0, 1], [1, 2]).bfs(0).path_to(np.int64(2))  # type: ignore[arg-type]
+    assert path == [0, 1, 2]
+    assert {type(node) for node in path} == {int}

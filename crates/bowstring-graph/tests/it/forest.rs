@@ -94,7 +94,7 @@ fn a_directed_graph_is_refused() {
     expect![[r#"
         usage: the minimum spanning forest is for undirected graphs
 
-        hint: make it undirected first"#]]
+        hint: build it with `directed` false, or call `to_undirected`"#]]
     .assert_eq(&message(minimum_spanning_forest(&graph(2, &[(0, 1)], true), &Run::default())));
 }
 

@@ -216,5 +216,5 @@ fn every_algorithm_is_a_step() {
     expect![[r#"
         topological_sort: exit 3: step `x` (data): the graph has the cycle york → leeds → hull → york
         minimum_spanning_forest: exit 2: step `x` (usage): the minimum spanning forest is for undirected graphs
-        hint: make it undirected first"#]].assert_eq(&refused.join("\n"));
+        hint: build it with `directed` false, or call `to_undirected`"#]].assert_eq(&refused.join("\n"));
 }
