@@ -8,7 +8,7 @@
 //! time, near O(nodes) when a component is large; 12 bytes for each node, the result among them. Labels
 //! do not depend on the number of threads.
 
-use std::hint::black_box;
+use std::hint::{black_box, select_unpredictable};
 
 use arrow::datatypes::ArrowNativeType;
 use rayon::prelude::*;
@@ -143,8 +143,8 @@ fn two<O: ArrowNativeType>(
         for (((node, row), first), second) in (start as u32..).zip(rows).zip(firsts).zip(seconds) {
             let at = |entry: usize| indices.get(entry.min(indices.len().saturating_sub(1))).copied();
             let (one, other) = (at(row.start).unwrap_or(node), at(row.start + 1).unwrap_or(node));
-            *first = if row.is_empty() { node } else { one.min(node) };
-            *second = if row.len() < 2 { node } else { other };
+            *first = select_unpredictable(row.is_empty(), node, one).min(node);
+            *second = select_unpredictable(row.len() < 2, node, other);
         }
         Ok::<_, GraphError>(())
     })?;

@@ -4,7 +4,10 @@
 //! that the root of a finished tree is the smallest of its things, whoever linked them and in which
 //! order (the linking of Sutton, Ben-Nun and Barak 2018).
 
-use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
+use std::{
+    hint::select_unpredictable,
+    sync::atomic::{AtomicU32, Ordering::Relaxed},
+};
 
 use rayon::prelude::*;
 
@@ -119,20 +122,22 @@ impl Unions {
     /// The groups, numbered in the order of their roots.
     pub(crate) fn into_components(self, run: &Run) -> Result<Components> {
         run.check()?;
-        let roots_before: Vec<u32> = self
-            .parents
-            .par_chunks(BLOCK)
-            .enumerate()
-            .map(|(block, parents)| roots(block, parents).count() as u32)
-            .collect();
-        let starts = roots_before.iter().scan(0, |sum, &roots| {
+        let is_root = |(thing, slot): (u32, &AtomicU32)| slot.load(Relaxed) == thing;
+        let of_block = |block: usize, slots| ((block * BLOCK) as u32..).zip::<&[AtomicU32]>(slots);
+        let slots = || self.parents.par_chunks(BLOCK).enumerate();
+        let roots = slots().map(|(block, slots)| of_block(block, slots).map(|one| u32::from(is_root(one))).sum());
+        let roots: Vec<u32> = roots.collect();
+        let starts = roots.iter().scan(0, |sum, &roots| {
             *sum += roots;
             Some(*sum - roots)
         });
         let starts: Vec<u32> = starts.collect();
-        self.parents.par_chunks(BLOCK).enumerate().for_each(|(block, parents)| {
-            for (number, root) in (starts[block]..).zip(roots(block, parents)) {
-                root.store(NUMBER | number, Relaxed);
+        slots().for_each(|(block, slots)| {
+            let mut number = starts[block];
+            for (thing, slot) in of_block(block, slots) {
+                let is_root = is_root((thing, slot));
+                slot.store(select_unpredictable(is_root, NUMBER | number, slot.load(Relaxed)), Relaxed);
+                number += u32::from(is_root);
             }
         });
         // Whoever comes across the number of another thing on the way up need not go on to the root. The
@@ -140,7 +145,7 @@ impl Unions {
         run.blocks(self.parents.len(), BLOCK, |things| {
             for (thing, slot) in (things.start as u32..).zip(&self.parents[things]) {
                 let above = slot.load(Relaxed);
-                let mut above = self.parent(if above & NUMBER == 0 { above } else { thing });
+                let mut above = self.parent(select_unpredictable(above & NUMBER == 0, above, thing));
                 while above & NUMBER == 0 {
                     above = self.parent(above);
                 }
@@ -148,12 +153,6 @@ impl Unions {
             }
         })?;
         let labels = self.parents.into_iter().map(|label| label.into_inner() & !NUMBER).collect();
-        Ok(Components { labels, count: roots_before.iter().sum() })
+        Ok(Components { labels, count: roots.iter().sum() })
     }
-}
-
-/// The roots within a block of parents.
-fn roots(block: usize, parents: &[AtomicU32]) -> impl Iterator<Item = &AtomicU32> {
-    let things = (block * BLOCK) as u32..;
-    things.zip(parents).filter_map(|(thing, parent)| (parent.load(Relaxed) == thing).then_some(parent))
 }
