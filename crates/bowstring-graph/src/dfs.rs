@@ -2,7 +2,7 @@
 //! enter and leave the nodes?
 //!
 //! The iterative search of Tarjan (1972), neighbours in ascending order; O(nodes + edges) time on one
-//! thread, as depth-first order is sequential by nature. Memory: 16 bytes a node, and 8 for each node of
+//! thread, as depth-first order is sequential by nature. Memory: 16 bytes and a bit a node, and 16 for each node of
 //! the longest path, with `max_depth` another 16; rows that are not in ascending order are sorted first
 //! and kept with the graph.
 //!
@@ -11,6 +11,8 @@
 //! distances therefore decide which nodes are within reach, and the search is a full one of the graph
 //! between those; so a node can stand deeper in the tree than `max_depth`.
 
+use std::{hint::black_box, ops::Range};
+
 use crate::{
     BfsOptions, Csr, Graph, GraphError, NodeId, Result, Run,
     bfs::{bfs, check_sources},
@@ -18,6 +20,9 @@ use crate::{
 
 /// Nodes between two looks at whether to stop.
 const STEPS: usize = 1 << 8;
+
+/// How many nodes up the path a row is fetched.
+const AHEAD: usize = 8;
 
 /// What a depth-first search found. Nodes that it did not visit have −1.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -70,15 +75,15 @@ pub fn dfs(graph: &Graph, sources: Option<&[NodeId]>, max_depth: Option<u32>, ru
     }
     let nodes = graph.num_nodes();
     let reach = if max_depth.is_some() { nodes * 16 } else { 0 };
-    run.kernel("dfs", nodes * 24 + reach, || {
+    run.kernel("dfs", nodes * 32 + nodes / 8 + reach, || {
         let rows = graph.sorted_csr(run)?;
         let mut walk = Walk::new(rows, run);
         if let (Some(sources), Some(depth)) = (sources, max_depth) {
             let options = BfsOptions { max_depth: Some(depth), ..BfsOptions::default() };
             let reach = bfs(graph, sources, &options, run)?.distances;
-            // A node out of reach counts as entered, until the search is over.
-            for (discovery, distance) in walk.dfs.discovery.iter_mut().zip(&reach) {
-                *discovery = if *distance < 0 { OUT_OF_REACH } else { -1 };
+            // A node out of reach counts as entered.
+            for (node, _) in (0..).zip(&reach).filter(|(_, distance)| **distance < 0) {
+                walk.entered.insert(node);
             }
         }
         let mut visit = |root| walk.visit(root, |_, _, _| false).map(drop);
@@ -86,69 +91,80 @@ pub fn dfs(graph: &Graph, sources: Option<&[NodeId]>, max_depth: Option<u32>, ru
             Some(sources) => sources.iter().copied().try_for_each(&mut visit)?,
             None => (0..nodes as u32).try_for_each(&mut visit)?,
         }
-        let mut found = walk.dfs;
-        if max_depth.is_some() {
-            found.discovery.iter_mut().filter(|time| **time == OUT_OF_REACH).for_each(|time| *time = -1);
-        }
-        Ok(found)
+        Ok(walk.dfs)
     })
 }
 
-/// The discovery of a node that must not be entered.
-const OUT_OF_REACH: i32 = i32::MAX;
+/// A set of nodes, small enough to stay in the cache.
+struct Entered(Vec<u64>);
+
+impl Entered {
+    #[inline]
+    fn contains(&self, node: NodeId) -> bool {
+        self.0[node as usize / 64] >> (node % 64) & 1 == 1
+    }
+
+    #[inline]
+    fn insert(&mut self, node: NodeId) {
+        self.0[node as usize / 64] |= 1 << (node % 64);
+    }
+}
 
 /// A depth-first search under way.
 pub(crate) struct Walk<'a> {
     /// What was found so far.
     pub(crate) dfs: Dfs,
+    /// The nodes that are not to be entered any more.
+    entered: Entered,
     rows: &'a Csr,
     run: &'a Run,
-    /// The next entry to look at, for each node of the path from the root to the current one.
-    path: Vec<usize>,
+    /// The entries to look at yet, for each node of the path from the root to the current one.
+    path: Vec<Range<usize>>,
     finished: i32,
 }
 
 impl<'a> Walk<'a> {
     pub(crate) fn new(rows: &'a Csr, run: &'a Run) -> Self {
         let none = || vec![-1; rows.num_nodes()];
-        let dfs = Dfs { order: Vec::new(), discovery: none(), finish: none(), parents: none() };
-        Self { dfs, rows, run, path: Vec::new(), finished: 0 }
+        let order = Vec::with_capacity(rows.num_nodes());
+        let dfs = Dfs { order, discovery: none(), finish: none(), parents: none() };
+        let entered = Entered(vec![0; rows.num_nodes().div_ceil(64)]);
+        Self { dfs, entered, rows, run, path: Vec::new(), finished: 0 }
     }
 
-    /// Visits what can be reached from `root` and was not entered before. Stops at the first entry that
-    /// leads from a node back to the path, and that `closes` by its place in the rows; returns the node
-    /// and where the entry leads.
+    /// Visits what can be reached from `root` and was not entered before. Stops at the first entry to a node
+    /// entered before that `closes`, by its place in the rows; returns the node and where the entry leads.
     pub(crate) fn visit(
         &mut self,
         root: NodeId,
         closes: impl Fn(&Dfs, NodeId, usize) -> bool,
     ) -> Result<Option<(NodeId, NodeId)>> {
-        if self.dfs.discovery[root as usize] >= 0 {
+        if self.entered.contains(root) {
             return Ok(None);
         }
         self.enter(root)?;
         let mut node = root;
-        while let Some(next) = self.path.last_mut() {
-            let end = self.rows.range(node).end;
-            let mut fresh = None;
-            for (entry, &other) in (*next..end).zip(&self.rows.indices()[*next..end]) {
-                let discovery = self.dfs.discovery[other as usize];
-                if discovery < 0 {
-                    fresh = Some((entry, other));
-                    break;
-                }
-                let on_path = self.dfs.finish[other as usize] < 0 && discovery != OUT_OF_REACH;
-                if on_path && closes(&self.dfs, node, entry) {
+        let rows = self.rows;
+        while let Some(left) = self.path.last_mut() {
+            let others = &rows.indices()[left.clone()];
+            let stop = others.iter().enumerate().position(|(place, &other)| {
+                !self.entered.contains(other) || closes(&self.dfs, node, left.start + place)
+            });
+            if let Some(place) = stop {
+                let other = others[place];
+                if self.entered.contains(other) {
                     return Ok(Some((node, other)));
                 }
-            }
-            if let Some((entry, other)) = fresh {
-                *next = entry + 1;
+                left.start += place + 1;
                 self.dfs.parents[other as usize] = node.cast_signed();
                 self.enter(other)?;
                 node = other;
             } else {
                 self.path.pop();
+                // The rest of a row that the walk comes back to later is fetched while it is at others.
+                if let Some(later) = self.path.len().checked_sub(AHEAD) {
+                    black_box(rows.indices().get(self.path[later].start).copied());
+                }
                 self.dfs.finish[node as usize] = self.finished;
                 self.finished += 1;
                 let parent = self.dfs.parents[node as usize];
@@ -158,14 +174,16 @@ impl<'a> Walk<'a> {
         Ok(None)
     }
 
+    #[inline]
     fn enter(&mut self, node: NodeId) -> Result<()> {
         let time = self.dfs.order.len();
         if time.is_multiple_of(STEPS) {
             self.run.check()?;
         }
+        self.entered.insert(node);
         self.dfs.discovery[node as usize] = time as i32;
         self.dfs.order.push(node);
-        self.path.push(self.rows.range(node).start);
+        self.path.push(self.rows.range(node));
         Ok(())
     }
 }

@@ -125,7 +125,8 @@ impl Unions {
         let is_root = |(thing, slot): (u32, &AtomicU32)| slot.load(Relaxed) == thing;
         let of_block = |block: usize, slots| ((block * BLOCK) as u32..).zip::<&[AtomicU32]>(slots);
         let slots = || self.parents.par_chunks(BLOCK).enumerate();
-        let roots = slots().map(|(block, slots)| of_block(block, slots).map(|one| u32::from(is_root(one))).sum());
+        let roots =
+            slots().map(|(block, slots)| of_block(block, slots).map(|one| u32::from(is_root(one))).sum());
         let roots: Vec<u32> = roots.collect();
         let starts = roots.iter().scan(0, |sum, &roots| {
             *sum += roots;
