@@ -186,10 +186,13 @@ fn bad_input_is_refused() {
         topological_sort(&ring, &run),
         expect!["data: the graph has the cycle 0 → 1 → 2 → 3 → 4 → 5 → 6 → 7 → 8 → 9 → 10 → 11 → … (8 more)"],
     );
-    refused(topological_sort(&pair, &run), expect![[r#"
+    refused(
+        topological_sort(&pair, &run),
+        expect![[r#"
         usage: topological_sort is for directed graphs
 
-        hint: build it with `directed` true"#]]);
+        hint: build it with `directed` true"#]],
+    );
     refused(
         dfs(&pair, Some(&[]), None, &run),
         expect!["usage: `sources` is empty, and must be one node or more"],
