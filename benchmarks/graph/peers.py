@@ -86,7 +86,7 @@ class Bowstring(Contender):
 
     def triangles(self) -> Kernel:
         graph = self.plain
-        return lambda _: graph.triangles(threads=self.threads), lambda done: done.total
+        return lambda _: graph.triangle_count(threads=self.threads), int
 
     def betweenness(self) -> Kernel:
         graph, sources = self.plain, self.graph.sources[:BETWEENNESS_SOURCES].tolist()

@@ -822,7 +822,7 @@ class Graph:
             Iterative search over neighbours in ascending order (Tarjan 1972).
 
         Cost:
-            O(nodes + edges) time on one thread. Up to 24 bytes for each node, and 16 more with `max_depth`.
+            O(nodes + edges) time on one thread. Up to 33 bytes for each node, and 16 more with `max_depth`.
 
         Args:
             source: The node to begin at, or several, one after the other; all nodes when `None`, which
@@ -908,7 +908,7 @@ class Graph:
             The first cycle that a depth-first search (Tarjan 1972) from the smallest node on closes.
 
         Cost:
-            O(nodes + edges) time on one thread. Up to 24 bytes for each node.
+            O(nodes + edges) time on one thread. Up to 33 bytes for each node.
 
         Args:
             threads: The threads to use; all cores when `None`.

@@ -1,6 +1,11 @@
 //! How does a graph look without loops and parallel edges?
 
+use rayon::prelude::*;
+
 use crate::{Csr, Graph, NodeId, Result, Run};
+
+/// Nodes of one task.
+const BLOCK: usize = 1 << 10;
 
 /// The other nodes in the sorted row of `node`, each once.
 #[inline]
@@ -64,11 +69,23 @@ impl<'a> Simple<'a> {
         self.rows.has_hubs() || self.columns.is_some_and(Csr::has_hubs)
     }
 
-    /// How many neighbours `node` has.
-    #[inline]
-    pub(crate) fn degree(&self, node: NodeId) -> u32 {
-        let mut degree = 0;
-        self.each(node, |_| degree += 1);
-        degree
+    /// How many neighbours each node has.
+    pub(crate) fn degrees(&self) -> Vec<u32> {
+        let nodes = (0..self.num_nodes() as u32).into_par_iter().with_min_len(BLOCK);
+        match self.rows() {
+            Some(rows) => nodes
+                .map(|node| {
+                    let row = rows.neighbors(node);
+                    row.len() as u32 - u32::from(row.binary_search(&node).is_ok())
+                })
+                .collect(),
+            None => nodes
+                .map(|node| {
+                    let mut degree = 0;
+                    self.each(node, |_| degree += 1);
+                    degree
+                })
+                .collect(),
+        }
     }
 }

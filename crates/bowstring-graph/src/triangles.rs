@@ -83,8 +83,7 @@ pub fn triangles(graph: &Graph, run: &Run) -> Result<Triangles> {
                 per_node[node as usize] = count;
             }
         }
-        let degrees = (0..nodes as u32).into_par_iter().with_min_len(1 << 10);
-        let degrees: Vec<u32> = degrees.map(|node| simple.degree(node)).collect();
+        let degrees = simple.degrees();
         let pairs = |degree: u32| u64::from(degree) * u64::from(degree.saturating_sub(1)) / 2;
         let part =
             |triangles: u64, pairs: u64| if pairs == 0 { 0.0 } else { triangles as f64 / pairs as f64 };

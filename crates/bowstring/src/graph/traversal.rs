@@ -70,7 +70,7 @@ impl Compute for Dfs {
     const DESCRIPTION: &'static str = "Depth-first search: in which order are nodes found and left?";
     const METHOD: &'static str = "Iterative search over neighbours in ascending order (Tarjan 1972).";
     const COST: &'static str =
-        "O(nodes + edges) time on one thread. Up to 24 bytes for each node, and 16 more with `max_depth`.";
+        "O(nodes + edges) time on one thread. Up to 33 bytes for each node, and 16 more with `max_depth`.";
 
     fn compute(&self, graph: &Graph, _: &Arrays, run: &Run) -> Result<Outcome> {
         let sources = self.sources.as_ref().map(|ids| ids.numbers(graph)).transpose()?;
@@ -204,7 +204,7 @@ impl Compute for FindCycle {
     const DESCRIPTION: &'static str = "The nodes of one cycle, in order; no rows when there is none.";
     const METHOD: &'static str =
         "The first cycle that a depth-first search (Tarjan 1972) from the smallest node on closes.";
-    const COST: &'static str = "O(nodes + edges) time on one thread. Up to 24 bytes for each node.";
+    const COST: &'static str = "O(nodes + edges) time on one thread. Up to 33 bytes for each node.";
 
     fn compute(&self, graph: &Graph, _: &Arrays, run: &Run) -> Result<Outcome> {
         let found = find_cycle(graph, run)?;
