@@ -17,6 +17,7 @@ use rayon::prelude::*;
 
 use crate::{
     Graph, GraphError, Result, Run,
+    bfs::filled,
     pull::{self, Pull, Real, TASK},
 };
 
@@ -27,6 +28,12 @@ const BLOCKS: usize = 64;
 
 /// Nodes that a block has at least.
 const BLOCK: usize = 16 * TASK;
+
+/// Nodes and edges of a block, about: with less to do, threads would mostly wait for one another.
+const WORK: usize = 1 << 18;
+
+/// Nodes and edges that one thread takes at a time, about.
+const PART: usize = 1 << 14;
 
 /// Edges for each node from which on a walk over an undirected graph soon forgets where it began, in
 /// most graphs.
@@ -141,7 +148,8 @@ pub fn pagerank(graph: &Graph, options: &PageRankOptions, run: &Run) -> Result<P
     let reachable = options.tolerance.max(damping.powf(f64::from(options.max_iterations)));
     let single = !options.weighted && reachable >= SINGLE;
     let width = if single { 4 } else { 8 };
-    let block = block(nodes);
+    let work = nodes + incoming.num_entries();
+    let block = block(nodes, work);
     run.kernel(KERNEL, nodes * (8 + 2 * width) + block.min(nodes) * width, || {
         let walk = Walk {
             out: Pull::new(graph.csr(), options.weighted).relative(),
@@ -209,12 +217,14 @@ impl Walk<'_> {
         let nodes = self.out.num_nodes();
         let damping = self.options.damping;
         let uniform = 1.0 / nodes as f64;
+        // Tasks that one thread takes at a time.
+        let at_least = PART / (TASK * (1 + self.incoming.num_entries() / nodes));
 
         let (shares, totals) = self.shares::<T>(nodes);
         let (mut scores, mut guess) = match start {
             Start::Given(start) => (start, None),
-            Start::Equal => (vec![uniform; nodes], None),
-            Start::Guess => (vec![0.0; nodes], Some(Guess::new(&totals, nodes, damping))),
+            Start::Equal => (filled(nodes, || uniform), None),
+            Start::Guess => (filled(nodes, || 0.0), Some(Guess::new(&totals, nodes, damping))),
         };
         let mut terms = vec![T::default(); nodes];
         let mut sum = self.begin(&mut scores, &mut terms, &shares, guess.as_ref());
@@ -231,7 +241,7 @@ impl Walk<'_> {
                 let on = damping * sum.stuck;
                 let fresh = &mut fresh[..scores.len()];
                 let tasks = scores.par_chunks_mut(TASK).zip(fresh.par_chunks_mut(TASK)).enumerate();
-                let found = tasks.map(|(task, (scores, fresh))| {
+                let found = tasks.with_min_len(at_least.max(1)).map(|(task, (scores, fresh))| {
                     run.check()?;
                     let first = start + task * TASK;
                     let range = first..first + scores.len();
@@ -382,7 +392,7 @@ impl Guess {
     }
 }
 
-/// How many nodes a block has.
-fn block(nodes: usize) -> usize {
-    nodes.div_ceil(BLOCKS).max(BLOCK).next_multiple_of(TASK)
+/// How many nodes a block has when so much is to do for all.
+fn block(nodes: usize, work: usize) -> usize {
+    nodes.div_ceil((work / WORK).clamp(1, BLOCKS)).max(BLOCK).next_multiple_of(TASK)
 }

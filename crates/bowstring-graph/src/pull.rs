@@ -127,6 +127,11 @@ impl<'a> Pull<'a> {
         self.rows.num_nodes()
     }
 
+    /// How many entries the rows have.
+    pub(crate) fn num_entries(&self) -> usize {
+        self.rows.num_entries()
+    }
+
     /// Whether the node has one edge, at whose other end there is no other.
     #[inline]
     pub(crate) fn is_in_pair(&self, node: usize) -> bool {
