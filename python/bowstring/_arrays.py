@@ -46,9 +46,7 @@ def given_column(name: str, values: object) -> object:
 
 def columns(by_name: Mapping[str, object]) -> dict[str, object]:
     """Make of results and arrays by name what the engine takes."""
-    import numpy as np
-
-    return {name: column(name, np.asarray(values)) for name, values in by_name.items()}
+    return {name: column(name, values) for name, values in by_name.items()}
 
 
 def nodes(name: str, given: Node | Sequence[Node] | _Integers) -> Node | list[Node]:

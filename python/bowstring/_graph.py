@@ -207,6 +207,7 @@ class Graph:
             threads: The threads to use; all cores when `None`.
 
         Raises:
+            TypeError: When a column is named by anything but text.
             UsageError: When there is no such column, or one of another type.
             DataError: When an id is null or not among `nodes`, or a weight is not finite.
 
@@ -219,6 +220,9 @@ class Graph:
         options = _given(
             directed=directed, parallel_edges=parallel_edges, self_loops=self_loops, threads=threads
         )
+        for argument, name in (("source", source), ("target", target), ("weight", weight)):
+            if not (isinstance(name, str) or (name is None and argument == "weight")):
+                raise TypeError(f"{argument}: expected the name of a column, got {type(name).__name__}")
         ids = _arrays.given_column("nodes", nodes)
         native = _bowstring.NativeGraph.from_table(edges, (source, target, weight), ids, options)
         return cls(native)
@@ -281,6 +285,7 @@ class Graph:
             directed: Whether edges have a direction; when not, the matrix must be symmetric.
 
         Raises:
+            TypeError: When it is no sparse matrix.
             DataError: When it is not square, not symmetric though undirected, or has weights that are not
                 finite.
 
@@ -290,6 +295,8 @@ class Graph:
             >>> bs.Graph.from_scipy(scipy.sparse.csr_array([[0, 2], [2, 0]]), directed=False)
             Graph(2 nodes, 1 edges, undirected, weighted)
         """
+        if not hasattr(matrix, "tocsr"):
+            raise TypeError(f"matrix: expected a sparse array or matrix, got {type(matrix).__name__}")
         rows = matrix.tocsr()
         if rows.shape[0] != rows.shape[1]:
             raise DataError(
@@ -317,7 +324,7 @@ class Graph:
                 `None`.
 
         Raises:
-            TypeError: When nodes are neither all integers nor all text.
+            TypeError: When it is no such graph, or nodes are neither all integers nor all text.
 
         Examples:
             >>> import bowstring as bs
@@ -325,6 +332,8 @@ class Graph:
             >>> bs.Graph.from_networkx(networkx.path_graph(3))
             Graph(3 nodes, 2 edges, undirected)
         """
+        if not hasattr(graph, "is_directed"):
+            raise TypeError(f"graph: expected a graph of networkx, got {type(graph).__name__}")
         nodes = list(graph.nodes)
         kinds = {type(node) for node in nodes}
         if not (kinds <= {int} or kinds <= {str}):
@@ -738,8 +747,6 @@ class Graph:
             >>> path.read_text().startswith("<svg")
             True
         """
-        import numpy as np
-
         if around is not None and top is not None:
             raise UsageError("`around` and `top` are two ways to choose nodes: give one of them")
         nodes = None if around is None else _arrays.nodes("around", around)
@@ -748,8 +755,8 @@ class Graph:
             hops=hops,
             direction=direction,
             top=top,
-            scores=None if scores is None else _arrays.column("scores", np.asarray(scores)),
-            groups=None if groups is None else _arrays.column("groups", np.asarray(groups)),
+            scores=_arrays.given_column("scores", scores),
+            groups=_arrays.given_column("groups", groups),
             title=title,
         )
         self._native.draw(path, options)

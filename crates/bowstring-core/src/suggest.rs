@@ -1,7 +1,8 @@
 //! Which valid name was probably meant?
 
 /// The candidate nearest to `name`, when one is near enough to be what was meant: by
-/// Damerau-Levenshtein distance, at most a third of the longer name, case ignored.
+/// Damerau-Levenshtein distance, at most a third of the longer name, case ignored. Names that share no
+/// letter are never near.
 pub fn nearest<'a, I>(name: &str, candidates: I) -> Option<&'a str>
 where
     I: IntoIterator<Item = &'a str>,
@@ -12,7 +13,8 @@ where
         .filter_map(|candidate| {
             let distance = strsim::damerau_levenshtein(&lower, &candidate.to_lowercase());
             let longer = name.chars().count().max(candidate.chars().count());
-            (distance <= (longer / 3).max(1)).then_some((distance, candidate))
+            (distance == 0 || distance < longer && distance <= (longer / 3).max(1))
+                .then_some((distance, candidate))
         })
         .min()
         .map(|(_, candidate)| candidate)
@@ -48,6 +50,9 @@ mod tests {
         assert_eq!(nearest("SELECT", names), Some("select"));
         assert_eq!(nearest("aggregate", names), None);
         assert_eq!(nearest("x", []), None);
+        assert_eq!(nearest("x", ["y"]), None);
+        assert_eq!(nearest("x", ["X"]), Some("X"));
+        assert_eq!(nearest("xy", ["xz"]), Some("xz"));
     }
 
     #[test]

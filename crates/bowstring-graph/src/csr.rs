@@ -52,6 +52,14 @@ impl Offsets {
         }
     }
 
+    /// The offset at `index`, for messages: whoever gave it may have meant a signed number.
+    fn shown(&self, index: usize) -> i64 {
+        match self {
+            Offsets::Narrow(offsets) => offsets[index].cast_signed().into(),
+            Offsets::Wide(offsets) => offsets[index].cast_signed(),
+        }
+    }
+
     /// The narrower of both that holds offsets up to `entries`.
     pub(crate) fn of(offsets: Vec<usize>, entries: usize) -> Self {
         if entries as u64 <= MAX_NODES {
@@ -252,20 +260,20 @@ fn check(indptr: &Offsets, indices: &[u32], weights: Option<&Weights>) -> Result
         return Err(GraphError::TooManyNodes { nodes: nodes as u64 });
     }
     if indptr.get(0) != 0 {
-        return malformed(format!("`indptr` begins with {}, not with 0", indptr.get(0)));
+        return malformed(format!("`indptr` begins with {}, not with 0", indptr.shown(0)));
     }
     let falls = (0..nodes).into_par_iter().find_first(|&node| indptr.get(node) > indptr.get(node + 1));
     if let Some(node) = falls {
         return malformed(format!(
             "`indptr` falls from {} to {} at node {node}",
-            indptr.get(node),
-            indptr.get(node + 1)
+            indptr.shown(node),
+            indptr.shown(node + 1)
         ));
     }
     if indptr.get(nodes) != indices.len() {
         return malformed(format!(
             "`indptr` ends with {}, and there are {} indices",
-            indptr.get(nodes),
+            indptr.shown(nodes),
             indices.len()
         ));
     }

@@ -137,8 +137,8 @@ pub(crate) fn one_kind(columns: &[IdColumn<'_>]) -> Result<Kind> {
             let kind = kind(chunk.data_type());
             if *one.get_or_insert(kind) != kind {
                 let expected = match one.flatten() {
-                    Some(Kind::Number) => "integers as in the columns before",
-                    _ => "text as in the columns before",
+                    Some(Kind::Number) => "integers like the other ids",
+                    _ => "text like the other ids",
                 };
                 let found = chunk.data_type().to_string();
                 return Err(GraphError::ColumnType { column: column.name.into(), found, expected });

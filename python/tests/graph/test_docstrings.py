@@ -121,6 +121,7 @@ REFUSED: dict[str, list[tuple[Callable[[], object], type[Exception]]]] = {
         (lambda: bs.Graph.from_edges([0], [1], num_nodes=2**40), bs.LimitError),
     ],
     "from_table": [
+        (lambda: bs.Graph.from_table(ONE, 0, 1), TypeError),  # type: ignore[arg-type]
         (lambda: bs.Graph.from_table(ONE, "a", "x"), bs.UsageError),
         (lambda: bs.Graph.from_table(ONE, "a", "c"), bs.DataError),
         (lambda: bs.Graph.from_table(ONE, "a", "b", nodes=[1]), bs.DataError),
@@ -129,8 +130,14 @@ REFUSED: dict[str, list[tuple[Callable[[], object], type[Exception]]]] = {
         (lambda: bs.Graph.from_csr([0, 2], [0]), bs.DataError),
         (lambda: bs.Graph.from_csr([0.0], [0]), bs.UsageError),
     ],
-    "from_scipy": [(lambda: bs.Graph.from_scipy(_rectangle()), bs.DataError)],
-    "from_networkx": [(lambda: bs.Graph.from_networkx(_mixed()), TypeError)],
+    "from_scipy": [
+        (lambda: bs.Graph.from_scipy(_rectangle()), bs.DataError),
+        (lambda: bs.Graph.from_scipy([[1]]), TypeError),  # type: ignore[arg-type]
+    ],
+    "from_networkx": [
+        (lambda: bs.Graph.from_networkx(_mixed()), TypeError),
+        (lambda: bs.Graph.from_networkx("x"), TypeError),  # type: ignore[arg-type]
+    ],
     "from_matrix_market": [
         (lambda: bs.Graph.from_matrix_market("missing.mtx"), bs.NotFoundError),
         (lambda: bs.Graph.from_matrix_market(__file__), bs.DataError),

@@ -306,6 +306,7 @@ def test_errors_name_columns_as_the_caller_does() -> None:
             lambda g: g.pagerank(start=[[1]]),
             "start: expected an array of one dimension, got one of 2 dimensions",
         ),
+        (lambda g: g.to_table(rank=5), "rank: expected an array of one dimension, got int"),
         (lambda g: g.bfs(0, max_depth=-1), "max_depth: expected at least 0, found the number `-1`"),
         (lambda g: g.pagerank(damping="x"), "damping: expected a number, found the text `x`"),
         (lambda g: g.bfs(0, direction="up"), "direction: `up` is not known here"),

@@ -186,7 +186,6 @@ fn validate_lists_every_problem() {
               hint: did you mean `read`?
 
             w.yaml:4:36: there is no step `c`
-              hint: did you mean `a`?
 
             w.yaml:4:48: unknown key `qeury`
               hint: did you mean `query`?

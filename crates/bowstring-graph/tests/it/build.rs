@@ -280,6 +280,11 @@ fn malformed_rows_are_refused() {
         &expect!["data: these sparse rows are malformed: `indptr` falls from 2 to 1 at node 1"],
     );
     check(
+        &[0, u64::MAX],
+        &[0],
+        &expect!["data: these sparse rows are malformed: `indptr` ends with -1, and there are 1 indices"],
+    );
+    check(
         &[0, 2],
         &[0],
         &expect!["data: these sparse rows are malformed: `indptr` ends with 2, and there are 1 indices"],

@@ -158,13 +158,13 @@ fn bad_ids_are_refused_with_their_row() {
         texts(&["a"]),
         numbers(&[1]),
         None,
-        &expect!["usage: `target` is of type Int64, and text as in the columns before is needed"],
+        &expect!["usage: `target` is of type Int64, and text like the other ids is needed"],
     );
     check(
         numbers(&[1]),
         texts(&["a"]),
         None,
-        &expect!["usage: `target` is of type Utf8, and integers as in the columns before is needed"],
+        &expect!["usage: `target` is of type Utf8, and integers like the other ids is needed"],
     );
     check(
         Arc::new(BooleanArray::from(vec![true])),

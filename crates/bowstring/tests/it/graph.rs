@@ -151,7 +151,7 @@ fn what_is_wrong_with_the_data_is_said_with_its_file() {
         "- {name: ranks, type: graph.pagerank, input: roads, config: {source: from, target: miles}}\n",
         "ranks",
         &expect![[r#"
-            exit 2: step `ranks` (usage): `miles` is of type Int64, and text as in the columns before is needed
+            exit 2: step `ranks` (usage): `miles` is of type Int64, and text like the other ids is needed
               at DIR/roads.parquet"#]],
     );
     check(

@@ -71,8 +71,8 @@ fn inside_a_longer_string_it_is_text() {
     check(
         &names("x${m}"),
         expect![[r#"
-        w.yaml:3:12: there is no parameter `m`
-          hint: did you mean `${b}`?"#]],
+            w.yaml:3:12: there is no parameter `m`
+              hint: declare it under `params`, or write `$${m}` for the text itself"#]],
     );
     check(
         &names("x${ n }"),
@@ -187,17 +187,17 @@ fn given_values_are_read_by_the_declared_type() {
         TYPED,
         params,
         expect![[r#"
-        parameter: n: the text `7.5` is not an int
-          hint: write a whole number, as in `100`
-        parameter: b: the text `yes` is not a bool
-          hint: write `true` or `false`
-        parameter: f: the text `nan` is not a float
-          hint: write a number, as in `0.5`
-        parameter: l: this is not YAML: while parsing a flow sequence, expected ',' or ']'
-        parameter: z: there is no parameter `z`
-          hint: did you mean `b`?
-        parameter: N: there is no parameter `N`
-          hint: did you mean `n`?"#]],
+            parameter: n: the text `7.5` is not an int
+              hint: write a whole number, as in `100`
+            parameter: b: the text `yes` is not a bool
+              hint: write `true` or `false`
+            parameter: f: the text `nan` is not a float
+              hint: write a number, as in `0.5`
+            parameter: l: this is not YAML: while parsing a flow sequence, expected ',' or ']'
+            parameter: z: there is no parameter `z`
+              hint: the workflow has `b`, `f`, `l`, `n`, `p` and `w`
+            parameter: N: there is no parameter `N`
+              hint: did you mean `n`?"#]],
     );
     check_with(
         TYPED,
@@ -264,7 +264,7 @@ fn parameter_files_are_checked() {
             p.yaml:1:4: the text `x` is not an int
               hint: write a whole number, as in `100`
             p.yaml:2:1: there is no parameter `m`
-              hint: did you mean `b`?
+              hint: the workflow has `b`, `f`, `l`, `n`, `p` and `w`
             p.yaml:3:4: the number `5` is not a string
               hint: write text, in quotes when it looks like something else"#]],
     );
