@@ -96,7 +96,7 @@ pub fn topological_sort(graph: &Graph, run: &Run) -> Result<Vec<NodeId>> {
 /// When memory does not suffice, or the work was asked to stop.
 pub fn find_cycle(graph: &Graph, run: &Run) -> Result<Option<Vec<NodeId>>> {
     let nodes = graph.num_nodes();
-    run.kernel("find_cycle", nodes * 32 + nodes / 8, || {
+    run.kernel("find_cycle", nodes * 33, || {
         let rows = graph.sorted_csr(run)?;
         let indices = rows.indices();
         // In an undirected graph the first of the entries for the parent is the way that the walk came.

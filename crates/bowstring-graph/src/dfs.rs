@@ -2,7 +2,7 @@
 //! enter and leave the nodes?
 //!
 //! The iterative search of Tarjan (1972), neighbours in ascending order; O(nodes + edges) time on one
-//! thread, as depth-first order is sequential by nature. Memory: 16 bytes and a bit a node, and 16 for each node of
+//! thread, as depth-first order is sequential by nature. Memory: 17 bytes a node, and 16 for each node of
 //! the longest path, with `max_depth` another 16; rows that are not in ascending order are sorted first
 //! and kept with the graph.
 //!
@@ -75,16 +75,14 @@ pub fn dfs(graph: &Graph, sources: Option<&[NodeId]>, max_depth: Option<u32>, ru
     }
     let nodes = graph.num_nodes();
     let reach = if max_depth.is_some() { nodes * 16 } else { 0 };
-    run.kernel("dfs", nodes * 32 + nodes / 8 + reach, || {
+    run.kernel("dfs", nodes * 33 + reach, || {
         let rows = graph.sorted_csr(run)?;
         let mut walk = Walk::new(rows, run);
         if let (Some(sources), Some(depth)) = (sources, max_depth) {
             let options = BfsOptions { max_depth: Some(depth), ..BfsOptions::default() };
             let reach = bfs(graph, sources, &options, run)?.distances;
             // A node out of reach counts as entered.
-            for (node, _) in (0..).zip(&reach).filter(|(_, distance)| **distance < 0) {
-                walk.entered.insert(node);
-            }
+            walk.entered = reach.iter().map(|distance| *distance < 0).collect();
         }
         let mut visit = |root| walk.visit(root, |_, _, _| false).map(drop);
         match sources {
@@ -95,27 +93,13 @@ pub fn dfs(graph: &Graph, sources: Option<&[NodeId]>, max_depth: Option<u32>, ru
     })
 }
 
-/// A set of nodes, small enough to stay in the cache.
-struct Entered(Vec<u64>);
-
-impl Entered {
-    #[inline]
-    fn contains(&self, node: NodeId) -> bool {
-        self.0[node as usize / 64] >> (node % 64) & 1 == 1
-    }
-
-    #[inline]
-    fn insert(&mut self, node: NodeId) {
-        self.0[node as usize / 64] |= 1 << (node % 64);
-    }
-}
-
 /// A depth-first search under way.
 pub(crate) struct Walk<'a> {
     /// What was found so far.
     pub(crate) dfs: Dfs,
-    /// The nodes that are not to be entered any more.
-    entered: Entered,
+    /// Which nodes are not to be entered any more: apart from the results, and so small that it stays in the
+    /// cache.
+    entered: Vec<bool>,
     rows: &'a Csr,
     run: &'a Run,
     /// The entries to look at yet, for each node of the path from the root to the current one.
@@ -128,7 +112,7 @@ impl<'a> Walk<'a> {
         let none = || vec![-1; rows.num_nodes()];
         let order = Vec::with_capacity(rows.num_nodes());
         let dfs = Dfs { order, discovery: none(), finish: none(), parents: none() };
-        let entered = Entered(vec![0; rows.num_nodes().div_ceil(64)]);
+        let entered = vec![false; rows.num_nodes()];
         Self { dfs, entered, rows, run, path: Vec::new(), finished: 0 }
     }
 
@@ -139,7 +123,7 @@ impl<'a> Walk<'a> {
         root: NodeId,
         closes: impl Fn(&Dfs, NodeId, usize) -> bool,
     ) -> Result<Option<(NodeId, NodeId)>> {
-        if self.entered.contains(root) {
+        if self.entered[root as usize] {
             return Ok(None);
         }
         self.enter(root)?;
@@ -148,11 +132,11 @@ impl<'a> Walk<'a> {
         while let Some(left) = self.path.last_mut() {
             let others = &rows.indices()[left.clone()];
             let stop = others.iter().enumerate().position(|(place, &other)| {
-                !self.entered.contains(other) || closes(&self.dfs, node, left.start + place)
+                !self.entered[other as usize] || closes(&self.dfs, node, left.start + place)
             });
             if let Some(place) = stop {
                 let other = others[place];
-                if self.entered.contains(other) {
+                if self.entered[other as usize] {
                     return Ok(Some((node, other)));
                 }
                 left.start += place + 1;
@@ -180,7 +164,7 @@ impl<'a> Walk<'a> {
         if time.is_multiple_of(STEPS) {
             self.run.check()?;
         }
-        self.entered.insert(node);
+        self.entered[node as usize] = true;
         self.dfs.discovery[node as usize] = time as i32;
         self.dfs.order.push(node);
         self.path.push(self.rows.range(node));
