@@ -222,9 +222,13 @@ impl<K: Key<Length: Plus<W>>, W: Copy + Sync> Stepping<'_, K, W> {
                 ahead[count] = (node, distance);
                 count += usize::from(distance.bucket(self.width) >= bucket);
             }
-            self.search.fetch(ahead[..count].iter().map(|entry| entry.0));
-            for &entry in &ahead[..count] {
-                self.follow::<SHARED>(entry, K::Length::ZERO, &mut batch, buckets);
+            for rows in &self.search.rows {
+                let mut ranges = [(0, 0); AHEAD];
+                rows.fetch(&ahead[..count], &mut ranges);
+                for (&entry, &(start, end)) in ahead[..count].iter().zip(&ranges) {
+                    let row = rows.part(start..end);
+                    self.follow::<SHARED>(entry, row, K::Length::ZERO, &mut batch, buckets);
+                }
             }
         }
         Ok(())
@@ -235,40 +239,38 @@ impl<K: Key<Length: Plus<W>>, W: Copy + Sync> Stepping<'_, K, W> {
     fn follow<const SHARED: bool>(
         &self,
         (node, distance): (NodeId, K::Length),
+        (neighbors, weights): (&[NodeId], &[W]),
         from: K::Length,
         batch: &mut [(NodeId, K::Length); BATCH],
         buckets: &mut Buckets,
     ) {
         let below = self.below;
-        for rows in &self.search.rows {
-            let (neighbors, weights) = rows.row(node);
-            if neighbors.len() < FEW {
-                for (&next, &weight) in neighbors.iter().zip(weights) {
-                    let through = distance.plus(weight);
-                    if through >= from && through < below && K::new(through, node) < self.key(next) {
-                        self.lower::<SHARED>(next, K::new(through, node), buckets);
-                    }
-                }
-                continue;
-            }
-            for (neighbors, weights) in neighbors.chunks(BATCH).zip(weights.chunks(BATCH)) {
-                // First what lies within the horizon, which needs no look at the nodes; then what comes
-                // nearer. No branch depends on either, so the processor waits for many nodes at once.
-                let mut within = 0;
-                for (&next, &weight) in neighbors.iter().zip(weights) {
-                    let through = distance.plus(weight);
-                    batch[within % BATCH] = (next, through);
-                    within += usize::from(through >= from) & usize::from(through < below);
-                }
-                let mut nearer = 0;
-                for place in 0..within.min(BATCH) {
-                    let (next, through) = batch[place];
-                    batch[nearer % BATCH] = (next, through);
-                    nearer += usize::from(K::new(through, node) < self.key(next));
-                }
-                for &(next, through) in &batch[..nearer] {
+        if neighbors.len() < FEW {
+            for (&next, &weight) in neighbors.iter().zip(weights) {
+                let through = distance.plus(weight);
+                if through >= from && through < below && K::new(through, node) < self.key(next) {
                     self.lower::<SHARED>(next, K::new(through, node), buckets);
                 }
+            }
+            return;
+        }
+        for (neighbors, weights) in neighbors.chunks(BATCH).zip(weights.chunks(BATCH)) {
+            // First what lies within the horizon, which needs no look at the nodes; then what comes
+            // nearer. No branch depends on either, so the processor waits for many nodes at once.
+            let mut within = 0;
+            for (&next, &weight) in neighbors.iter().zip(weights) {
+                let through = distance.plus(weight);
+                batch[within % BATCH] = (next, through);
+                within += usize::from(through >= from) & usize::from(through < below);
+            }
+            let mut nearer = 0;
+            for place in 0..within.min(BATCH) {
+                let (next, through) = batch[place];
+                batch[nearer % BATCH] = (next, through);
+                nearer += usize::from(K::new(through, node) < self.key(next));
+            }
+            for &(next, through) in &batch[..nearer] {
+                self.lower::<SHARED>(next, K::new(through, node), buckets);
             }
         }
     }
@@ -301,7 +303,9 @@ impl<K: Key<Length: Plus<W>>, W: Copy + Sync> Stepping<'_, K, W> {
             for node in nodes {
                 let distance = self.distance(node);
                 if distance >= first && distance < horizon {
-                    self.follow::<true>((node, distance), horizon, &mut batch, buckets);
+                    for rows in &self.search.rows {
+                        self.follow::<true>((node, distance), rows.row(node), horizon, &mut batch, buckets);
+                    }
                 }
             }
         })

@@ -1,6 +1,6 @@
 //! What are the methods given, and how do they read the edges of a node?
 
-use std::hint::black_box;
+use std::{hint::black_box, ops::Range};
 
 use crate::{Csr, Direction, Graph, NodeId, Run, Weights};
 
@@ -14,9 +14,30 @@ impl<'a, W: Copy> Rows<'a, W> {
     /// Where the edges of `node` lead, and their weights.
     #[inline]
     pub(super) fn row(&self, node: NodeId) -> (&'a [NodeId], &'a [W]) {
-        let range = self.csr.range(node);
-        let weights = &self.weights[range.clone()];
-        (&self.csr.indices()[range], weights)
+        self.part(self.csr.range(node))
+    }
+
+    /// The edges of a part of all, as [`Rows::fetch`] gives it.
+    #[inline]
+    pub(super) fn part(&self, range: Range<usize>) -> (&'a [NodeId], &'a [W]) {
+        (&self.csr.indices()[range.clone()], &self.weights[range])
+    }
+
+    /// Looks up where the rows of these nodes begin and end, and brings their edges near. Nothing depends
+    /// on what is read here, so the processor waits for all of them at once, instead of for one after the
+    /// other when their turn comes.
+    #[inline]
+    pub(super) fn fetch<L>(&self, nodes: &[(NodeId, L)], ranges: &mut [(usize, usize)]) {
+        let indices: &[NodeId] = self.csr.indices();
+        for ((node, _), range) in nodes.iter().zip(ranges.iter_mut()) {
+            let row = self.csr.range(*node);
+            *range = (row.start, row.end);
+        }
+        for &(start, end) in &ranges[..nodes.len()] {
+            let last = end.saturating_sub(1);
+            black_box((indices.get(start).copied(), self.weights.get(start).copied()));
+            black_box((indices.get(last).copied(), self.weights.get(last).copied()));
+        }
     }
 
     /// The same, one after the other.
@@ -42,19 +63,6 @@ impl<W: Copy> Search<'_, W> {
     /// How many edges can be followed.
     pub(super) fn edges(&self) -> usize {
         self.rows.iter().map(|rows| rows.csr.num_entries()).sum()
-    }
-
-    /// Brings the edges of these nodes near. Nothing depends on what is read here, so the processor waits
-    /// for all of them at once, instead of for one after the other when their turn comes.
-    #[inline]
-    pub(super) fn fetch(&self, nodes: impl Iterator<Item = NodeId> + Clone) {
-        for rows in &self.rows {
-            for node in nodes.clone() {
-                let (neighbors, weights) = rows.row(node);
-                black_box((neighbors.first().copied(), weights.first().copied()));
-                black_box((neighbors.last().copied(), weights.last().copied()));
-            }
-        }
     }
 
     /// How many of them begin at `node`.
