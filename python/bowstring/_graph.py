@@ -829,8 +829,8 @@ class Graph:
             Iterative search over neighbours in ascending order (Tarjan 1972).
 
         Cost:
-            O(nodes + edges) time on one thread. 16 bytes and a bit for each node, 16 for each node of the
-            longest path, and 16 more for each node with `max_depth`.
+            O(nodes + edges) time on one thread. 17 bytes for each node, 16 for each node of the longest
+            path, and 16 more for each node with `max_depth`.
 
         Args:
             source: The node to begin at, or several, one after the other; all nodes when `None`, which

@@ -69,8 +69,8 @@ impl Compute for Dfs {
     const NAME: &'static str = "dfs";
     const DESCRIPTION: &'static str = "Depth-first search: in which order are nodes found and left?";
     const METHOD: &'static str = "Iterative search over neighbours in ascending order (Tarjan 1972).";
-    const COST: &'static str = "O(nodes + edges) time on one thread. 16 bytes and a bit for each node, 16 for each node of the \
-        longest path, and 16 more for each node with `max_depth`.";
+    const COST: &'static str = "O(nodes + edges) time on one thread. 17 bytes for each node, 16 for each node of the longest path, \
+        and 16 more for each node with `max_depth`.";
 
     fn compute(&self, graph: &Graph, _: &Arrays, run: &Run) -> Result<Outcome> {
         let sources = self.sources.as_ref().map(|ids| ids.numbers(graph)).transpose()?;
