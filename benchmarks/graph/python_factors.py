@@ -222,6 +222,7 @@ def main() -> int:
         f"{graph.name}: {count:,} nodes, {len(src):,} edges; milliseconds, best of {options.runs};",
         f"networkx {nx.__version__} (its PageRank is scipy's arithmetic), Python",
         f"{platform.python_version()}, {platform.machine()}. Answers equal; factors with 1 and 2 threads.",
+        "The last column says where the factor over plain Python, with 1 thread, lies to what was promised.",
         "",
         "| | networkx | Python | ours/1 | ours/2 | over networkx | over Python | promised | |",
         "| --- | --- | --- | --- | --- | --- | --- | --- | --- |",
@@ -238,10 +239,12 @@ def main() -> int:
                     print(f"error: {name} with {threads} threads differs from {whom}", file=sys.stderr)
                     return 1
         one, two = times
-        held = plain_time / one >= int(promised.partition("–")[2])
+        least, most = map(int, promised.split("–"))
+        factor = plain_time / one
+        verdict = "above" if factor > most else "within" if factor >= least else "below"
         spent = " | ".join(f"{seconds * 1e3:.3g}" for seconds in (slow_time, plain_time, one, two))
         factors = " | ".join(f"{base / one:.0f}, {base / two:.0f}" for base in (slow_time, plain_time))
-        lines.append(f"| {name} | {spent} | {factors} | {promised} | {'held' if held else 'missed'} |")
+        lines.append(f"| {name} | {spent} | {factors} | {promised} | {verdict} |")
     text = "\n".join(lines) + "\n"
     if options.out:
         options.out.write_text(text)

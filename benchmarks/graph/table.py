@@ -141,6 +141,7 @@ def write(table: Table, versions: dict[str, str], absent: dict[str, str]) -> str
         "",
         f"Ahead of those libraries from PyPI that ran in a row: {ahead}.",
         f"The targets against GAPBS and others, with two threads: {targets}.",
+        "What was tried where it is behind: [graph-tried.md](graph-tried.md).",
         "",
         f"| graph | kernel | threads | {' | '.join(heads)} | / PyPI | / neo4j | / gapbs | goals |",
         "| --- | --- | --- |" + " --- |" * (len(names) + 4),
