@@ -1,6 +1,7 @@
 //! How are entries sorted into rows? By a parallel, stable counting sort in two levels: entries are first
 //! dealt into buckets of neighbouring rows, each small enough for a core's cache, and then sorted within
-//! each bucket: by radix on the column, and by counting into their places in the rows. O(entries) time; it
+//! each bucket: by radix on the column, and by counting into their places in the rows; where most rows are
+//! short, these are rather sorted one by one in their places. O(entries) time; it
 //! takes 8 bytes for each entry, 16 with weights, beside the result; a quarter of that where rows are turned
 //! around, which is done in four parts. The result does not depend on the number of threads.
 
@@ -223,6 +224,12 @@ fn deal<P: Payload>(
 /// Bits that one pass of the radix sort looks at.
 const DIGIT: u32 = 11;
 
+/// Rows of this many entries on average are sorted one by one.
+const FEW: usize = 8;
+
+/// Most entries of a row that is sorted by insertion.
+const SHORT: usize = 32;
+
 /// The entries of some rows, and where they go.
 struct Bucket<'a, P> {
     entries: &'a mut [Entry<P>],
@@ -235,7 +242,8 @@ impl<P: Payload> Bucket<'_, P> {
     /// Writes the entries to their places by row and by the low `bits` of the column, stably; says how
     /// many each row has.
     fn place(&mut self, spare: &mut Vec<Entry<P>>, bits: u32) -> Vec<usize> {
-        let entries = sort_columns(self.entries, spare, bits);
+        let one_by_one = bits > 0 && self.entries.len() <= FEW * self.rows.len();
+        let entries = sort_columns(self.entries, spare, if one_by_one { 0 } else { bits });
         let row = |entry: &Entry<P>| (entry.key >> 32) as usize - self.rows.start;
         let mut degrees = vec![0; self.rows.len()];
         for entry in entries {
@@ -254,6 +262,15 @@ impl<P: Payload> Bucket<'_, P> {
             self.indices[*place] = entry.key as u32;
             self.payloads[*place] = entry.payload;
             *place += 1;
+        }
+        if one_by_one {
+            let (mut indices, mut payloads) = (&mut *self.indices, &mut *self.payloads);
+            for &degree in &degrees {
+                let (row, indices_after) = indices.split_at_mut(degree);
+                let (of_row, payloads_after) = payloads.split_at_mut(degree);
+                sort_row(row, of_row);
+                (indices, payloads) = (indices_after, payloads_after);
+            }
         }
         degrees
     }
@@ -278,6 +295,27 @@ impl<P: Payload> Bucket<'_, P> {
             *degree = kept - start;
         }
         Ok(())
+    }
+}
+
+/// Sorts one row by its columns, stably.
+fn sort_row<P: Copy>(columns: &mut [u32], payloads: &mut [P]) {
+    if columns.len() > SHORT {
+        let mut entries: Vec<(u32, P)> = columns.iter().copied().zip(payloads.iter().copied()).collect();
+        entries.sort_by_key(|entry| entry.0);
+        for ((column, payload), entry) in columns.iter_mut().zip(payloads).zip(entries) {
+            (*column, *payload) = entry;
+        }
+        return;
+    }
+    for next in 1..columns.len() {
+        let (column, payload) = (columns[next], payloads[next]);
+        let mut place = next;
+        while place > 0 && columns[place - 1] > column {
+            (columns[place], payloads[place]) = (columns[place - 1], payloads[place - 1]);
+            place -= 1;
+        }
+        (columns[place], payloads[place]) = (column, payload);
     }
 }
 

@@ -65,6 +65,28 @@ fn neighbours_ascend_and_parallel_edges_stay() {
     .assert_eq(&rows(made.csc(&Run::default()).unwrap()));
 }
 
+/// Where most rows are short, rows are sorted one by one, in one way or another by their length.
+#[test]
+fn a_long_row_among_short_ones_keeps_the_order_of_parallel_edges() {
+    let ends = |count: u32| (0..count).map(|edge| (1, edge * 37 % 50));
+    for count in [20, 100] {
+        let edges: Vec<(u32, u32)> = ends(count).chain([(3, 2), (3, 0), (3, 2)]).collect();
+        let weights: Vec<i64> = (0..edges.len() as i64).collect();
+        let made = weighted(1000, &edges, &weights, true);
+        let mut expected: Vec<(u32, u32, i64)> =
+            edges.iter().zip(&weights).map(|(&(from, to), &weight)| (from, to, weight)).collect();
+        expected.sort_by_key(|&(from, to, _)| (from, to));
+        let rows = made.csr();
+        let found: Vec<(u32, u32, i64)> = (0..1000)
+            .flat_map(|node| rows.range(node).map(move |entry| (node, entry)))
+            .map(|(node, entry)| {
+                (node, rows.indices()[entry], rows.weights().map_or(0.0, |weights| weights.get(entry)) as i64)
+            })
+            .collect();
+        assert_eq!(found, expected);
+    }
+}
+
 #[test]
 fn an_undirected_edge_stands_at_both_ends_and_a_loop_once() {
     let made = weighted(3, &[(0, 1), (1, 1), (2, 1)], &[5, 6, 7], false);
