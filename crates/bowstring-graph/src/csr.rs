@@ -219,7 +219,7 @@ impl Csr {
         self.shape().squares * nodes > 2 * entries * entries
     }
 
-    fn shape(&self) -> &Shape {
+    fn shape(&self) -> Shape {
         let of_node = |shape: Shape, node| {
             let row = self.neighbors(node);
             Shape {
@@ -233,12 +233,12 @@ impl Csr {
         };
         let none = || Shape { distinct: true, squares: 0 };
         let nodes = (0..self.num_nodes() as u32).into_par_iter().with_min_len(BLOCK);
-        self.shape.get_or_init(|| nodes.fold(none, of_node).reduce(none, and))
+        once(&self.shape, || nodes.fold(none, of_node).reduce(none, and))
     }
 
     /// The least and the greatest weight; `None` without weights or edges. Looked up once.
     pub fn weight_range(&self) -> Option<(f64, f64)> {
-        *self.range.get_or_init(|| self.weights.as_ref().and_then(Weights::range))
+        once(&self.range, || self.weights.as_ref().and_then(Weights::range))
     }
 
     /// Bytes that the arrays take.
@@ -247,6 +247,16 @@ impl Csr {
         let width = weights.and_then(|weights| weights.data_type().primitive_width()).unwrap_or(0);
         self.indptr.bytes() + self.indices.inner().len() + width * self.num_entries()
     }
+}
+
+/// The value of the cell, found if there is none. Nobody waits for another to find it: a thread that waits for
+/// a part of a parallel search may have taken up a call that asks for the same.
+fn once<T: Copy>(cell: &OnceLock<T>, find: impl FnOnce() -> T) -> T {
+    if let Some(&found) = cell.get() {
+        return found;
+    }
+    let found = find();
+    *cell.get_or_init(|| found)
 }
 
 /// # Errors

@@ -2,12 +2,12 @@
 
 use std::collections::BTreeSet;
 
-use bowstring_graph::{Run, triangle_count, triangles};
+use bowstring_graph::{Run, SsspOptions, sssp, triangle_count, triangles};
 use proptest::prelude::*;
 
 use crate::{
     structure::random_edges,
-    support::{edge_lists, graph},
+    support::{edge_lists, graph, threads, weighted},
 };
 
 fn check(nodes: u32, edges: &[(u32, u32)], per_node: &[u64], clustering: &[f64], transitivity: f64) {
@@ -128,5 +128,29 @@ proptest! {
         let all: f64 = pairs.iter().sum();
         let expected = if all == 0.0 { 0.0 } else { per_node.iter().sum::<u64>() as f64 / all };
         prop_assert_eq!(found.transitivity, expected);
+    }
+}
+
+/// What is found out once about rows is found out by whoever comes first, and a thread that waits for its
+/// share of that work may take up another's call for the same rows.
+#[test]
+fn calls_on_the_same_threads_do_not_wait_for_themselves() {
+    let edges: Vec<(u32, u32)> = (0..60_000).map(|edge| (edge % 20_000, edge * 7 % 20_000)).collect();
+    let weights: Vec<i64> = vec![1; edges.len()];
+    let run = threads(2);
+    let (sender, ended) = std::sync::mpsc::channel();
+    for _ in 0..40 {
+        let graph = std::sync::Arc::new(weighted(20_000, &edges, &weights, false));
+        for _ in 0..8 {
+            let (graph, run, sender) = (graph.clone(), run.clone(), sender.clone());
+            std::thread::spawn(move || {
+                let paths = sssp(&graph, &[0], &SsspOptions::default(), &run).unwrap();
+                sender.send((triangle_count(&graph, &run).unwrap(), paths)).unwrap();
+            });
+        }
+        let mut found =
+            (0..8).map(|_| ended.recv_timeout(std::time::Duration::from_secs(60)).expect("calls end"));
+        let first = found.next().unwrap();
+        assert!(found.all(|other| other == first));
     }
 }
