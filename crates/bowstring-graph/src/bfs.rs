@@ -3,8 +3,8 @@
 //! Direction-optimising search (Beamer, Asanović and Patterson 2012): while the frontier is small, its
 //! edges are followed forwards; once they are more than a fifteenth of the edges that are left, the nodes
 //! not yet reached look for a neighbour in the frontier instead, and stop at the first. O(nodes + edges)
-//! time. Memory: 16 bytes a node and three bits, and at most 256 KiB; looking backwards over a directed graph needs its
-//! incoming rows, which are made the first time and kept with the graph.
+//! time. Memory: 16 bytes a node and three bits, and at most 256 KiB; looking backwards over a directed
+//! graph needs its incoming rows, which are made the first time and kept with the graph.
 //!
 //! A parent is the smallest-numbered of the neighbours one hop nearer, so that the result is the same for
 //! any number of threads. Short levels run on one thread, since waking others costs more.
@@ -19,7 +19,7 @@ use std::{
 use arrow::datatypes::ArrowNativeType;
 use rayon::prelude::*;
 
-use self::deep::{DEEP, SHORT, backward_at_hand};
+use self::deep::{DEEP, SHORT};
 use crate::{Csr, Direction, Graph, GraphError, NodeId, Offsets, Result, Run};
 
 /// Frontiers with more edges than this run in parallel.
@@ -127,11 +127,27 @@ pub(crate) fn forward<'a>(graph: &'a Graph, direction: Direction, run: &Run) -> 
 
 /// The rows of those edges by their ends, with ascending neighbours.
 pub(crate) fn backward<'a>(graph: &'a Graph, direction: Direction, run: &Run) -> Result<Vec<&'a Csr>> {
+    by_ends(graph, direction, || graph.sorted_csr(run), || graph.csc(run))
+}
+
+/// The same, unless some of them would have to be made.
+fn backward_at_hand(graph: &Graph, direction: Direction) -> Option<Vec<&Csr>> {
+    let outgoing = || graph.sorted_csr_at_hand().ok_or(());
+    by_ends(graph, direction, outgoing, || graph.csc_at_hand().ok_or(())).ok()
+}
+
+/// The rows of followed edges by their ends, from the graph's sorted outgoing and incoming rows.
+fn by_ends<'a, E>(
+    graph: &Graph,
+    direction: Direction,
+    outgoing: impl FnOnce() -> Result<&'a Csr, E>,
+    incoming: impl FnOnce() -> Result<&'a Csr, E>,
+) -> Result<Vec<&'a Csr>, E> {
     Ok(match direction {
-        _ if !graph.is_directed() => vec![graph.sorted_csr(run)?],
-        Direction::Out => vec![graph.csc(run)?],
-        Direction::In => vec![graph.sorted_csr(run)?],
-        Direction::Both => vec![graph.sorted_csr(run)?, graph.csc(run)?],
+        _ if !graph.is_directed() => vec![outgoing()?],
+        Direction::Out => vec![incoming()?],
+        Direction::In => vec![outgoing()?],
+        Direction::Both => vec![outgoing()?, incoming()?],
     })
 }
 
@@ -233,7 +249,7 @@ impl Search<'_> {
                 // Nothing depends on what is read here, so the processor waits for all of it at once.
                 for &node in &frontier[place..frontier.len().min(place + AHEAD)] {
                     for rows in &self.forward {
-                        black_box(rows.neighbors(node).first().copied());
+                        black_box(rows.fetch(node));
                     }
                 }
             }

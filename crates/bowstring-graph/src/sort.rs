@@ -1,9 +1,10 @@
 //! How are entries sorted into rows? By a parallel, stable counting sort in two levels: entries are first
 //! dealt into buckets of neighbouring rows, each small enough for a core's cache, and then sorted within
-//! each bucket: by radix on the column, and by counting into their places in the rows; where most rows are
-//! short, these are rather sorted one by one in their places. O(entries) time; it
-//! takes 8 bytes for each entry, 16 with weights, beside the result; a quarter of that where rows are turned
-//! around, which is done in four parts. The result does not depend on the number of threads.
+//! each bucket: by radix on the column, and by counting into their places in the rows. In buckets of short
+//! rows, places are counted first and each row is then sorted by itself. O(entries) time, there times the
+//! logarithm of the longest row at most. It takes 8 bytes for each entry, 16 with weights, beside the result;
+//! a quarter of that where rows are turned around, which is done in four parts. The result does not depend
+//! on the number of threads.
 
 use std::ops::Range;
 

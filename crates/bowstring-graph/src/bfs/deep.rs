@@ -13,7 +13,7 @@ use std::{
 use arrow::datatypes::ArrowNativeType;
 
 use super::Search;
-use crate::{Csr, Direction, Graph, NodeId, Offsets, Result};
+use crate::{Csr, NodeId, Offsets, Result};
 
 /// Levels after which a graph counts as deep. Those with hubs end before.
 pub(super) const DEEP: i32 = 16;
@@ -23,16 +23,6 @@ pub(super) const SHORT: usize = 1 << 14;
 const AHEAD: usize = 64;
 /// Nodes of one task.
 const BLOCK: usize = 1 << 12;
-
-/// The rows of the followed edges by their ends, with ascending neighbours, unless they would have to be made.
-pub(super) fn backward_at_hand(graph: &Graph, direction: Direction) -> Option<Vec<&Csr>> {
-    Some(match direction {
-        Direction::In => vec![graph.sorted_csr_at_hand()?],
-        _ if !graph.is_directed() => vec![graph.sorted_csr_at_hand()?],
-        Direction::Out => vec![graph.csc_at_hand()?],
-        Direction::Both => vec![graph.sorted_csr_at_hand()?, graph.csc_at_hand()?],
-    })
-}
 
 /// Where the rows of a frontier's nodes begin and end.
 pub(super) type Ranges = Vec<(usize, usize)>;
