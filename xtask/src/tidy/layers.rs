@@ -7,6 +7,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("bowstring-core", &[]),
     ("bowstring-io", &["bowstring-core"]),
     ("bowstring-graph", &["bowstring-core"]),
+    ("bowstring-tokenizer", &["bowstring-core"]),
     ("bowstring-workflow", &["bowstring-core"]),
     ("bowstring-query", &["bowstring-core", "bowstring-io"]),
     (

@@ -1,0 +1,4 @@
+//! Text to the ids of language models, and back: `tokenizer.json` with Hugging Face's ids.
+
+mod definition;
+mod kernel;
