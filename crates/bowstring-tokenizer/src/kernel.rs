@@ -54,3 +54,6 @@ pub(crate) trait Kernel: Debug + Send + Sync {
     /// for. The second part is then a section with [`Start::Cut`].
     fn cut(&self, text: &str, from: usize) -> Option<usize>;
 }
+
+/// Why a pipeline is none of a kernel's.
+pub(crate) type Reason = std::borrow::Cow<'static, str>;

@@ -1,0 +1,268 @@
+//! Which symbols remain when all pairs of a word that can be merged are merged?
+//!
+//! Byte-pair encoding (Sennrich et al. 2016): of all neighbours that the table knows the pair of the lowest
+//! rank is merged, of equal ones the leftmost, until none is left. Short words look for it from left to
+//! right, O(n²) with a small factor; longer ones keep candidates in a heap, O(n log n) time and about
+//! 40 bytes for each symbol.
+
+use std::{cmp::Reverse, collections::BinaryHeap, fmt};
+
+/// Words of at most so many symbols are merged without a heap.
+const SHORT: usize = 48;
+
+/// The rank of pairs that do not merge, above all others.
+const NEVER: u32 = u32::MAX;
+
+/// A part of a word: its id, and how many bytes of the word it stands for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Symbol {
+    pub id: u32,
+    pub len: u32,
+}
+
+/// What two neighbours become, and when.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Merge {
+    pub rank: u32,
+    pub id: u32,
+}
+
+impl Merge {
+    const NEVER: Merge = Merge { rank: NEVER, id: 0 };
+}
+
+#[derive(Clone, Copy)]
+struct Slot {
+    pair: [u32; 2],
+    merge: Merge,
+}
+
+/// Pairs of ids and what they become: open addressing, at most two thirds full.
+pub(crate) struct MergeTable {
+    slots: Box<[Slot]>,
+    /// How far the hash is shifted so that it is an index.
+    shift: u32,
+}
+
+impl fmt::Debug for MergeTable {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("MergeTable").field("slots", &self.slots.len()).finish_non_exhaustive()
+    }
+}
+
+/// What merging one word needs, kept between words.
+#[derive(Debug, Default)]
+pub(crate) struct MergeScratch {
+    /// The merge of each symbol with the next one.
+    next: Vec<Merge>,
+    links: Vec<Link>,
+    heap: BinaryHeap<Reverse<u64>>,
+}
+
+/// The neighbours of a symbol that is still there.
+#[derive(Clone, Copy, Debug)]
+struct Link {
+    before: u32,
+    after: u32,
+}
+
+/// No neighbour.
+const NONE: u32 = u32::MAX;
+
+impl MergeTable {
+    /// The table of `merges`, `(left, right, merged)` in the order of their ranks; of the same pair twice
+    /// the later counts.
+    pub(crate) fn new(merges: impl ExactSizeIterator<Item = (u32, u32, u32)>) -> Self {
+        let size = (merges.len().max(4) * 3 / 2).next_power_of_two();
+        // Symbols are ids, which never reach the largest number, so that it marks empty slots.
+        let empty = Slot { pair: [NONE; 2], merge: Merge::NEVER };
+        let mut table =
+            Self { slots: vec![empty; size].into_boxed_slice(), shift: 64 - size.trailing_zeros() };
+        for (rank, (left, right, id)) in (0..NEVER).zip(merges) {
+            let slot = table.slot([left, right]);
+            table.slots[slot] = Slot { pair: [left, right], merge: Merge { rank, id } };
+        }
+        table
+    }
+
+    /// Where the pair stands, or the empty slot where it would.
+    #[inline(always)]
+    fn slot(&self, pair: [u32; 2]) -> usize {
+        let key = u64::from(pair[0]) << 32 | u64::from(pair[1]);
+        let product = u128::from(key ^ 0xD6E8_FEB8_6659_FD93) * 0x9E37_79B9_7F4A_7C15;
+        let mut slot = ((product as u64 ^ (product >> 64) as u64) >> self.shift) as usize;
+        loop {
+            let found = self.slots[slot].pair;
+            if found == pair || found == [NONE; 2] {
+                return slot;
+            }
+            slot = (slot + 1) & (self.slots.len() - 1);
+        }
+    }
+
+    #[inline]
+    fn get(&self, left: u32, right: u32) -> Merge {
+        self.slots[self.slot([left, right])].merge
+    }
+
+    /// Merges the symbols of a word until no pair of them is in the table.
+    pub(crate) fn merge(&self, word: &mut Vec<Symbol>, scratch: &mut MergeScratch) {
+        if word.len() <= SHORT {
+            self.merge_short(word, scratch);
+        } else {
+            self.merge_long(word, scratch);
+        }
+    }
+
+    fn merge_short(&self, word: &mut Vec<Symbol>, scratch: &mut MergeScratch) {
+        let next = &mut scratch.next;
+        next.clear();
+        next.extend(word.windows(2).map(|pair| self.get(pair[0].id, pair[1].id)));
+        loop {
+            let mut best = Merge::NEVER;
+            let mut place = 0;
+            for (i, &merge) in next.iter().enumerate() {
+                if merge.rank < best.rank {
+                    best = merge;
+                    place = i;
+                }
+            }
+            if best.rank == NEVER {
+                return;
+            }
+            word[place] = Symbol { id: best.id, len: word[place].len + word[place + 1].len };
+            word.remove(place + 1);
+            next.remove(place);
+            if let Some(merge) = next.get_mut(place) {
+                *merge = self.get(best.id, word[place + 1].id);
+            }
+            if place > 0 {
+                next[place - 1] = self.get(word[place - 1].id, best.id);
+            }
+        }
+    }
+
+    fn merge_long(&self, word: &mut Vec<Symbol>, scratch: &mut MergeScratch) {
+        let MergeScratch { next, links, heap } = scratch;
+        let last = word.len() as u32 - 1;
+        next.clear();
+        next.extend(word.windows(2).map(|pair| self.get(pair[0].id, pair[1].id)));
+        next.push(Merge::NEVER);
+        links.clear();
+        links.extend((0..=last).map(|i| Link {
+            before: i.checked_sub(1).unwrap_or(NONE),
+            after: if i < last { i + 1 } else { NONE },
+        }));
+        let mut candidates = std::mem::take(heap).into_vec();
+        candidates.clear();
+        candidates.extend(
+            next.iter()
+                .enumerate()
+                .filter(|(_, merge)| merge.rank != NEVER)
+                .map(|(i, merge)| candidate(merge.rank, i as u32)),
+        );
+        let mut queue = BinaryHeap::from(candidates);
+        while let Some(Reverse(top)) = queue.pop() {
+            let (rank, place) = ((top >> 32) as u32, top as u32);
+            let i = place as usize;
+            // A symbol that is gone has no merge, and a pair that changed has another one.
+            if next[i].rank != rank {
+                continue;
+            }
+            let gone = links[i].after as usize;
+            let after = links[gone].after;
+            word[i] = Symbol { id: next[i].id, len: word[i].len + word[gone].len };
+            word[gone].len = 0;
+            next[gone] = Merge::NEVER;
+            links[i].after = after;
+            next[i] = Merge::NEVER;
+            if after != NONE {
+                links[after as usize].before = place;
+                next[i] = self.get(word[i].id, word[after as usize].id);
+                if next[i].rank != NEVER {
+                    queue.push(candidate(next[i].rank, place));
+                }
+            }
+            let before = links[i].before;
+            if before != NONE {
+                let merge = self.get(word[before as usize].id, word[i].id);
+                next[before as usize] = merge;
+                if merge.rank != NEVER {
+                    queue.push(candidate(merge.rank, before));
+                }
+            }
+        }
+        word.retain(|symbol| symbol.len != 0);
+        *heap = queue;
+        // One long word must not keep its memory for ever.
+        heap.shrink_to(1 << 12);
+        links.clear();
+        links.shrink_to(1 << 12);
+        next.clear();
+        next.shrink_to(1 << 12);
+    }
+}
+
+fn candidate(rank: u32, place: u32) -> Reverse<u64> {
+    Reverse(u64::from(rank) << 32 | u64::from(place))
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    /// One merge at a time, each looked for from the left among all.
+    fn reference(merges: &[(u32, u32, u32)], word: &mut Vec<Symbol>) {
+        let rank = |pair: &[Symbol]| {
+            merges.iter().rposition(|&(left, right, _)| [left, right] == [pair[0].id, pair[1].id])
+        };
+        loop {
+            let best = word
+                .windows(2)
+                .enumerate()
+                .filter_map(|(place, pair)| rank(pair).map(|rank| (rank, place)))
+                .min();
+            let Some((rank, place)) = best else { return };
+            word[place] = Symbol { id: merges[rank].2, len: word[place].len + word[place + 1].len };
+            word.remove(place + 1);
+        }
+    }
+
+    fn symbols(ids: &[u32]) -> Vec<Symbol> {
+        ids.iter().map(|&id| Symbol { id, len: 1 + id % 3 }).collect()
+    }
+
+    proptest! {
+        #[test]
+        fn words_merge_as_one_by_one(
+            merges in prop::collection::vec((0u32..12, 0u32..12, 0u32..12), 0..60),
+            ids in prop::collection::vec(0u32..8, 0..120),
+        ) {
+            let table = MergeTable::new(merges.iter().copied());
+            let mut expected = symbols(&ids);
+            reference(&merges, &mut expected);
+            let mut scratch = MergeScratch::default();
+            for merge in [MergeTable::merge, MergeTable::merge_short, MergeTable::merge_long] {
+                let mut word = symbols(&ids);
+                if word.is_empty() {
+                    continue;
+                }
+                merge(&table, &mut word, &mut scratch);
+                prop_assert_eq!(&word, &expected);
+            }
+        }
+    }
+
+    #[test]
+    fn a_long_run_of_one_letter_is_merged_in_little_more_than_linear_time() {
+        let merges = [(0, 0, 1), (1, 1, 2), (2, 2, 3)];
+        let table = MergeTable::new(merges.into_iter());
+        let mut word = symbols(&vec![0; 1_000_003]);
+        table.merge(&mut word, &mut MergeScratch::default());
+        let ids: Vec<u32> = word.iter().map(|symbol| symbol.id).collect();
+        assert_eq!(ids.len(), 125_002);
+        assert_eq!(ids[125_000..], [1, 0]);
+    }
+}

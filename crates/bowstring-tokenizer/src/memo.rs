@@ -1,0 +1,417 @@
+//! Which ids did this piece of text have the last time?
+//!
+//! A table of one thread from the raw bytes of a piece to its ids, looked up once for each piece. Pieces of
+//! at most [`SHORT`] bytes are their own keys, in buckets of two entries that fill one cache line: a new
+//! piece takes the first place, what stood there moves to the second, and what stood second is forgotten.
+//! Longer pieces, up to [`LONG`] bytes, have slots of their own, one for each hash: the newer wins. Their
+//! bytes, and ids that are too many to stand in an entry, stand in two stores; when a store is full,
+//! everything is forgotten, and the tables fill again from what the text holds now. The tables grow
+//! with what they are given, to 7 MB at the most.
+
+use std::{fmt, ops::Range};
+
+/// The longest piece that is its own key.
+const SHORT: usize = 15;
+/// The longest piece that is remembered.
+const LONG: usize = 256;
+/// How many ids stand in an entry.
+const INLINE: usize = 3;
+/// Buckets of two entries, 64 bytes each: at first, and at the most.
+const BUCKETS: (usize, usize) = (1 << 8, 1 << 15);
+/// Slots of long pieces, 24 bytes each.
+const SLOTS: usize = 1 << 14;
+/// Bytes of long pieces, and ids of all that do not stand in entries.
+const STORE_BYTES: usize = 1 << 20;
+const STORE_IDS: usize = 1 << 18;
+
+/// The bytes of a short piece, zeros behind them, and its length in the last byte.
+type Key = [u64; 2];
+
+/// What masks away the bytes behind the first `i`.
+const MASKS: [Key; SHORT + 1] = {
+    let mut masks = [[0; 2]; SHORT + 1];
+    let mut i = 0;
+    while i <= SHORT {
+        let mask = (1u128 << (8 * i)) - 1;
+        masks[i] = [mask as u64, (mask >> 64) as u64];
+        i += 1;
+    }
+    masks
+};
+
+/// A piece of no bytes has no key of its own, so that a key of zeros means an empty entry.
+#[derive(Clone, Copy, Debug, Default)]
+struct Entry {
+    key: Key,
+    ids: Ids,
+}
+
+/// The ids themselves, or where they stand in the store when they are more than [`INLINE`].
+#[derive(Clone, Copy, Debug, Default)]
+struct Ids {
+    ids: [u32; INLINE],
+    len: u32,
+}
+
+#[derive(Clone, Copy, Debug, Default)]
+#[repr(align(64))]
+struct Bucket([Entry; 2]);
+
+/// A long piece: where its bytes begin in the store, how many they are, and the ids.
+#[derive(Clone, Copy, Debug, Default)]
+struct Slot {
+    start: u32,
+    len: u32,
+    ids: Ids,
+}
+
+/// The memo of one thread.
+#[derive(Default)]
+pub(crate) struct Memo {
+    buckets: Vec<Bucket>,
+    /// Pieces put into `buckets` since they grew or were emptied.
+    inserted: usize,
+    slots: Vec<Slot>,
+    bytes: Vec<u8>,
+    ids: Vec<u32>,
+    /// Where the ids of a piece stand that is only counted.
+    counted: Vec<u32>,
+}
+
+impl fmt::Debug for Memo {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Memo")
+            .field("buckets", &self.buckets.len())
+            .field("bytes", &self.bytes.len())
+            .field("ids", &self.ids.len())
+            .finish_non_exhaustive()
+    }
+}
+
+impl Memo {
+    /// Appends the ids of `text[range]`; `slow` says them when they are not known, by appending them.
+    ///
+    /// # Panics
+    ///
+    /// If `range` is not within `text`.
+    #[inline]
+    pub(crate) fn append(
+        &mut self,
+        text: &[u8],
+        range: Range<usize>,
+        out: &mut Vec<u32>,
+        slow: impl FnOnce(&[u8], &mut Vec<u32>),
+    ) {
+        match self.find(text, range.clone()) {
+            Ok(ids) => {
+                if ids.len as usize <= INLINE {
+                    // Always the same number of words, so that it is one store.
+                    let end = out.len() + ids.len as usize;
+                    out.extend_from_slice(&[ids.ids[0], ids.ids[1], ids.ids[2], 0]);
+                    out.truncate(end);
+                } else {
+                    out.extend_from_slice(self.stored(ids));
+                }
+            }
+            Err(place) => self.miss(&text[range], place, out, slow),
+        }
+    }
+
+    /// How many ids `text[range]` has; `slow` says them when they are not known, by appending them.
+    ///
+    /// # Panics
+    ///
+    /// If `range` is not within `text`.
+    #[inline]
+    pub(crate) fn count(
+        &mut self,
+        text: &[u8],
+        range: Range<usize>,
+        slow: impl FnOnce(&[u8], &mut Vec<u32>),
+    ) -> usize {
+        match self.find(text, range.clone()) {
+            Ok(ids) => ids.len as usize,
+            Err(place) => {
+                let mut out = std::mem::take(&mut self.counted);
+                out.clear();
+                self.miss(&text[range], place, &mut out, slow);
+                let count = out.len();
+                // One long piece must not keep its memory for ever.
+                out.clear();
+                out.shrink_to(LONG);
+                self.counted = out;
+                count
+            }
+        }
+    }
+
+    /// The ids of a piece, or where they would stand.
+    #[inline(always)]
+    fn find(&self, text: &[u8], range: Range<usize>) -> Result<Ids, Place> {
+        let len = range.len();
+        if len > SHORT {
+            return self.find_long(&text[range]);
+        }
+        let key = key(text, range.start, len);
+        let place = Place::Short(key);
+        let Some(bucket) = self.buckets.get(self.bucket(key)) else { return Err(place) };
+        let [first, second] = &bucket.0;
+        let entry = if second.key == key { second } else { first };
+        if entry.key == key { Ok(entry.ids) } else { Err(place) }
+    }
+
+    #[inline(never)]
+    fn find_long(&self, piece: &[u8]) -> Result<Ids, Place> {
+        if piece.len() > LONG {
+            return Err(Place::Nowhere);
+        }
+        let index = hash_long(piece) as usize & (SLOTS - 1);
+        let place = Place::Long(index);
+        let Some(slot) = self.slots.get(index) else { return Err(place) };
+        let start = slot.start as usize;
+        match self.bytes.get(start..start + slot.len as usize) {
+            Some(bytes) if bytes == piece => Ok(slot.ids),
+            _ => Err(place),
+        }
+    }
+
+    #[inline(always)]
+    fn bucket(&self, key: Key) -> usize {
+        // The number of buckets is a power of two, or 0 before the first piece.
+        hash(key) as usize & self.buckets.len().wrapping_sub(1)
+    }
+
+    fn stored(&self, ids: Ids) -> &[u32] {
+        let start = ids.ids[0] as usize;
+        self.ids.get(start..start + ids.len as usize).unwrap_or_default()
+    }
+
+    /// Appends what `slow` says, and remembers it.
+    #[cold]
+    #[inline(never)]
+    fn miss(
+        &mut self,
+        piece: &[u8],
+        place: Place,
+        out: &mut Vec<u32>,
+        slow: impl FnOnce(&[u8], &mut Vec<u32>),
+    ) {
+        let start = out.len();
+        slow(piece, out);
+        match place {
+            Place::Short(key) if !piece.is_empty() => {
+                let ids = self.store(&[], &out[start..]);
+                self.insert(Entry { key, ids });
+            }
+            Place::Long(index) => {
+                let ids = self.store(piece, &out[start..]);
+                if self.slots.is_empty() {
+                    self.slots = vec![Slot::default(); SLOTS];
+                }
+                let len = piece.len() as u32;
+                self.slots[index] = Slot { start: self.bytes.len() as u32 - len, len, ids };
+            }
+            Place::Short(_) | Place::Nowhere => {}
+        }
+    }
+
+    /// Puts bytes and ids into the stores, and forgets everything first if they are full.
+    fn store(&mut self, bytes: &[u8], ids: &[u32]) -> Ids {
+        if self.bytes.len() + bytes.len() > STORE_BYTES || self.ids.len() + ids.len() > STORE_IDS {
+            self.forget();
+        }
+        self.bytes.extend_from_slice(bytes);
+        let len = ids.len() as u32;
+        let mut inline = [0; INLINE];
+        if ids.len() <= INLINE {
+            inline[..ids.len()].copy_from_slice(ids);
+        } else {
+            inline[0] = self.ids.len() as u32;
+            self.ids.extend_from_slice(ids);
+        }
+        Ids { ids: inline, len }
+    }
+
+    fn forget(&mut self) {
+        self.buckets.fill(Bucket::default());
+        self.slots.fill(Slot::default());
+        self.inserted = 0;
+        self.bytes.clear();
+        self.ids.clear();
+    }
+
+    fn insert(&mut self, entry: Entry) {
+        if self.inserted >= self.buckets.len() && self.buckets.len() < BUCKETS.1 {
+            let grown = if self.buckets.is_empty() { BUCKETS.0 } else { self.buckets.len() * 4 };
+            let old = std::mem::replace(&mut self.buckets, vec![Bucket::default(); grown.min(BUCKETS.1)]);
+            self.inserted = 0;
+            for Bucket([first, second]) in old {
+                for entry in [second, first].into_iter().filter(|entry| entry.key != Key::default()) {
+                    self.place(entry);
+                }
+            }
+        }
+        self.place(entry);
+    }
+
+    fn place(&mut self, entry: Entry) {
+        let index = self.bucket(entry.key);
+        let Bucket([first, second]) = &mut self.buckets[index];
+        *second = std::mem::replace(first, entry);
+        self.inserted += 1;
+    }
+}
+
+/// Where a piece that is not known would stand.
+#[derive(Clone, Copy, Debug)]
+enum Place {
+    Short(Key),
+    Long(usize),
+    Nowhere,
+}
+
+/// The key of the `len` bytes at `start`, at most [`SHORT`].
+#[inline(always)]
+fn key(text: &[u8], start: usize, len: usize) -> Key {
+    let [low, high] = match text.get(start..start + 16) {
+        Some(bytes) => halves(bytes),
+        None => {
+            let mut padded = [0; 16];
+            padded[..len].copy_from_slice(&text[start..start + len]);
+            halves(&padded)
+        }
+    };
+    let [mask_low, mask_high] = MASKS[len];
+    [low & mask_low, high & mask_high | (len as u64) << 56]
+}
+
+#[inline(always)]
+fn halves(bytes: &[u8]) -> Key {
+    let mut low = [0; 8];
+    let mut high = [0; 8];
+    low.copy_from_slice(&bytes[..8]);
+    high.copy_from_slice(&bytes[8..16]);
+    [u64::from_le_bytes(low), u64::from_le_bytes(high)]
+}
+
+/// A folded product: both halves of the key reach the low bits.
+#[inline(always)]
+fn hash([low, high]: Key) -> u64 {
+    fold(low ^ 0x9E37_79B9_7F4A_7C15, high ^ 0xD6E8_FEB8_6659_FD93)
+}
+
+fn hash_long(piece: &[u8]) -> u64 {
+    let mut state = piece.len() as u64;
+    let mut chunks = piece.chunks_exact(16);
+    for chunk in &mut chunks {
+        let [low, high] = halves(chunk);
+        state = hash([low ^ state, high]);
+    }
+    let rest = chunks.remainder();
+    let [low, high] = key(rest, 0, rest.len());
+    hash([low ^ state, high])
+}
+
+#[inline(always)]
+fn fold(a: u64, b: u64) -> u64 {
+    let product = u128::from(a) * u128::from(b);
+    product as u64 ^ (product >> 64) as u64
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Ids that no two pieces share: as many as `len` says, from the bytes.
+    fn model(piece: &[u8], out: &mut Vec<u32>) {
+        let len = piece.iter().map(|&byte| usize::from(byte)).sum::<usize>() % 6;
+        let seed =
+            piece.iter().fold(7u32, |seed, &byte| seed.wrapping_mul(257).wrapping_add(u32::from(byte)));
+        out.extend((0..len as u32).map(|i| seed ^ i));
+    }
+
+    /// Asks for every piece, twice as ids and once as a count.
+    fn check(memo: &mut Memo, text: &[u8], range: Range<usize>) {
+        let mut expected = vec![1, 2];
+        model(&text[range.clone()], &mut expected);
+        for _ in 0..2 {
+            let mut out = vec![1, 2];
+            memo.append(text, range.clone(), &mut out, model);
+            assert_eq!(out, expected, "{:?}", &text[range.clone()]);
+        }
+        assert_eq!(memo.count(text, range, model), expected.len() - 2);
+    }
+
+    fn bytes_held(memo: &Memo) -> usize {
+        memo.buckets.capacity() * size_of::<Bucket>()
+            + memo.slots.capacity() * size_of::<Slot>()
+            + memo.bytes.capacity()
+            + (memo.ids.capacity() + memo.counted.capacity()) * 4
+    }
+
+    #[test]
+    fn every_piece_keeps_its_ids_whatever_is_replaced() {
+        let mut memo = Memo::default();
+        let mut state = 1u64;
+        let text: Vec<u8> = (0..100_000)
+            .map(|_| {
+                state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+                (state >> 60) as u8
+            })
+            .collect();
+        for round in 0..2 {
+            for start in 0..text.len() - 300 {
+                let len = [0, 1, 2, 3, 7, 8, 9, 14, 15, 16, 17, 31, 40][(start + round) % 13];
+                check(&mut memo, &text, start..start + len);
+            }
+        }
+        for len in [LONG - 1, LONG, LONG + 1] {
+            check(&mut memo, &text, 5..5 + len);
+        }
+        assert!(bytes_held(&memo) <= 7 << 20, "{}", bytes_held(&memo));
+    }
+
+    #[test]
+    fn pieces_that_differ_only_in_zeros_behind_them_differ() {
+        let text = [0; 40];
+        let mut memo = Memo::default();
+        for len in 0..40 {
+            let mut out = Vec::new();
+            memo.append(&text, 0..len, &mut out, |piece, out| out.push(piece.len() as u32));
+            assert_eq!(out, [len as u32]);
+        }
+        for len in 1..40 {
+            let mut out = Vec::new();
+            memo.append(&text, 0..len, &mut out, |_, _| {});
+            assert_eq!(out, [len as u32], "is remembered");
+        }
+    }
+
+    #[test]
+    fn pieces_of_one_bucket_do_not_answer_for_each_other() {
+        let mut memo = Memo::default();
+        memo.append(b"first", 0..5, &mut Vec::new(), |_, out| out.push(1));
+        let of = |memo: &Memo, piece: &[u8]| memo.bucket(key(piece, 0, piece.len()));
+        let here = of(&memo, b"first");
+        let others: Vec<[u8; 4]> =
+            (0..100_000u32).map(u32::to_le_bytes).filter(|piece| of(&memo, piece) == here).take(20).collect();
+        for (id, piece) in others.iter().enumerate() {
+            let mut out = Vec::new();
+            memo.append(piece, 0..4, &mut out, |_, out| out.push(id as u32));
+            assert_eq!(out, [id as u32]);
+        }
+        let mut out = Vec::new();
+        memo.append(b"first", 0..5, &mut out, |_, out| out.push(2));
+        assert_eq!(out, [2], "two newer pieces stand in its bucket");
+    }
+
+    #[test]
+    fn one_huge_piece_is_counted_and_not_kept() {
+        let text = vec![b'a'; 3 << 20];
+        let mut memo = Memo::default();
+        let count =
+            memo.count(&text, 0..text.len(), |piece, out| out.extend(piece.iter().map(|&b| u32::from(b))));
+        assert_eq!(count, text.len());
+        assert!(bytes_held(&memo) <= 7 << 20);
+    }
+}
