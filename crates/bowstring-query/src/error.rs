@@ -151,6 +151,9 @@ pub enum QueryError {
         /// What is wrong.
         reason: String,
     },
+    /// What a function of another crate says of a call.
+    #[error("{0}")]
+    Function(Arc<dyn Diagnostic>),
     /// The query needs more memory than it may have, and cannot spill.
     #[error("the query needs more than its memory limit{}", limit.map(|bytes| format!(" of {}", bowstring_core::units::ByteSize(bytes))).unwrap_or_default())]
     MemoryLimit {
@@ -197,6 +200,7 @@ impl Diagnostic for QueryError {
     fn kind(&self) -> ErrorKind {
         match self {
             QueryError::Io(error) => error.kind(),
+            QueryError::Function(error) => error.kind(),
             QueryError::Compute { .. } => ErrorKind::Data,
             QueryError::MemoryLimit { .. } => ErrorKind::Limit,
             QueryError::Spill(error) | QueryError::Start(error) => match ErrorKind::of_io(error) {
@@ -217,6 +221,7 @@ impl Diagnostic for QueryError {
             }
             QueryError::MemoryLimit { reason, .. } => Some(reason.clone()),
             QueryError::Io(error) => error.place(),
+            QueryError::Function(error) => error.place(),
             _ => None,
         }
     }
@@ -250,6 +255,7 @@ impl Diagnostic for QueryError {
             QueryError::NotAQuery { .. } => Some("write a SELECT, WITH or VALUES".into()),
             QueryError::Plan { hint, .. } => hint.clone(),
             QueryError::Io(error) => error.hint(),
+            QueryError::Function(error) => error.hint(),
             QueryError::MemoryLimit { .. } => {
                 Some("raise the limit (`--memory`), or read fewer columns or rows".into())
             }

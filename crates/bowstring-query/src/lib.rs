@@ -13,6 +13,7 @@ mod execute;
 mod fields;
 mod floats;
 mod frame;
+mod function;
 mod guard;
 mod in_order;
 mod metrics;
@@ -22,6 +23,7 @@ mod pieces;
 mod pool;
 mod predicate;
 mod project;
+mod read_ahead;
 mod relate;
 mod row_hash;
 mod scan;
@@ -39,6 +41,7 @@ mod wait;
 pub use crate::{
     error::{QueryError, Result},
     frame::Frame,
+    function::{Argument, Call, Compute, Function},
     metrics::{Collected, OperatorMetrics, PlanMetrics},
     relate::{JoinKind, SampleSize},
     selection::Selection,

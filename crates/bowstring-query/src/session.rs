@@ -8,17 +8,17 @@ use std::time::Duration;
 
 use bowstring_core::Cancel;
 use bowstring_io::{Dataset, Predicate};
-use datafusion::execution::TaskContext;
 use datafusion::execution::disk_manager::{DiskManagerBuilder, DiskManagerMode};
 use datafusion::execution::memory_pool::{MemoryPool, PeakRecordingPool, UnboundedMemoryPool};
 use datafusion::execution::runtime_env::{RuntimeEnv, RuntimeEnvBuilder};
 use datafusion::execution::session_state::{SessionState, SessionStateBuilder};
+use datafusion::execution::{FunctionRegistry, TaskContext};
 use datafusion::prelude::SessionConfig;
 use tokio::runtime::{Builder, Handle, Runtime};
 
 use crate::error::during;
 use crate::pool::Pool;
-use crate::{Frame, QueryError, Result, Selection, Table};
+use crate::{Frame, Function, QueryError, Result, Selection, Table};
 
 /// How a session is set up.
 #[derive(Clone, Debug)]
@@ -34,11 +34,13 @@ pub struct SessionOptions {
     /// Most rows of a batch. Default: 8192. A tight limit of memory makes it smaller, so that many
     /// batches fit.
     pub batch_rows: usize,
+    /// Functions that SQL has besides its own.
+    pub functions: Vec<Arc<dyn Function>>,
 }
 
 impl Default for SessionOptions {
     fn default() -> Self {
-        Self { threads: 0, memory: None, spill_dir: None, batch_rows: 8192 }
+        Self { threads: 0, memory: None, spill_dir: None, batch_rows: 8192, functions: Vec::new() }
     }
 }
 
@@ -100,7 +102,7 @@ impl Session {
     ///
     /// # Errors
     /// [`QueryError::Start`] when the system refuses the threads, [`QueryError::Plan`] when
-    /// `batch_rows` is 0.
+    /// `batch_rows` is 0 or SQL has a function of such a name already.
     pub fn new(options: &SessionOptions) -> Result<Self> {
         let threads = match options.threads {
             0 => std::thread::available_parallelism().map_or(1, NonZeroUsize::get),
@@ -266,13 +268,22 @@ fn state(options: &SessionOptions, threads: usize) -> Result<SessionState> {
         settings.execution.sort_spill_reservation_bytes =
             (operator_share(memory, partitions) / 4).min(settings.execution.sort_spill_reservation_bytes);
     }
-    Ok(SessionStateBuilder::new()
+    let mut state = SessionStateBuilder::new()
         .with_config(config)
         .with_runtime_env(runtime_env(options)?)
         .with_default_features()
         .with_analyzer_rules(crate::semantics::analyzer_rules())
         .with_physical_optimizer_rule(Arc::new(crate::in_order::FirstRows))
-        .build())
+        .with_physical_optimizer_rule(Arc::new(crate::read_ahead::ReadAhead))
+        .build();
+    for function in &options.functions {
+        let before =
+            state.register_udf(crate::function::adapted(function)).map_err(during("starting a session"))?;
+        if before.is_some() {
+            return Err(QueryError::plan(format!("SQL has a function `{}` already", function.name())));
+        }
+    }
+    Ok(state)
 }
 
 /// Into how many streams a query is cut. Under a tight limit of memory they are fewer than the threads,

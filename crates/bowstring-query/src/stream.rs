@@ -8,18 +8,23 @@ use bowstring_core::Cancel;
 use datafusion::physical_plan::{ExecutionPlan, ExecutionPlanProperties};
 use futures::StreamExt;
 use tokio::sync::mpsc::{Receiver, Sender, channel};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::task::JoinSet;
 
 use crate::execute::{stopped, until_cancelled};
 use crate::session::Task;
+use crate::table::batch_bytes;
 use crate::wait::wait;
 use crate::{Frame, PlanMetrics, QueryError, Result, Session};
 
 /// Batches that wait for a slow reader.
 const WAITING: usize = 2;
 
-/// Batches of a partition that wait until those before it are read.
+/// Batches of a partition that wait until those before it are read,
 const AHEAD: usize = 64;
+
+/// and the bytes of those of all partitions, beyond one batch of each.
+const AHEAD_BYTES: usize = 128 << 20;
 
 /// A running query: an iterator of batches that blocks until the next one is there. It ends after
 /// the first error. Dropping it stops the query.
@@ -136,18 +141,20 @@ async fn produce(
         let mut tasks = JoinSet::new();
         let mut receivers = Vec::with_capacity(partitions);
         let task = Arc::new(task);
+        let share = u32::try_from(AHEAD_BYTES / partitions).unwrap_or(u32::MAX);
         for partition in 0..partitions {
             let (sender, receiver) = channel(AHEAD);
             receivers.push(receiver);
             let (frame, plan, task) = (frame.clone(), Arc::clone(&plan), Arc::clone(&task));
             tasks.spawn(async move {
-                if let Err(error) = forward(&frame, &plan, partition, &task, &sender).await {
-                    drop(sender.send(Err(error)).await);
+                let ahead = Ahead { into: sender, room: Arc::new(Semaphore::new(share as usize)), share };
+                if let Err(error) = forward(&frame, &plan, partition, &task, &ahead).await {
+                    ahead.send(Err(error)).await;
                 }
             });
         }
         for mut receiver in receivers {
-            while let Some(batch) = receiver.recv().await {
+            while let Some((batch, _room)) = receiver.recv().await {
                 if into.send(Ok(batch?)).await.is_err() {
                     return Ok(PlanMetrics::of(plan.as_ref(), &task.pool));
                 }
@@ -161,18 +168,50 @@ async fn produce(
     Ok(PlanMetrics::of(plan.as_ref(), &task.pool))
 }
 
+/// Where the batches of a partition go.
+trait Sink {
+    /// Waits until there is room; `false` when nobody reads any more.
+    async fn send(&self, batch: Result<RecordBatch>) -> bool;
+}
+
+impl Sink for Sender<Result<RecordBatch>> {
+    async fn send(&self, batch: Result<RecordBatch>) -> bool {
+        Sender::send(self, batch).await.is_ok()
+    }
+}
+
+/// A batch, and the room that it takes until it is read.
+type Waiting = (Result<RecordBatch>, Option<OwnedSemaphorePermit>);
+
+/// The batches of a partition that wait until those before it are read.
+struct Ahead {
+    into: Sender<Waiting>,
+    room: Arc<Semaphore>,
+    /// The room of the partition in bytes, all of which a larger batch takes.
+    share: u32,
+}
+
+impl Sink for Ahead {
+    async fn send(&self, batch: Result<RecordBatch>) -> bool {
+        let bytes = batch.as_ref().map_or(0, batch_bytes);
+        let room = u32::try_from(bytes).unwrap_or(self.share).min(self.share);
+        let room = Arc::clone(&self.room).acquire_many_owned(room).await.ok();
+        self.into.send((batch, room)).await.is_ok()
+    }
+}
+
 async fn forward(
     frame: &Frame,
     plan: &Arc<dyn ExecutionPlan>,
     partition: usize,
     task: &Task,
-    into: &Sender<Result<RecordBatch>>,
+    into: &impl Sink,
 ) -> Result<(), QueryError> {
     let running = |error: datafusion::error::DataFusionError| frame.running(&error);
     let mut stream = plan.execute(partition, Arc::clone(&task.context)).map_err(running)?;
     while let Some(batch) = stream.next().await {
         let batch = batch.map_err(running)?;
-        if batch.num_rows() > 0 && into.send(Ok(batch)).await.is_err() {
+        if batch.num_rows() > 0 && !into.send(Ok(batch)).await {
             break;
         }
     }

@@ -1,6 +1,6 @@
 //! What does a finished result look like in memory?
 
-use arrow::array::RecordBatch;
+use arrow::array::{ArrayRef, RecordBatch};
 use arrow::datatypes::SchemaRef;
 
 use crate::{QueryError, Result};
@@ -44,15 +44,17 @@ impl Table {
 
     /// Bytes of the rows themselves; of a shared buffer, only the part that belongs to them.
     pub fn num_bytes(&self) -> usize {
-        self.batches
-            .iter()
-            .flat_map(RecordBatch::columns)
-            .map(|column| {
-                let data = column.to_data();
-                data.get_slice_memory_size().unwrap_or_else(|_| data.get_buffer_memory_size())
-            })
-            .sum()
+        self.batches.iter().map(batch_bytes).sum()
     }
+}
+
+/// Bytes of the rows themselves; of a shared buffer, only the part that belongs to them.
+pub(crate) fn batch_bytes(batch: &RecordBatch) -> usize {
+    let bytes = |column: &ArrayRef| {
+        let data = column.to_data();
+        data.get_slice_memory_size().unwrap_or_else(|_| data.get_buffer_memory_size())
+    };
+    batch.columns().iter().map(bytes).sum()
 }
 
 fn difference(schema: &SchemaRef, batch: &RecordBatch) -> Option<String> {

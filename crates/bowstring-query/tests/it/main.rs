@@ -4,6 +4,7 @@ mod errors;
 mod extremes;
 mod first_rows;
 mod frames;
+mod functions;
 mod limits;
 mod scans;
 mod selections;
