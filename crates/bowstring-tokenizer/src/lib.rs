@@ -1,6 +1,41 @@
-//! Text to the ids of language models, and back: `tokenizer.json` with Hugging Face's ids.
+//! Text to the ids of language models, and back: `tokenizer.json` with Hugging Face's ids, from and to
+//! Arrow.
+//!
+//! Start at [`Tokenizer`], which is loaded once and shared. [`Tokenizer::encode`] says everything about
+//! one text, [`Tokenizer::encode_batch`] the ids of a column, [`Tokenizer::count`] only how many they are.
+//!
+//! Pipelines of today's models run on kernels of our own, all others on the `tokenizers` crate;
+//! [`Tokenizer::backend`] says which. Both give the same ids.
 
+mod added;
+mod around;
+mod batch;
 mod bpe;
+mod columns;
+mod convert;
+mod decode;
 mod definition;
+mod encoding;
+mod engine;
+mod error;
 mod kernel;
+mod load;
 mod memo;
+mod options;
+mod parallel;
+mod pipelines;
+mod sections;
+mod texts;
+mod tokenizer;
+mod vocabulary;
+
+pub use crate::{
+    decode::DecodeStream,
+    encoding::Encoding,
+    engine::Backend,
+    error::{Result, TokenizerError},
+    load::Config,
+    options::{BatchOptions, OffsetUnit, PadTo, Padding, Side, Truncation, TruncationStrategy},
+    texts::Texts,
+    tokenizer::Tokenizer,
+};

@@ -1,0 +1,197 @@
+//! How does one text become ids, or tokens? It is cut at its added tokens, and the engine says what the
+//! sections between them are.
+
+use tokenizers::Encoding;
+
+use crate::{
+    OffsetUnit, Result, Side, Truncation,
+    added::{Part, Splitter},
+    engine::{Engine, Scratch, complete_encoding, complete_ids},
+    kernel::{Piece, Section, Start},
+    tokenizer::Shared,
+};
+
+impl Shared {
+    /// Calls `each` with the added tokens of `text` and what stands between them, in order.
+    pub(crate) fn parts(&self, text: &str, mut each: impl FnMut(Part)) {
+        let [raw, normalized] = &self.splitters;
+        match raw {
+            None => within(normalized.as_ref(), text, 0, text.len(), &mut each),
+            Some(splitter) => splitter.split(text, |part| match part {
+                Part::Text { start, end } => within(normalized.as_ref(), text, start, end, &mut each),
+                Part::Token { .. } => each(part),
+            }),
+        }
+    }
+
+    /// Appends the ids of `text`.
+    pub(crate) fn append(&self, text: &str, scratch: &mut Scratch, out: &mut Vec<u32>) -> Result<()> {
+        match &self.engine {
+            Engine::Complete { inner, .. } => complete_ids(inner, text, out),
+            Engine::Fast { kernel, .. } => {
+                self.parts(text, |part| match part {
+                    Part::Token { id, .. } => out.push(id),
+                    Part::Text { start, end } => kernel.ids(section(text, start, end), scratch, out),
+                });
+                Ok(())
+            }
+        }
+    }
+
+    /// How many ids `text` has.
+    pub(crate) fn count(&self, text: &str, scratch: &mut Scratch) -> Result<usize> {
+        match &self.engine {
+            Engine::Complete { inner, .. } => {
+                let mut ids = Vec::new();
+                complete_ids(inner, text, &mut ids)?;
+                Ok(ids.len())
+            }
+            Engine::Fast { kernel, .. } => {
+                let mut count = 0;
+                self.parts(text, |part| match part {
+                    Part::Token { .. } => count += 1,
+                    Part::Text { start, end } => count += kernel.count(section(text, start, end), scratch),
+                });
+                Ok(count)
+            }
+        }
+    }
+
+    /// `text` as tokens. Where it will be shortened to `limit`, no more pieces of the pre-tokeniser than it
+    /// takes to reach it are kept, since Hugging Face's library stops there, which shows in the overflow.
+    pub(crate) fn sequence(
+        &self,
+        text: &str,
+        type_id: u32,
+        unit: OffsetUnit,
+        limit: Option<&Truncation>,
+        scratch: &mut Scratch,
+    ) -> Result<Encoding> {
+        let mut tokens = Vec::new();
+        match &self.engine {
+            Engine::Complete { inner, .. } => {
+                let encoding = complete_encoding(inner, text)?;
+                for (place, (id, (start, end))) in
+                    encoding.get_ids().iter().zip(encoding.get_offsets()).enumerate()
+                {
+                    let word = encoding.get_word_ids()[place].unwrap_or(0);
+                    let value = encoding.get_tokens()[place].clone();
+                    let added = self.vocabulary.is_added(*id);
+                    tokens.push(Token { id: *id, value, start: *start, end: *end, word, added });
+                }
+            }
+            Engine::Fast { kernel, .. } => {
+                let mut word = 0;
+                let mut pieces: Vec<Piece> = Vec::new();
+                self.parts(text, |part| match part {
+                    Part::Token { id, start, end } => {
+                        let value = text[start..end].to_owned();
+                        tokens.push(Token { id, value, start, end, word, added: true });
+                        word += 1;
+                    }
+                    Part::Text { start: from, end: to } => {
+                        pieces.clear();
+                        kernel.pieces(section(text, from, to), scratch, &mut pieces);
+                        for Piece { id, start, end, word: own } in &pieces {
+                            let value = self.vocabulary.token(*id).unwrap_or_default().to_owned();
+                            let (start, end) = (from + start, from + end);
+                            tokens.push(Token { id: *id, value, start, end, word: word + own, added: false });
+                        }
+                        word += pieces.last().map_or(0, |last| last.word + 1);
+                    }
+                });
+            }
+        }
+        if let Some(limit) = limit {
+            keep(&mut tokens, limit);
+        }
+        if unit == OffsetUnit::Chars {
+            count_chars(text, &mut tokens);
+        }
+        Ok(tokens
+            .into_iter()
+            .map(|token| (token.id, token.value, (token.start, token.end), Some(token.word), type_id))
+            .collect())
+    }
+}
+
+/// A token of a text: its bytes, or characters, and its place among the pieces of the pre-tokeniser.
+struct Token {
+    id: u32,
+    value: String,
+    start: usize,
+    end: usize,
+    word: u32,
+    added: bool,
+}
+
+/// The added tokens within `start..end` that are looked for after normalisation.
+fn within(splitter: Option<&Splitter>, text: &str, start: usize, end: usize, each: &mut impl FnMut(Part)) {
+    match splitter {
+        None if start == end => {}
+        None => each(Part::Text { start, end }),
+        Some(splitter) => splitter.split(&text[start..end], |part| {
+            each(match part {
+                Part::Text { start: from, end: to } => Part::Text { start: start + from, end: start + to },
+                Part::Token { id, start: from, end: to } => {
+                    Part::Token { id, start: start + from, end: start + to }
+                }
+            });
+        }),
+    }
+}
+
+pub(crate) fn section(text: &str, start: usize, end: usize) -> Section<'_> {
+    let at = if start == 0 { Start::Text } else { Start::AddedToken };
+    Section { text: &text[start..end], start: at }
+}
+
+/// Leaves the words that it takes to reach `limit`, added tokens not stopping the count, and numbers them
+/// anew from 0.
+fn keep(tokens: &mut Vec<Token>, limit: &Truncation) {
+    let words = || tokens.chunk_by(|left, right| left.word == right.word);
+    let mut total = 0;
+    let mut kept = 0;
+    let mut take = |word: &[Token]| {
+        total += word.len();
+        kept += word.len();
+        !word[0].added && total >= limit.max_length
+    };
+    match limit.side {
+        Side::Right => {
+            let _last = words().find(|word| take(word));
+            tokens.truncate(kept);
+        }
+        Side::Left => {
+            let _first = words().rev().find(|word| take(word));
+            tokens.drain(..tokens.len() - kept);
+        }
+    }
+    let first = tokens.first().map_or(0, |token| token.word);
+    for token in tokens {
+        token.word -= first;
+    }
+}
+
+/// Turns bytes into characters. A token that begins or ends within a character has all of it.
+fn count_chars(text: &str, tokens: &mut [Token]) {
+    if text.is_ascii() {
+        return;
+    }
+    // The number of the character that each byte belongs to; one more entry for the end.
+    let mut number = 0;
+    let mut chars: Vec<u32> = Vec::with_capacity(text.len() + 1);
+    for byte in text.bytes() {
+        number += u32::from((byte as i8) >= -0x40);
+        chars.push(number - 1);
+    }
+    chars.push(number);
+    for token in tokens {
+        let end = match text.is_char_boundary(token.end) {
+            true => chars[token.end],
+            false => chars[token.end] + 1,
+        };
+        token.start = chars[token.start] as usize;
+        token.end = end as usize;
+    }
+}

@@ -1,0 +1,466 @@
+//! What is a tokenizer, and what can be asked of it?
+
+use std::{
+    path::{Path, PathBuf},
+    sync::{Arc, Mutex},
+};
+
+use arrow::array::UInt32Array;
+use tokenizers::{DecoderWrapper, PostProcessor, PostProcessorWrapper, TruncationParams};
+
+use crate::{
+    Backend, BatchOptions, Config, Encoding, OffsetUnit, Padding, Result, Side, Texts, TokenizerError,
+    Truncation, TruncationStrategy,
+    added::Splitter,
+    around::Around,
+    convert::{padding_params, read_padding, read_truncation, truncation_params},
+    definition::Definition,
+    engine::{Engine, Scratch},
+    pipelines,
+    vocabulary::Vocabulary,
+};
+
+/// A tokenizer. Clones share everything but truncation and padding, and cost nothing; all methods can be
+/// called from several threads at once.
+#[derive(Clone, Debug)]
+pub struct Tokenizer {
+    pub(crate) shared: Arc<Shared>,
+    truncation: Option<Truncation>,
+    padding: Option<Padding>,
+    config: Arc<Config>,
+}
+
+/// What never changes once a tokenizer is loaded.
+pub(crate) struct Shared {
+    json: Vec<u8>,
+    pub(crate) engine: Engine,
+    pub(crate) vocabulary: Vocabulary,
+    /// Finds added tokens in the text as it is, and those that are looked for after normalisation.
+    pub(crate) splitters: [Option<Splitter>; 2],
+    pub(crate) post_processor: Option<PostProcessorWrapper>,
+    pub(crate) decoder: Option<DecoderWrapper>,
+    /// Without special tokens, and with them.
+    around: [Option<Around>; 2],
+    scratches: Mutex<Vec<Scratch>>,
+}
+
+impl std::fmt::Debug for Shared {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Shared").field("backend", &self.engine.backend()).finish_non_exhaustive()
+    }
+}
+
+impl Tokenizer {
+    /// The tokenizer that a `tokenizer.json` describes.
+    ///
+    /// # Errors
+    /// [`TokenizerError::System`] when it cannot be read; those of [`Self::from_bytes`], with the path.
+    pub fn from_file(path: impl AsRef<Path>) -> Result<Self> {
+        let path = path.as_ref();
+        let json =
+            std::fs::read(path).map_err(|source| TokenizerError::System { path: path.to_owned(), source })?;
+        Self::new(json, Some(path))
+    }
+
+    /// The tokenizer that the text of a `tokenizer.json` describes.
+    ///
+    /// # Errors
+    /// [`TokenizerError::Malformed`] when it is not one, naming the field; [`TokenizerError::Unsupported`]
+    /// when one of its parts is not known.
+    pub fn from_bytes(json: impl Into<Vec<u8>>) -> Result<Self> {
+        Self::new(json.into(), None)
+    }
+
+    pub(crate) fn new(json: Vec<u8>, path: Option<&Path>) -> Result<Self> {
+        // All parallel work is ours; a pool of the other library's would be lost when the process forks.
+        tokenizers::parallelism::set_parallelism(false);
+        let path = || path.map(PathBuf::from);
+        let malformed = |field: Option<String>, reason: String| TokenizerError::Malformed {
+            what: "tokenizer.json",
+            path: path(),
+            field,
+            reason,
+        };
+        if u32::try_from(json.len()).is_err() {
+            return Err(malformed(None, "it is larger than 4 GiB".to_owned()));
+        }
+        let definition = match serde_json::from_slice::<Definition<'_>>(&json) {
+            Ok(definition) => definition,
+            Err(_) => {
+                // Only now is it worth while to keep track of where the reader is.
+                let mut reader = serde_json::Deserializer::from_slice(&json);
+                return Err(match serde_path_to_error::deserialize::<_, Definition<'_>>(&mut reader) {
+                    Ok(_) => malformed(None, "something follows its end".to_owned()),
+                    Err(error) => {
+                        let field = Some(error.path().to_string()).filter(|field| field != ".");
+                        malformed(field, error.into_inner().to_string())
+                    }
+                });
+            }
+        };
+        if let Some(version) = definition.version.as_deref().filter(|version| *version != "1.0") {
+            return Err(malformed(Some("version".to_owned()), format!("version {version} is not known")));
+        }
+        let unsupported = |reason: String| TokenizerError::Unsupported { path: path(), reason };
+        let engine = pipelines::engine(&definition, &json).map_err(unsupported)?;
+        let part = |name: &str, error: serde_json::Error| malformed(Some(name.to_owned()), error.to_string());
+        let post_processor: Option<PostProcessorWrapper> = (definition.post_processor.clone())
+            .map(serde_json::from_value)
+            .transpose()
+            .map_err(|error| part("post_processor", error))?;
+        let decoder: Option<DecoderWrapper> = (definition.decoder.clone())
+            .map(serde_json::from_value)
+            .transpose()
+            .map_err(|error| part("decoder", error))?;
+        let vocabulary = Vocabulary::new(&definition);
+        let splitter = |normalized: bool| {
+            Splitter::new(vocabulary.added().filter(|added| added.token.normalized == normalized))
+        };
+        let splitters = match &engine {
+            Engine::Fast { .. } => {
+                [splitter(false).map_err(unsupported)?, splitter(true).map_err(unsupported)?]
+            }
+            Engine::Complete { .. } => [None, None],
+        };
+        let around = [false, true].map(|special| Around::new(post_processor.as_ref(), special));
+        let (truncation, padding) = (
+            definition.truncation.as_ref().map(read_truncation),
+            definition.padding.as_ref().map(read_padding),
+        );
+        let shared = Shared {
+            engine,
+            vocabulary,
+            splitters,
+            post_processor,
+            decoder,
+            around,
+            scratches: Mutex::new(Vec::new()),
+            json: Vec::new(),
+        };
+        drop(definition);
+        let tokenizer = Self {
+            shared: Arc::new(Shared { json, ..shared }),
+            truncation: None,
+            padding,
+            config: Arc::default(),
+        };
+        match truncation {
+            Some(truncation) => tokenizer.with_truncation(Some(truncation)),
+            None => Ok(tokenizer),
+        }
+    }
+
+    /// What runs it.
+    pub fn backend(&self) -> Backend {
+        self.shared.engine.backend()
+    }
+
+    /// The text of the `tokenizer.json` that it was made from.
+    pub fn json(&self) -> &[u8] {
+        &self.shared.json
+    }
+
+    /// The same tokenizer, which shortens texts; or does not, with `None`.
+    ///
+    /// # Errors
+    /// [`TokenizerError::TruncationTooShort`] when the special tokens alone take more, and
+    /// [`TokenizerError::Stride`] when the stride leaves no room for progress.
+    pub fn with_truncation(mut self, truncation: Option<Truncation>) -> Result<Self> {
+        if let Some(wanted) = &truncation {
+            let special = self.num_special_tokens(false);
+            let Some(room) = wanted.max_length.checked_sub(special) else {
+                return Err(TokenizerError::TruncationTooShort {
+                    max_length: wanted.max_length,
+                    special,
+                    sequences: "a text",
+                });
+            };
+            if wanted.stride > 0 && wanted.stride >= room {
+                return Err(TokenizerError::Stride { stride: wanted.stride, room });
+            }
+        }
+        self.truncation = truncation;
+        Ok(self)
+    }
+
+    /// The same tokenizer, which brings the encodings of a batch to one length; or does not, with `None`.
+    #[must_use]
+    pub fn with_padding(mut self, padding: Option<Padding>) -> Self {
+        self.padding = padding;
+        self
+    }
+
+    /// What the folder that it was read from says beside its `tokenizer.json`.
+    pub fn config(&self) -> &Config {
+        &self.config
+    }
+
+    pub(crate) fn with_config(mut self, config: Config) -> Self {
+        self.config = Arc::new(config);
+        self
+    }
+
+    /// How texts are shortened.
+    pub fn truncation(&self) -> Option<&Truncation> {
+        self.truncation.as_ref()
+    }
+
+    /// How encodings are brought to one length.
+    pub fn padding(&self) -> Option<&Padding> {
+        self.padding.as_ref()
+    }
+
+    /// How many special tokens are put around a text, or a pair of texts.
+    pub fn num_special_tokens(&self, pair: bool) -> usize {
+        self.shared.post_processor.as_ref().map_or(0, |processor| processor.added_tokens(pair))
+    }
+
+    /// How many tokens there are: those of the model, or with the added ones.
+    pub fn vocab_size(&self, with_added_tokens: bool) -> usize {
+        self.shared.vocabulary.len(with_added_tokens)
+    }
+
+    /// All tokens with their ids, in the order of the ids.
+    pub fn vocab(&self) -> impl Iterator<Item = (&str, u32)> {
+        self.shared.vocabulary.iter()
+    }
+
+    /// The added tokens that decoding leaves out when asked to, in the order of their ids.
+    pub fn special_tokens(&self) -> Vec<(&str, u32)> {
+        let vocabulary = &self.shared.vocabulary;
+        let mut special: Vec<(&str, u32)> = (vocabulary.added())
+            .filter(|added| added.token.special)
+            .map(|added| (added.token.content.as_str(), added.id))
+            .collect();
+        special.sort_unstable_by_key(|(_, id)| *id);
+        special
+    }
+
+    /// The token with this id, as decoders are given it; `None` when there is none.
+    pub fn id_to_token(&self, id: u32) -> Option<&str> {
+        self.shared.vocabulary.token(id)
+    }
+
+    /// The id of a token; `None` when it is not in the vocabulary.
+    pub fn token_to_id(&self, token: &str) -> Option<u32> {
+        self.shared.vocabulary.id(token)
+    }
+
+    /// Encodes a text, or a pair of texts, with everything there is to know of it. Truncation and padding
+    /// are applied.
+    ///
+    /// # Errors
+    /// [`TokenizerError::Model`] when the tokenizer's own parts refuse the text, and
+    /// [`TokenizerError::Truncation`] or [`TokenizerError::TruncationTooShort`] when it cannot be shortened
+    /// as asked.
+    pub fn encode(
+        &self,
+        text: &str,
+        pair: Option<&str>,
+        add_special_tokens: bool,
+        unit: OffsetUnit,
+    ) -> Result<Encoding> {
+        let mut scratch = self.shared.scratch();
+        let encoding = self.full(text, pair, add_special_tokens, unit, &mut scratch);
+        self.shared.give_back(scratch);
+        let mut encodings = [encoding?];
+        self.pad(&mut encodings)?;
+        let [encoding] = encodings;
+        Ok(Encoding::new(encoding))
+    }
+
+    /// The ids of a text, with truncation, without padding.
+    ///
+    /// # Errors
+    /// As [`Self::encode`].
+    pub fn ids(&self, text: &str, add_special_tokens: bool) -> Result<Vec<u32>> {
+        let mut scratch = self.shared.scratch();
+        let mut ids = Vec::new();
+        let result = self.append_ids(text, add_special_tokens, &mut scratch, &mut ids);
+        self.shared.give_back(scratch);
+        result.map(|()| ids)
+    }
+
+    /// How many ids each text has, special tokens included when `add_special_tokens`; truncation and padding
+    /// are not applied. Rows that are null stay null.
+    ///
+    /// # Errors
+    /// [`TokenizerError::Model`] when the tokenizer's own parts refuse a text, and
+    /// [`TokenizerError::Cancelled`].
+    pub fn count(&self, texts: &Texts<'_>, options: &BatchOptions) -> Result<UInt32Array> {
+        crate::batch::count(self, texts, options)
+    }
+
+    pub(crate) fn around(&self, add_special_tokens: bool) -> Option<&Around> {
+        self.shared.around[usize::from(add_special_tokens)].as_ref()
+    }
+
+    /// Appends the ids of a text: truncated, with what stands around it.
+    pub(crate) fn append_ids(
+        &self,
+        text: &str,
+        add_special_tokens: bool,
+        scratch: &mut Scratch,
+        out: &mut Vec<u32>,
+    ) -> Result<()> {
+        let Some(around) = self.around(add_special_tokens) else {
+            let encoding = self.full(text, None, add_special_tokens, OffsetUnit::Bytes, scratch)?;
+            out.extend_from_slice(encoding.get_ids());
+            return Ok(());
+        };
+        out.extend(around.before.iter().map(|special| special.id));
+        let start = out.len();
+        self.shared.append(text, scratch, out)?;
+        self.shorten(start, around, out)?;
+        out.extend(around.after.iter().map(|special| special.id));
+        Ok(())
+    }
+
+    /// Truncates the ids of a text which begin at `start`.
+    pub(crate) fn shorten(&self, start: usize, around: &Around, out: &mut Vec<u32>) -> Result<()> {
+        let Some(truncation) = &self.truncation else { return Ok(()) };
+        let room = room(truncation, around.len(), "a text")?;
+        let more = (out.len() - start).saturating_sub(room);
+        if more == 0 {
+            return Ok(());
+        }
+        if truncation.strategy == TruncationStrategy::OnlySecond && room > 0 {
+            return Err(TokenizerError::Truncation {
+                reason: "only the second of two is to be shortened".to_owned(),
+            });
+        }
+        match truncation.side {
+            Side::Right => out.truncate(start + room),
+            Side::Left => drop(out.drain(start..start + more)),
+        }
+        Ok(())
+    }
+
+    /// Encodes a text or a pair with all that is known, truncated and processed, but not padded.
+    pub(crate) fn full(
+        &self,
+        text: &str,
+        pair: Option<&str>,
+        add_special_tokens: bool,
+        unit: OffsetUnit,
+        scratch: &mut Scratch,
+    ) -> Result<tokenizers::Encoding> {
+        let first = self.sequence(text, 0, unit, scratch)?;
+        let second = pair.map(|pair| self.sequence(pair, 1, unit, scratch)).transpose()?;
+        let special = if add_special_tokens { self.num_special_tokens(pair.is_some()) } else { 0 };
+        let (first, second) = match &self.truncation {
+            None => (first, second),
+            Some(truncation) => {
+                let sequences = if pair.is_some() { "a pair of texts" } else { "a text" };
+                let max_length = room(truncation, special, sequences)?;
+                let params = TruncationParams { max_length, ..truncation_params(truncation) };
+                check_stride(&first, second.as_ref(), &params)?;
+                tokenizers::utils::truncation::truncate_encodings(first, second, &params)
+                    .map_err(|error| TokenizerError::Truncation { reason: error.to_string() })?
+            }
+        };
+        let refused = |error: tokenizers::Error| TokenizerError::Model { reason: error.to_string() };
+        match &self.shared.post_processor {
+            Some(processor) => processor.process(first, second, add_special_tokens).map_err(refused),
+            None => {
+                let texts = std::iter::once(first).chain(second).collect();
+                let mut whole =
+                    <dyn PostProcessor>::default_process(texts, add_special_tokens).map_err(refused)?;
+                Ok(whole.pop().unwrap_or_default())
+            }
+        }
+    }
+
+    /// Brings encodings to one length.
+    pub(crate) fn pad(&self, encodings: &mut [tokenizers::Encoding]) -> Result<()> {
+        match &self.padding {
+            None => Ok(()),
+            Some(padding) => tokenizers::utils::padding::pad_encodings(encodings, &padding_params(padding))
+                .map_err(|error| TokenizerError::Model { reason: error.to_string() }),
+        }
+    }
+
+    /// One text as tokens, before anything is put around it.
+    fn sequence(
+        &self,
+        text: &str,
+        type_id: u32,
+        unit: OffsetUnit,
+        scratch: &mut Scratch,
+    ) -> Result<tokenizers::Encoding> {
+        let limit = match &self.truncation {
+            Some(limit) if limit.strategy != TruncationStrategy::OnlySecond || type_id != 0 => Some(limit),
+            _ => None,
+        };
+        self.shared.sequence(text, type_id, unit, limit, scratch)
+    }
+}
+
+impl Shared {
+    /// What a thread works with: kept from an earlier call, or new. Never waits: where a fork left the
+    /// lock taken, a new one does as well.
+    pub(crate) fn scratch(&self) -> Scratch {
+        let kept = self.scratches.try_lock().ok().and_then(|mut kept| kept.pop());
+        kept.unwrap_or_else(|| match &self.engine {
+            Engine::Fast { kernel, .. } => kernel.scratch(),
+            Engine::Complete { .. } => Box::new(()),
+        })
+    }
+
+    /// Keeps `scratch` for the next call.
+    pub(crate) fn give_back(&self, scratch: Scratch) {
+        if let Ok(mut kept) = self.scratches.try_lock() {
+            kept.push(scratch);
+        }
+    }
+}
+
+/// How many tokens of the texts fit beside `special` ones.
+fn room(truncation: &Truncation, special: usize, sequences: &'static str) -> Result<usize> {
+    let max_length = truncation.max_length;
+    max_length.checked_sub(special).ok_or(TokenizerError::TruncationTooShort {
+        max_length,
+        special,
+        sequences,
+    })
+}
+
+/// A stride that is not shorter than a shortened text would never reach its end.
+fn check_stride(
+    first: &tokenizers::Encoding,
+    second: Option<&tokenizers::Encoding>,
+    params: &TruncationParams,
+) -> Result<()> {
+    if params.stride == 0 || first.len() + second.map_or(0, |second| second.len()) <= params.max_length {
+        return Ok(());
+    }
+    let stride = params.stride;
+    let Some(second) = second else {
+        let room = params.max_length;
+        return if room > 0 && stride >= room {
+            Err(TokenizerError::Stride { stride, room })
+        } else {
+            Ok(())
+        };
+    };
+    // The lengths that `truncate_encodings` cuts to; a text that is not cut needs no stride.
+    let (n1, n2) = (first.len(), second.len());
+    let (short, long) = (n1.min(n2), n1.max(n2));
+    let most = params.max_length;
+    let cuts: [(usize, usize); 2] = match params.strategy {
+        tokenizers::TruncationStrategy::OnlyFirst => [(n1, most.saturating_sub(n2)), (0, 0)],
+        tokenizers::TruncationStrategy::OnlySecond => [(n2, most.saturating_sub(n1)), (0, 0)],
+        tokenizers::TruncationStrategy::LongestFirst => {
+            let rest = if short > most { short } else { short.max(most - short) };
+            if short + rest > most {
+                [(short, most / 2), (long, most / 2 + most % 2)]
+            } else {
+                [(short, short), (long, rest)]
+            }
+        }
+    };
+    match cuts.into_iter().find(|(length, room)| room < length && *room > 0 && stride >= *room) {
+        Some((_, room)) => Err(TokenizerError::Stride { stride, room }),
+        None => Ok(()),
+    }
+}
