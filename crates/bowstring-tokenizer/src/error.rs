@@ -51,6 +51,14 @@ pub enum TokenizerError {
         /// What was asked for.
         name: String,
     },
+    /// A name that no tokenizer is registered under, and that is no path either.
+    #[error("`{name}` is neither a file, nor a folder, nor the name of a tokenizer")]
+    NotRegistered {
+        /// What was asked for.
+        name: String,
+        /// The name that was probably meant.
+        nearest: String,
+    },
     /// An id that no token has.
     #[error("no token has the id {id}; ids are below {limit}")]
     UnknownId {
@@ -157,12 +165,22 @@ pub enum TokenizerError {
     Cancelled(#[from] Cancelled),
 }
 
+/// Whether it looks like `organisation/name` and not like a path.
+fn names_a_model(name: &str) -> bool {
+    let is_ending = |ending: &str| !ending.is_empty() && ending.bytes().all(|byte| byte.is_ascii_lowercase());
+    let ends_like_a_file = name.rsplit_once('.').is_some_and(|(_, ending)| is_ending(ending));
+    name.split('/').count() <= 2
+        && !name.starts_with(['/', '.', '~'])
+        && !name.contains('\\')
+        && !ends_like_a_file
+}
+
 impl Diagnostic for TokenizerError {
     fn kind(&self) -> ErrorKind {
         use TokenizerError as E;
         match self {
             E::System { source, .. } => ErrorKind::of_io(source),
-            E::NoTokenizer { .. } | E::NotHere { .. } => ErrorKind::NotFound,
+            E::NoTokenizer { .. } | E::NotHere { .. } | E::NotRegistered { .. } => ErrorKind::NotFound,
             E::Malformed { .. } | E::Unsupported { .. } | E::InvalidText { .. } => ErrorKind::Data,
             E::UnknownId { .. } | E::NullId { .. } | E::Model { .. } | E::Decode { .. } => ErrorKind::Data,
             E::ColumnType { .. } | E::IdsType { .. } | E::Option { .. } => ErrorKind::Usage,
@@ -194,7 +212,7 @@ impl Diagnostic for TokenizerError {
     fn hint(&self) -> Option<String> {
         use TokenizerError as E;
         let hint = match self {
-            E::NotHere { name } if name.contains(['/', '\\']) || !name.contains('.') => {
+            E::NotHere { name } if names_a_model(name) => {
                 return Some(format!(
                     "nothing is downloaded on its own; `hf download {name} tokenizer.json tokenizer_config.json` \
                      puts it into the cache"
@@ -210,6 +228,7 @@ impl Diagnostic for TokenizerError {
             E::Stride { .. } => "lower `stride`, or raise `max_length`",
             E::NoPadToken => "name one: `with_padding(token=\"<pad>\")`, or `id=` for one without a name",
             E::Option { expected, .. } => return Some((*expected).to_owned()),
+            E::NotRegistered { nearest, .. } => return Some(format!("did you mean `{nearest}`?")),
             E::UnknownToken { nearest, .. } => {
                 return nearest.as_ref().map(|nearest| format!("did you mean `{nearest}`?"));
             }

@@ -29,6 +29,8 @@ pub struct Engine {
     resources: BTreeMap<String, u64>,
     #[cfg(feature = "graph")]
     kernels: bowstring_graph::Run,
+    #[cfg(feature = "tokenizer")]
+    tokenizers: crate::tokenizer::Library,
 }
 
 impl Engine {
@@ -37,8 +39,15 @@ impl Engine {
     /// # Errors
     /// When the operating system refuses the threads or the spill folder.
     pub fn new(options: &EngineOptions) -> Result<Self> {
-        let session =
-            SessionOptions { threads: options.threads, memory: options.memory, ..SessionOptions::default() };
+        #[cfg(feature = "tokenizer")]
+        let tokenizers = crate::tokenizer::Library::default();
+        let session = SessionOptions {
+            threads: options.threads,
+            memory: options.memory,
+            #[cfg(feature = "tokenizer")]
+            functions: crate::tokenizer::functions(&tokenizers, options.threads),
+            ..SessionOptions::default()
+        };
         let session = Session::new(&session)?;
         let mut resources = machine::resources();
         if options.threads > 0 {
@@ -61,6 +70,8 @@ impl Engine {
             resources,
             #[cfg(feature = "graph")]
             kernels,
+            #[cfg(feature = "tokenizer")]
+            tokenizers,
         })
     }
 
@@ -78,6 +89,12 @@ impl Engine {
     #[cfg(feature = "graph")]
     pub fn kernels(&self) -> &bowstring_graph::Run {
         &self.kernels
+    }
+
+    /// The tokenizers that queries and steps know by name, and those that they have loaded.
+    #[cfg(feature = "tokenizer")]
+    pub fn tokenizers(&self) -> &crate::tokenizer::Library {
+        &self.tokenizers
     }
 
     /// The step types.

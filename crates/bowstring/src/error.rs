@@ -24,6 +24,10 @@ pub enum Error {
     #[cfg(feature = "graph")]
     #[error(transparent)]
     Graph(Box<bowstring_graph::GraphError>),
+    /// A tokenizer.
+    #[cfg(feature = "tokenizer")]
+    #[error(transparent)]
+    Tokenizer(Box<bowstring_tokenizer::TokenizerError>),
     /// A workflow document.
     #[error(transparent)]
     Document(#[from] Problems),
@@ -59,6 +63,13 @@ impl From<bowstring_graph::GraphError> for Error {
     }
 }
 
+#[cfg(feature = "tokenizer")]
+impl From<bowstring_tokenizer::TokenizerError> for Error {
+    fn from(error: bowstring_tokenizer::TokenizerError) -> Self {
+        Error::Tokenizer(Box::new(error))
+    }
+}
+
 impl Error {
     /// An error of putting columns together.
     pub fn table(error: arrow::error::ArrowError) -> Self {
@@ -82,6 +93,8 @@ impl Error {
             Error::Query(error) => error,
             #[cfg(feature = "graph")]
             Error::Graph(error) => error.as_ref(),
+            #[cfg(feature = "tokenizer")]
+            Error::Tokenizer(error) => error.as_ref(),
             Error::Document(error) => error,
             Error::Run(error) => error,
             Error::Output(error) => error,

@@ -2,6 +2,7 @@
 //!
 //! - Tables: [`io`] reads and writes files, [`query`] has lazy frames and SQL.
 //! - Graphs: [`graph`] has the algorithms, and says which of them go by which name.
+//! - Tokenizers: [`tokenizer`] turns text into the ids of language models, in SQL and workflows too.
 //! - Workflows: [`workflow`] parses, validates and runs documents; an [`Engine`] knows the step
 //!   kinds of this crate and the machine's resources.
 //!
@@ -16,6 +17,8 @@ mod machine;
 mod plan;
 mod relation;
 pub mod steps;
+#[cfg(feature = "tokenizer")]
+pub mod tokenizer;
 
 pub use bowstring_core::{
     Cancel, Cancelled, Diagnostic, ErrorKind, nearest, quoted_list, render,

@@ -12,7 +12,14 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("bowstring-query", &["bowstring-core", "bowstring-io"]),
     (
         "bowstring",
-        &["bowstring-core", "bowstring-graph", "bowstring-io", "bowstring-query", "bowstring-workflow"],
+        &[
+            "bowstring-core",
+            "bowstring-graph",
+            "bowstring-io",
+            "bowstring-query",
+            "bowstring-tokenizer",
+            "bowstring-workflow",
+        ],
     ),
     ("bowstring-cli", &["bowstring"]),
     ("bowstring-python", &["bowstring", "bowstring-cli"]),

@@ -7,6 +7,8 @@ mod graph;
 mod read;
 mod relational;
 mod sleep;
+#[cfg(feature = "tokenizer")]
+mod tokenize;
 mod validate;
 mod write;
 
@@ -28,6 +30,8 @@ pub fn registry(session: &Session) -> Registry {
     validate::register(&mut registry);
     write::register(&mut registry);
     sleep::register(&mut registry);
+    #[cfg(feature = "tokenizer")]
+    tokenize::register(&mut registry, session);
     registry
 }
 

@@ -217,7 +217,7 @@ impl Step for Relational {
 }
 
 /// Registers a step of one input.
-fn one<C, F>(
+pub(super) fn one<C, F>(
     registry: &mut Registry,
     session: &Session,
     name: &'static str,

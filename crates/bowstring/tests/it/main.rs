@@ -6,4 +6,6 @@ mod fusion;
 mod graph;
 mod steps;
 mod support;
+#[cfg(feature = "tokenizer")]
+mod tokenizer;
 mod write;
