@@ -5,15 +5,37 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use tokenizers::{DecoderWrapper, NormalizerWrapper, PostProcessorWrapper, PreTokenizerWrapper, Tokenizer};
 
-use crate::{definition::Definition, engine::Engine};
+use crate::{
+    definition::Definition,
+    engine::{AnyKernel, Engine},
+    kernel::Reason,
+    sentence_bpe::SentenceBpe,
+};
+
+/// What makes a kernel, or says why the pipeline is none of its own.
+type Make = fn(&Definition<'_>) -> Result<Box<dyn AnyKernel>, Reason>;
+
+/// Our kernels: what model each runs, its name, and what makes it.
+const KERNELS: &[(&str, &str, Make)] =
+    &[("BPE", "SentencePiece BPE", |definition| Ok(Box::new(SentenceBpe::new(definition)?)))];
 
 /// The engine for `definition`, which was read from `json`.
 ///
 /// # Errors
 /// What the `tokenizers` crate says when it refuses, and so do all kernels.
 pub(crate) fn engine(definition: &Definition<'_>, json: &[u8]) -> Result<Engine, String> {
-    let reason = format!("no kernel for the model {}", definition.model.kind());
-    complete(definition, json, reason)
+    let kind = definition.model.kind();
+    let mut reasons = Vec::new();
+    for (_, name, make) in KERNELS.iter().filter(|(model, ..)| *model == kind) {
+        match make(definition) {
+            Ok(kernel) => return Ok(Engine::Fast { name, kernel }),
+            Err(reason) => reasons.push(format!("not {name}: {reason}")),
+        }
+    }
+    if reasons.is_empty() {
+        reasons.push(format!("no kernel for the model {kind}"));
+    }
+    complete(definition, json, reasons.join("; "))
 }
 
 /// The `tokenizers` crate as engine.
