@@ -71,6 +71,8 @@ pub(crate) enum Command {
         #[command(subcommand)]
         command: Box<GraphCommand>,
     },
+    /// Turn text into the ids that a language model sees: a column of a table, lines, or one text
+    Tokenize(TokenizeArgs),
     /// Copy a table into another format, which the names' endings tell
     Convert(ConvertArgs),
     /// Write the completions of a shell to stdout
@@ -238,6 +240,74 @@ pub(crate) struct HeadArgs {
     /// How the rows are written
     #[arg(long, value_enum, default_value_t = TableFormat::Table)]
     pub(crate) format: TableFormat,
+}
+
+#[derive(Args, Debug)]
+#[command(group = clap::ArgGroup::new("what").args(["input", "text"]).required(true))]
+pub(crate) struct TokenizeArgs {
+    /// A table with a column of text: a file, a glob or a folder; `-` for stdin
+    pub(crate) input: Option<PathBuf>,
+
+    /// A `tokenizer.json`, the folder of a model, or the name of a model in the cache of Hugging Face's
+    /// library; nothing is downloaded
+    #[arg(short, long, value_name = "PATH")]
+    pub(crate) tokenizer: String,
+
+    /// Tokenise this text; may be given several times
+    #[arg(long, value_name = "TEXT")]
+    pub(crate) text: Vec<String>,
+
+    /// INPUT is plain text, and each of its lines a text of its own
+    #[arg(long, requires = "input", conflicts_with_all = ["from", "delimiter", "keep"])]
+    pub(crate) lines: bool,
+
+    /// The column of text
+    #[arg(long, value_name = "COLUMN", default_value = "text", conflicts_with_all = ["lines", "text"])]
+    pub(crate) column: String,
+
+    /// Only count the ids, which is faster
+    #[arg(long)]
+    pub(crate) count: bool,
+
+    /// Leave out the special tokens that the model has around a text
+    #[arg(long)]
+    pub(crate) no_special_tokens: bool,
+
+    /// The most ids of a text, special ones included [default: all]
+    #[arg(long, value_name = "N", conflicts_with = "count")]
+    pub(crate) max_length: Option<u32>,
+
+    /// The file to write, whose name's ending tells its format; an existing one is replaced once the new
+    /// one is complete [default: stdout]
+    #[arg(short, long, value_name = "FILE", help_heading = "Output")]
+    pub(crate) output: Option<PathBuf>,
+
+    /// The format of the file, where its name does not tell
+    #[arg(long, value_enum, requires = "output", help_heading = "Output")]
+    pub(crate) to: Option<TargetFormat>,
+
+    /// The column of the ids or counts [default: `ids`, or `tokens` with --count]
+    #[arg(long = "as", value_name = "COLUMN", help_heading = "Output")]
+    pub(crate) name: Option<String>,
+
+    /// The columns to keep beside the ids, separated by commas [default: all but the text]
+    #[arg(long, value_name = "COLUMNS", value_delimiter = ',', help_heading = "Output")]
+    pub(crate) keep: Option<Vec<String>>,
+
+    /// How rows are written to stdout [default: `table`; for lines and single texts the ids of each, with
+    /// spaces between them]
+    #[arg(long, value_enum, conflicts_with = "output", help_heading = "Output")]
+    pub(crate) format: Option<TableFormat>,
+
+    #[command(flatten)]
+    pub(crate) reading: SourceArgs,
+}
+
+impl TokenizeArgs {
+    /// The column that is made.
+    pub(crate) fn name(&self) -> &str {
+        self.name.as_deref().unwrap_or(if self.count { "tokens" } else { "ids" })
+    }
 }
 
 #[derive(Args, Debug)]

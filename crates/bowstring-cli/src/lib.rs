@@ -8,6 +8,7 @@ mod events;
 mod graph;
 mod grid;
 mod host;
+mod hub;
 mod meta;
 mod progress;
 mod reference;
@@ -17,6 +18,7 @@ mod signals;
 mod source;
 mod sql;
 mod tables;
+mod tokenize;
 mod workflows;
 
 use std::{
@@ -39,6 +41,7 @@ use crate::{
 pub use crate::{
     error::CliError,
     host::{Host, Native},
+    hub::hub_cache,
 };
 
 /// Runs the command that `args` (the program's name first) stand for, and returns the exit code.
@@ -83,6 +86,9 @@ impl Context<'_> {
     /// An engine that has the step types of these modules too.
     fn engine(&self, modules: &[String]) -> Result<ClosedAtLast> {
         let mut engine = ClosedAtLast(Engine::new(&self.options)?);
+        if let Some(cache) = hub_cache() {
+            engine.tokenizers().look_in(cache);
+        }
         if !modules.is_empty() {
             self.host.import(modules, &mut engine.0)?;
         }
@@ -130,6 +136,7 @@ fn dispatch(cli: Cli, host: &dyn Host, cancel: &Cancel) -> Result<()> {
         Command::Meta(args) => meta::meta(&args),
         Command::Graph { command } => graph::graph(&command, &context),
         Command::Head(args) => tables::head(&args, cancel),
+        Command::Tokenize(args) => tokenize::tokenize(&args, &context),
         Command::Convert(args) => convert::convert(&args, &context),
         Command::Completions { shell } => {
             let mut script = Vec::new();

@@ -5,4 +5,5 @@ mod reference;
 mod signals;
 mod support;
 mod tables;
+mod tokenize;
 mod workflows;

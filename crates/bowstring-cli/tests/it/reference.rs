@@ -21,9 +21,19 @@ fn the_pages_are_those_of_this_version() {
 fn the_man_page_names_every_command() {
     let output = Folder(tempfile::tempdir().unwrap()).output(&["man"]);
     let page = String::from_utf8(output.stdout).unwrap();
-    for command in
-        ["run", "plan", "validate", "graph\\-view", "sql", "schema", "meta", "head", "convert", "completions"]
-    {
+    for command in [
+        "run",
+        "plan",
+        "validate",
+        "graph\\-view",
+        "sql",
+        "schema",
+        "meta",
+        "head",
+        "tokenize",
+        "convert",
+        "completions",
+    ] {
         assert!(page.contains(&format!("bowstring {command}")), "{command}");
     }
 }
