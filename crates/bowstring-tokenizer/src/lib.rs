@@ -10,6 +10,7 @@
 mod added;
 mod around;
 mod batch;
+mod bert;
 mod bpe;
 mod characters;
 mod columns;
@@ -32,7 +33,9 @@ mod sections;
 mod sentence_bpe;
 mod texts;
 mod tokenizer;
+mod trie;
 mod vocabulary;
+mod word_piece;
 
 pub use crate::{
     decode::DecodeStream,

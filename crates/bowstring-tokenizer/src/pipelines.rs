@@ -6,6 +6,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use tokenizers::{DecoderWrapper, NormalizerWrapper, PostProcessorWrapper, PreTokenizerWrapper, Tokenizer};
 
 use crate::{
+    bert::Bert,
     definition::Definition,
     engine::{AnyKernel, Engine},
     kernel::Reason,
@@ -16,8 +17,10 @@ use crate::{
 type Make = fn(&Definition<'_>) -> Result<Box<dyn AnyKernel>, Reason>;
 
 /// Our kernels: what model each runs, its name, and what makes it.
-const KERNELS: &[(&str, &str, Make)] =
-    &[("BPE", "SentencePiece BPE", |definition| Ok(Box::new(SentenceBpe::new(definition)?)))];
+const KERNELS: &[(&str, &str, Make)] = &[
+    ("BPE", "SentencePiece BPE", |definition| Ok(Box::new(SentenceBpe::new(definition)?))),
+    ("WordPiece", "BERT WordPiece", |definition| Ok(Box::new(Bert::new(definition)?))),
+];
 
 /// The engine for `definition`, which was read from `json`.
 ///

@@ -1,0 +1,469 @@
+//! Pipelines of the BERT family: from text to ids of a WordPiece vocabulary.
+//!
+//! White space and punctuation of ASCII separate words before normalising as they do after it, so a
+//! stretch between two of them has ids of its own, whatever stands around. Those of short stretches are
+//! remembered by their bytes as they stand in the text; a stretch that is met for the first time, or is
+//! long, is normalised, split and matched. Linear in the text, a few cycles a byte for what repeats.
+
+mod characters;
+mod normal;
+
+use serde_json::Value;
+use tokenizers::{NormalizedString, normalizer::Range};
+
+use self::normal::Normaliser;
+use crate::{
+    definition::Definition,
+    kernel::{Kernel, Piece, Reason, Section},
+    memo::Memo,
+    word_piece::WordPiece,
+};
+
+/// `BertPreTokenizer` and WordPiece behind a normaliser that changes one character at a time.
+#[derive(Debug)]
+pub(crate) struct Bert {
+    normaliser: Normaliser,
+    lowers: bool,
+    model: WordPiece,
+    /// What each separator of ASCII gives: nothing, or its id.
+    separators: [(u32, u32); 128],
+}
+
+/// What one thread keeps.
+#[derive(Debug, Default)]
+pub(crate) struct BertScratch {
+    memo: Memo,
+    work: Work,
+}
+
+#[derive(Debug, Default)]
+struct Work {
+    buffers: (String, String),
+    tokens: Vec<(u32, usize, usize)>,
+}
+
+/// How far [`Kernel::cut`] looks.
+const CUT_WITHIN: usize = 1 << 16;
+
+/// Longer stretches are cut where other characters than those of ASCII separate.
+const WHOLE: usize = 31;
+
+const BLOCK: usize = 64;
+
+impl Bert {
+    pub(crate) fn new(definition: &Definition<'_>) -> Result<Self, Reason> {
+        let pre_tokenizer = definition.pre_tokenizer.as_ref().and_then(|value| value.get("type"));
+        if pre_tokenizer.and_then(Value::as_str) != Some("BertPreTokenizer") {
+            return Err("the pre-tokeniser is not BertPreTokenizer".into());
+        }
+        let normaliser = Normaliser::new(definition.normalizer.as_ref())?;
+        let model = WordPiece::new(&definition.model)?;
+        let lowers = normaliser.lowers();
+        let mut bert = Self { normaliser, lowers, model, separators: [(0, 0); 128] };
+        let mut work = Work::default();
+        for byte in (0..128_u8).filter(|&byte| is_separator(byte)) {
+            let c = char::from(byte);
+            if !bert.normaliser.stands_alone(c) {
+                return Err("white space or punctuation does not separate words".into());
+            }
+            let mut ids = Vec::new();
+            bert.compute(c.encode_utf8(&mut [0; 4]), &mut work, &mut ids);
+            bert.separators[usize::from(byte)] = match ids.as_slice() {
+                [] => (0, 0),
+                &[id] => (id, 1),
+                _ => return Err("punctuation is more than one token".into()),
+            };
+        }
+        Ok(bert)
+    }
+
+    /// Calls `stretch` with what stands between separators of ASCII, and `separator` with the place and
+    /// the token of those that have one, in the order of the text.
+    #[inline(always)]
+    fn walk<T>(
+        &self,
+        text: &str,
+        to: &mut T,
+        stretch: impl Fn(&mut T, usize, usize),
+        separator: impl Fn(&mut T, u32),
+    ) {
+        let bytes = text.as_bytes();
+        let (mut start, mut base) = (0, 0);
+        while let Some(rest) = bytes.get(base..).filter(|rest| !rest.is_empty()) {
+            let mut stops = match rest.first_chunk::<BLOCK>() {
+                Some(block) => separators_of(block),
+                None => {
+                    let mut block = [b'a'; BLOCK];
+                    for (to, from) in block.iter_mut().zip(rest) {
+                        *to = *from;
+                    }
+                    separators_of(&block)
+                }
+            };
+            while stops != 0 {
+                let at = base + stops.trailing_zeros() as usize;
+                stops &= stops - 1;
+                if at > start {
+                    stretch(to, start, at);
+                }
+                if let (id, 1) = self.separators[usize::from(bytes[at] & 127)] {
+                    separator(to, id);
+                }
+                start = at + 1;
+            }
+            base += BLOCK;
+        }
+        if bytes.len() > start {
+            stretch(to, start, bytes.len());
+        }
+    }
+
+    /// Calls `part` with the characters that stand alone, what stands between them, and where each
+    /// begins.
+    fn parts<'a>(&self, stretch: &'a str, mut part: impl FnMut(&'a str, usize)) {
+        let mut start = 0;
+        if !stretch.is_ascii() {
+            for (at, c) in stretch.char_indices() {
+                if c.is_ascii() || !self.normaliser.stands_alone(c) {
+                    continue;
+                }
+                let end = at + c.len_utf8();
+                if at > start {
+                    part(&stretch[start..at], start);
+                }
+                part(&stretch[at..end], at);
+                start = end;
+            }
+        }
+        if stretch.len() > start {
+            part(&stretch[start..], start);
+        }
+    }
+
+    /// Appends the ids of `stretch`.
+    fn compute(&self, stretch: &str, work: &mut Work, out: &mut Vec<u32>) {
+        let Work { buffers, .. } = work;
+        if stretch.bytes().all(|byte| byte.is_ascii_alphanumeric()) {
+            self.model.tokens(self.plain(stretch, &mut buffers.0), out, |id, _, _| id);
+        } else {
+            self.normaliser.words(stretch, buffers, |word| self.model.tokens(word, out, |id, _, _| id));
+        }
+    }
+
+    /// Letters and digits of ASCII, normalised: as many bytes.
+    fn plain<'a>(&self, word: &str, buffer: &'a mut String) -> &'a str {
+        buffer.clear();
+        buffer.push_str(word);
+        if self.lowers {
+            buffer.make_ascii_lowercase();
+        }
+        buffer
+    }
+
+    /// Appends the tokens of `part`, which begins at `offset`, and counts its words.
+    fn pieces_of(&self, part: &str, offset: usize, word: &mut u32, work: &mut Work, out: &mut Vec<Piece>) {
+        let Work { buffers, tokens, .. } = work;
+        if part.bytes().all(|byte| byte.is_ascii_alphanumeric()) {
+            self.model.tokens(self.plain(part, &mut buffers.0), out, |id, start, end| Piece {
+                id,
+                start: offset + start,
+                end: offset + end,
+                word: *word,
+            });
+            *word += 1;
+            return;
+        }
+        self.normaliser.aligned(part, |normal, first, last| {
+            tokens.clear();
+            let text = normal.get().get(first..last).unwrap_or_default();
+            self.model.tokens(text, tokens, |id, start, end| (id, first + start, first + end));
+            out.extend(tokens.iter().map(|&(id, start, end)| {
+                let (start, end) = place(normal, start, end);
+                Piece { id, start: offset + start, end: offset + end, word: *word }
+            }));
+            *word += 1;
+        });
+    }
+}
+
+/// What bytes of a normalised text stand for.
+fn place(normal: &NormalizedString, start: usize, end: usize) -> (usize, usize) {
+    match normal.convert_offsets(Range::Normalized(start..end)) {
+        Some(range) => (range.start, range.end),
+        None => (start, end),
+    }
+}
+
+/// Neither a letter, a digit, a control character nor a part of a character beyond ASCII.
+#[inline]
+fn is_separator(byte: u8) -> bool {
+    let letter = (byte | 0x20).wrapping_sub(b'a') < 26;
+    let digit = byte.wrapping_sub(b'0') < 10;
+    let space = (byte == b'\t') | (byte == b'\n') | (byte == b'\r');
+    let inner = !(b' '..0x7f).contains(&byte);
+    !(letter | digit | inner) | space
+}
+
+/// A bit for each separator, the lowest for the first byte.
+#[inline]
+fn separators_of(block: &[u8; BLOCK]) -> u64 {
+    let flags = block.map(|byte| u8::from(is_separator(byte)));
+    let mut mask = 0;
+    for (eight, part) in flags.as_chunks::<8>().0.iter().enumerate() {
+        // One bit of each byte is moved to the highest byte.
+        let bits = u64::from_le_bytes(*part).wrapping_mul(0x0102_0408_1020_4080) >> 56;
+        mask |= bits << (8 * eight);
+    }
+    mask
+}
+
+impl Kernel for Bert {
+    type Scratch = BertScratch;
+
+    fn ids(&self, section: Section<'_>, scratch: &mut BertScratch, out: &mut Vec<u32>) {
+        let text = section.text;
+        self.walk(
+            text,
+            &mut (scratch, out),
+            |(BertScratch { memo, work }, out), start, end| {
+                if end - start <= WHOLE {
+                    memo.append(text.as_bytes(), start..end, out, |_, out| {
+                        self.compute(&text[start..end], work, out);
+                    });
+                } else {
+                    self.parts(&text[start..end], |part, _| {
+                        memo.append(part.as_bytes(), 0..part.len(), out, |_, out| {
+                            self.compute(part, work, out);
+                        });
+                    });
+                }
+            },
+            |(_, out), id| out.push(id),
+        );
+    }
+
+    fn count(&self, section: Section<'_>, scratch: &mut BertScratch) -> usize {
+        let text = section.text;
+        let mut to = (scratch, 0);
+        self.walk(
+            text,
+            &mut to,
+            |(BertScratch { memo, work }, count), start, end| {
+                if end - start <= WHOLE {
+                    *count += memo.count(text.as_bytes(), start..end, |_, out| {
+                        self.compute(&text[start..end], work, out);
+                    });
+                } else {
+                    self.parts(&text[start..end], |part, _| {
+                        *count += memo.count(part.as_bytes(), 0..part.len(), |_, out| {
+                            self.compute(part, work, out);
+                        });
+                    });
+                }
+            },
+            |(_, count), _| *count += 1,
+        );
+        to.1
+    }
+
+    fn pieces(&self, section: Section<'_>, scratch: &mut BertScratch, out: &mut Vec<Piece>) {
+        let work = &mut scratch.work;
+        let (mut start, mut word) = (0, 0);
+        for (at, byte) in section.text.bytes().enumerate().filter(|&(_, byte)| is_separator(byte)) {
+            if at > start {
+                let stretch = &section.text[start..at];
+                self.parts(stretch, |part, offset| {
+                    self.pieces_of(part, start + offset, &mut word, work, out)
+                });
+            }
+            if let (id, 1) = self.separators[usize::from(byte & 127)] {
+                out.push(Piece { id, start: at, end: at + 1, word });
+                word += 1;
+            }
+            start = at + 1;
+        }
+        if let Some(stretch) = section.text.get(start..).filter(|rest| !rest.is_empty()) {
+            self.parts(stretch, |part, offset| self.pieces_of(part, start + offset, &mut word, work, out));
+        }
+    }
+
+    fn cut(&self, text: &str, from: usize) -> Option<usize> {
+        let from = (from..=text.len()).find(|&at| text.is_char_boundary(at))?;
+        let near = text.get(from..)?.char_indices().take(CUT_WITHIN);
+        near.map(|(at, c)| (from + at, c)).find_map(|(at, c)| self.normaliser.stands_alone(c).then_some(at))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use serde_json::json;
+
+    use super::*;
+    use crate::differential::Pair;
+
+    const UNCASED: (bool, bool, Option<bool>, bool) = (true, true, None, true);
+
+    fn bert((clean, chinese, strip, lower): (bool, bool, Option<bool>, bool)) -> Value {
+        json!({
+            "type": "BertNormalizer", "clean_text": clean, "handle_chinese_chars": chinese,
+            "strip_accents": strip, "lowercase": lower,
+        })
+    }
+
+    fn normalisers() -> Vec<Value> {
+        let parts = |parts: &[&str]| {
+            let parts: Vec<Value> = parts.iter().map(|kind| json!({"type": kind})).collect();
+            json!({"type": "Sequence", "normalizers": parts})
+        };
+        vec![
+            bert(UNCASED),
+            bert((true, true, None, false)),
+            bert((false, false, Some(true), false)),
+            bert((false, true, Some(false), true)),
+            bert((true, false, Some(true), true)),
+            Value::Null,
+            parts(&["NFD", "Lowercase", "StripAccents"]),
+            parts(&["NFKD", "StripAccents", "Lowercase"]),
+        ]
+    }
+
+    /// A vocabulary that knows some words, most small letters, and little else.
+    fn document(normalizer: &Value) -> Value {
+        let words =
+            ["[UNK]", "the", "##ing", "##he", "3", "##14", "é", "##é", "中", "да", "##да", "i̇", "…", "“"];
+        let letters = ('a'..='x').chain('A'..='C').flat_map(|c| [c.to_string(), format!("##{c}")]);
+        let marks = (33..127).map(char::from).filter(char::is_ascii_punctuation).map(String::from);
+        let mut vocab = serde_json::Map::new();
+        for token in
+            words.into_iter().map(str::to_owned).chain(letters).chain(marks.filter(|mark| mark != "~"))
+        {
+            let id = vocab.len();
+            vocab.entry(token).or_insert(id.into());
+        }
+        json!({
+            "version": "1.0", "truncation": null, "padding": null, "added_tokens": [],
+            "normalizer": normalizer, "pre_tokenizer": {"type": "BertPreTokenizer"},
+            "post_processor": null, "decoder": null,
+            "model": {
+                "type": "WordPiece", "unk_token": "[UNK]", "continuing_subword_prefix": "##",
+                "max_input_chars_per_word": 20, "vocab": vocab,
+            },
+        })
+    }
+
+    fn load(document: &Value) -> Result<Bert, Reason> {
+        let json = document.to_string();
+        Bert::new(&serde_json::from_str(&json).unwrap())
+    }
+
+    fn pair(document: &Value) -> Pair<Bert> {
+        Pair::new(&document.to_string(), Bert::new).unwrap()
+    }
+
+    #[test]
+    fn every_kind_of_character() {
+        for normalizer in normalisers() {
+            let mut both = pair(&document(&normalizer));
+            // Blocks where something happens; each code point by itself is tried outside of this test.
+            let ranges = [
+                0..0x600,
+                0x900..0x940,
+                0x1e00..0x2070,
+                0x20d0..0x20f0,
+                0x2e00..0x3060,
+                0xf900..0xf910,
+                0xfe00..0xff10,
+                0x2_f800..0x2_f808,
+            ];
+            for c in ranges.into_iter().flatten().filter_map(char::from_u32) {
+                both.check(&format!("e{c}\u{323}\u{301} the{c}{c}!"));
+            }
+        }
+    }
+
+    #[test]
+    fn long_stretches() {
+        for normalizer in normalisers() {
+            let mut both = pair(&document(&normalizer));
+            for part in ["a", "the", "É", "e\u{301}", "中", "да", "“да”", "\0b", "~", "\u{301}"] {
+                for times in [5, 10, 20, 21, 40, 100] {
+                    both.check(&part.repeat(times));
+                }
+            }
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn any_text(text in any::<String>(), which in 0..8_usize) {
+            pair(&document(&normalisers()[which])).check(&text);
+        }
+
+        #[test]
+        fn text_of_known_parts(
+            parts in prop::collection::vec(
+                prop::sample::select(vec![
+                    "the", "The", "ing", " ", "\n", "\u{b}", "\0", "\u{7f}", ".", "~", "3", "14", "é", "e\u{301}", "İ",
+                    "中", "\u{301}", "\u{323}", "\u{344}", "\u{3000}", "\u{85}", "…", "“", "да", "ДА", "ß", "\u{200b}",
+                    "\u{fffd}", "\u{37e}", "≮", "\u{fa0e}", "\u{ac01}", "\u{302e}", "abcdefghij", "😀", "ﬁ",
+                ]),
+                0..40,
+            ),
+            which in 0..8_usize,
+        ) {
+            pair(&document(&normalisers()[which])).check(&parts.concat());
+        }
+    }
+
+    #[test]
+    fn what_is_not_ours() {
+        let with = |path: &str, value: Value| {
+            let mut document = document(&bert(UNCASED));
+            *document.pointer_mut(path).unwrap() = value;
+            load(&document).unwrap_err()
+        };
+        for (path, value, reason) in [
+            ("/normalizer", json!({"type": "NFC"}), "the normaliser is not one of BERT's"),
+            (
+                "/normalizer",
+                json!({"type": "Sequence", "normalizers": [{"type": "NFD"}, {"type": "NFKC"}]}),
+                "the normaliser is not one of BERT's",
+            ),
+            ("/normalizer", json!({"type": "Sequence"}), "the normaliser is not one of BERT's"),
+            (
+                "/normalizer",
+                json!({"type": "BertNormalizer", "clean_text": 3}),
+                "the normaliser is malformed",
+            ),
+            ("/pre_tokenizer", json!({"type": "Whitespace"}), "the pre-tokeniser is not BertPreTokenizer"),
+            ("/pre_tokenizer", Value::Null, "the pre-tokeniser is not BertPreTokenizer"),
+            ("/model/type", json!("BPE"), "the model is not WordPiece"),
+            ("/model/vocab", json!([["a", 0.5]]), "the vocabulary has scores, not ids"),
+            ("/model/unk_token", json!("[unknown]"), "the unknown token is not in the vocabulary"),
+            (
+                "/model/max_input_chars_per_word",
+                Value::Null,
+                "the WordPiece model does not say its prefix, unknown token and longest word",
+            ),
+            ("/model/vocab/the", json!(u32::MAX), "the vocabulary is too large"),
+        ] {
+            assert_eq!(with(path, value), reason, "{path}");
+        }
+    }
+
+    #[test]
+    fn other_prefixes_and_limits() {
+        for (prefix, limit, text) in [
+            ("", 20, "thethe 314 xyz"),
+            ("%", 20, "thethe"),
+            ("##", 0, "a the ."),
+            ("##", 3, "the them xxx xxxx éé ééé éééé"),
+        ] {
+            let mut document = document(&bert(UNCASED));
+            document["model"]["continuing_subword_prefix"] = prefix.into();
+            document["model"]["max_input_chars_per_word"] = limit.into();
+            pair(&document).check(text);
+        }
+    }
+}
