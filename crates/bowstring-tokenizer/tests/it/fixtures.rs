@@ -1,0 +1,17 @@
+//! Which real tokenizers are in the repository?
+
+use std::{fs::File, io::Read, path::Path};
+
+use flate2::read::GzDecoder;
+
+/// The names of all of them.
+pub(crate) const ALL: &[&str] = &["gpt2", "bert-uncased", "qwen2.5"];
+
+/// The `tokenizer.json` of a name.
+pub(crate) fn json(name: &str) -> Vec<u8> {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures").join(format!("{name}.json.gz"));
+    let file = File::open(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+    let mut json = Vec::new();
+    GzDecoder::new(file).read_to_end(&mut json).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+    json
+}

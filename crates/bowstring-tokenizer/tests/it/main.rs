@@ -1,0 +1,4 @@
+//! The tokenizer as its callers meet it.
+
+mod differential;
+mod fixtures;
