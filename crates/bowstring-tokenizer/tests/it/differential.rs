@@ -9,13 +9,91 @@ use crate::fixtures;
 
 /// What strings are made of: what documents are made of, and what tokenizers get wrong.
 const PARTS: &[&str] = &[
-    "the", "Tokenizer", " ", " ", "  ", "\n", " \n\n ", "\t", "\r\n", "'s", "'LL", "’ve", "'ſ", "don't", "HTTPServer2",
-    "1", "1234567", "½", "²", "...", "?!", "(x)", "//", "__init__", "=>", "é", "e\u{301}", "Å", "ß", "İ", "ﬁ", "ǅ",
-    "Привет", "ё", "Ελλάδα", "ς", "שלום", "\u{5b0}", "العربية", "\u{64b}", "हिन्दी", "क्\u{200d}ष", "ไทย", "ำ", "中文", "漢字かな",
-    "カタカナ", "ｶﾞ", "한국어", "\u{1112}\u{1161}\u{11ab}", "豈", "\u{3000}", "\u{a0}", "\u{85}", "\u{2028}", "\u{200b}",
-    "\u{200e}", "\u{feff}", "\u{ad}", "\u{fffd}", "\0", "\u{7f}", "\u{1b}", "😀", "👩🏿\u{200d}🚀", "🇩🇪", "1\u{fe0f}\u{20e3}",
-    "\u{e0001}", "\u{10ffff}", "\u{378}", "\u{fdd0}", "▁", "Ġ", "##ing", "<0x0A>", "<|endoftext|>", "<|im_start|>",
-    "[CLS]", "[MASK]", "[mask]", "<|endof", "aaaaaaaaaaaaaaaa", "                    ", "0000000000000000", "\n\n\n\n\n\n\n\n",
+    "the",
+    "Tokenizer",
+    " ",
+    " ",
+    "  ",
+    "\n",
+    " \n\n ",
+    "\t",
+    "\r\n",
+    "'s",
+    "'LL",
+    "’ve",
+    "'ſ",
+    "don't",
+    "HTTPServer2",
+    "1",
+    "1234567",
+    "½",
+    "²",
+    "...",
+    "?!",
+    "(x)",
+    "//",
+    "__init__",
+    "=>",
+    "é",
+    "e\u{301}",
+    "Å",
+    "ß",
+    "İ",
+    "ﬁ",
+    "ǅ",
+    "Привет",
+    "ё",
+    "Ελλάδα",
+    "ς",
+    "שלום",
+    "\u{5b0}",
+    "العربية",
+    "\u{64b}",
+    "हिन्दी",
+    "क्\u{200d}ष",
+    "ไทย",
+    "ำ",
+    "中文",
+    "漢字かな",
+    "カタカナ",
+    "ｶﾞ",
+    "한국어",
+    "\u{1112}\u{1161}\u{11ab}",
+    "豈",
+    "\u{3000}",
+    "\u{a0}",
+    "\u{85}",
+    "\u{2028}",
+    "\u{200b}",
+    "\u{200e}",
+    "\u{feff}",
+    "\u{ad}",
+    "\u{fffd}",
+    "\0",
+    "\u{7f}",
+    "\u{1b}",
+    "😀",
+    "👩🏿\u{200d}🚀",
+    "🇩🇪",
+    "1\u{fe0f}\u{20e3}",
+    "\u{e0001}",
+    "\u{10ffff}",
+    "\u{378}",
+    "\u{fdd0}",
+    "▁",
+    "Ġ",
+    "##ing",
+    "<0x0A>",
+    "<|endoftext|>",
+    "<|im_start|>",
+    "[CLS]",
+    "[MASK]",
+    "[mask]",
+    "<|endof",
+    "aaaaaaaaaaaaaaaa",
+    "                    ",
+    "0000000000000000",
+    "\n\n\n\n\n\n\n\n",
 ];
 
 struct Pair {
@@ -47,7 +125,11 @@ fn check(ours: &Encoding, reference: &tokenizers::Encoding, of: &str) {
     assert_eq!(ours.word_ids(), reference.get_word_ids(), "word ids of {of}");
     assert_eq!(ours.type_ids(), reference.get_type_ids(), "type ids of {of}");
     assert_eq!(ours.attention_mask(), reference.get_attention_mask(), "attention mask of {of}");
-    assert_eq!(ours.special_tokens_mask(), reference.get_special_tokens_mask(), "special tokens mask of {of}");
+    assert_eq!(
+        ours.special_tokens_mask(),
+        reference.get_special_tokens_mask(),
+        "special tokens mask of {of}"
+    );
     assert_eq!(ours.sequence_ids(), reference.get_sequence_ids(), "sequence ids of {of}");
     let overflow: Vec<Encoding> = ours.overflowing().collect();
     assert_eq!(overflow.len(), reference.get_overflowing().len(), "overflow of {of}");
@@ -66,7 +148,8 @@ fn strings() -> impl Strategy<Value = String> {
 }
 
 fn run<S: Strategy>(cases: u32, strategy: &S, test: impl Fn(S::Value) -> Result<(), TestCaseError>) {
-    let mut runner = TestRunner::new(ProptestConfig { cases, failure_persistence: None, ..ProptestConfig::default() });
+    let mut runner =
+        TestRunner::new(ProptestConfig { cases, failure_persistence: None, ..ProptestConfig::default() });
     if let Err(error) = runner.run(strategy, test) {
         panic!("{error}");
     }
@@ -121,7 +204,11 @@ fn shortened_and_padded() {
                 token: "pad".to_owned(),
             };
             let mut reference = reference.clone();
-            let wanted = tokenizers::TruncationParams { max_length, stride, ..tokenizers::TruncationParams::default() };
+            let wanted = tokenizers::TruncationParams {
+                max_length,
+                stride,
+                ..tokenizers::TruncationParams::default()
+            };
             reference.with_truncation(Some(wanted)).unwrap();
             reference.with_padding(Some(tokenizers::PaddingParams {
                 strategy: tokenizers::PaddingStrategy::Fixed(length),
@@ -143,10 +230,12 @@ fn shortened_and_padded() {
 /// Every code point of the first planes' letters by itself and after a letter, and a part of all others.
 #[test]
 fn code_points() {
-    let points = (0..0x11_0000_u32).filter(|point| *point < 0x600 || point % 211 == 0).filter_map(char::from_u32);
+    let points =
+        (0..0x11_0000_u32).filter(|point| *point < 0x600 || point % 211 == 0).filter_map(char::from_u32);
     let points: Vec<char> = points.collect();
     for Pair { name, ours, reference } in pairs() {
-        for text in points.iter().flat_map(|point| [point.to_string(), format!("x{point} y{point}{point}z")]) {
+        for text in points.iter().flat_map(|point| [point.to_string(), format!("x{point} y{point}{point}z")])
+        {
             let encoded = reference.encode_fast(text.as_str(), false).unwrap();
             assert_eq!(ours.ids(&text, false).unwrap(), encoded.get_ids(), "{text:?} by {name}");
         }
