@@ -11,6 +11,7 @@ import json
 import os
 from collections.abc import Callable
 from pathlib import Path
+from typing import ClassVar
 
 import numpy as np
 from material import Ids
@@ -47,8 +48,9 @@ class Bowstring(Contender):
     FORMS = ("list", "Arrow")
 
     def __init__(self, name: str, path: Path, plain: Path, threads: int) -> None:
-        import bowstring
         import pyarrow
+
+        import bowstring
 
         self.tokenizer, self.arrow, self.threads = bowstring.Tokenizer.from_file(path), pyarrow, threads
 
@@ -56,7 +58,9 @@ class Bowstring(Contender):
         encode, array = self.tokenizer.encode_batch, self.arrow.array
         batch = {"list": lambda texts: encode(texts, add_special_tokens=False, threads=self.threads)}
         # Text that is in Arrow already, as ak.Array is for gigatoken.
-        batch["Arrow"] = Prepared(array, lambda texts: encode(texts, add_special_tokens=False, threads=self.threads))
+        batch["Arrow"] = Prepared(
+            array, lambda texts: encode(texts, add_special_tokens=False, threads=self.threads)
+        )
         return batch
 
     def ids(self, answer: object) -> Ids:
@@ -102,7 +106,11 @@ class Reference(Contender):
         self.tokenizer = tokenizers.Tokenizer.from_file(str(path))
 
     def forms(self, shape: str) -> Forms:
-        return {"encode_batch_fast": lambda texts: self.tokenizer.encode_batch_fast(texts, add_special_tokens=False)}
+        return {
+            "encode_batch_fast": lambda texts: self.tokenizer.encode_batch_fast(
+                texts, add_special_tokens=False
+            )
+        }
 
     def ids(self, answer: object) -> Ids:
         return Ids.of_rows([encoded.ids for encoded in answer])
@@ -160,13 +168,23 @@ class Fastokens(Flat):
     def __init__(self, name: str, path: Path, plain: Path, threads: int) -> None:
         import fastokens
 
+        described = json.loads(plain.read_text(encoding="utf-8"))
+        # It refuses vocabularies that name added tokens a second time, as cl100k's does.
+        if isinstance(described["model"]["vocab"], dict):
+            for token in described["added_tokens"]:
+                if name in ("gpt4", "gpt4o"):
+                    described["model"]["vocab"].pop(token["content"], None)
         try:
-            self.tokenizer = fastokens.Tokenizer.from_file(str(plain))
+            self.tokenizer = fastokens.Tokenizer.from_json_str(json.dumps(described))
         except ValueError as error:
             raise Cannot(str(error)) from error
 
     def forms(self, shape: str) -> Forms:
-        return {"encode_batch_flat": lambda texts: self.tokenizer.encode_batch_flat(texts, add_special_tokens=False)}
+        return {
+            "encode_batch_flat": lambda texts: self.tokenizer.encode_batch_flat(
+                texts, add_special_tokens=False
+            )
+        }
 
 
 class Splintr(Flat):
@@ -182,11 +200,14 @@ class Splintr(Flat):
         tokenizer = self.tokenizer
         forms: Forms = {"encode_batch_flat": tokenizer.encode_batch_flat}
         if shape == "text":
+
             def alone(ids: bytes) -> tuple[bytes, bytes]:
                 return ids, np.array([0, len(ids) // 4], dtype=np.uint64).tobytes()
 
             forms["encode_flat"] = lambda texts: alone(tokenizer.encode_flat(texts[0]))
-            forms["encode_rayon"] = lambda texts: alone(np.array(tokenizer.encode_rayon(texts[0]), np.uint32).tobytes())
+            forms["encode_rayon"] = lambda texts: alone(
+                np.array(tokenizer.encode_rayon(texts[0]), np.uint32).tobytes()
+            )
         return forms
 
 
@@ -200,7 +221,11 @@ class Tokie(Contender):
         self.tokenizer = tokie.Tokenizer.from_json(str(path))
 
     def forms(self, shape: str) -> Forms:
-        return {"encode_batch_flat": lambda texts: self.tokenizer.encode_batch_flat(texts, add_special_tokens=False)}
+        return {
+            "encode_batch_flat": lambda texts: self.tokenizer.encode_batch_flat(
+                texts, add_special_tokens=False
+            )
+        }
 
     def ids(self, answer: object) -> Ids:
         return Ids(*answer)
@@ -241,7 +266,9 @@ class Tiktoken(Contender):
     def forms(self, shape: str) -> Forms:
         encode = self.tokenizer
         forms: Forms = {
-            "encode_ordinary_batch": lambda texts: encode.encode_ordinary_batch(texts, num_threads=self.threads)
+            "encode_ordinary_batch": lambda texts: encode.encode_ordinary_batch(
+                texts, num_threads=self.threads
+            )
         }
         if shape == "text":
             forms["encode_to_numpy"] = lambda texts: [encode.encode_to_numpy(texts[0], disallowed_special=())]
@@ -270,7 +297,7 @@ class RsBpe(Contender):
 class Wordchipper(Contender):
     package = "wordchipper"
     FORMS = ("encode_batch",)
-    NAMES = {"gpt2": "r50k_base", "gpt4": "cl100k_base", "gpt4o": "o200k_base"}
+    NAMES: ClassVar = {"gpt2": "r50k_base", "gpt4": "cl100k_base", "gpt4o": "o200k_base"}
 
     def __init__(self, name: str, path: Path, plain: Path, threads: int) -> None:
         import wordchipper
@@ -283,7 +310,9 @@ class Wordchipper(Contender):
         if not kept.exists():
             kept.parent.mkdir(parents=True)
             described = json.loads(path.read_text(encoding="utf-8"))
-            lines = [f"{base64.b64encode(token).decode()} {rank}\n" for token, rank in ranks(described).items()]
+            lines = [
+                f"{base64.b64encode(token).decode()} {rank}\n" for token, rank in ranks(described).items()
+            ]
             kept.write_text("".join(lines), encoding="ascii")
         os.environ["WORDCHIPPER_CACHE_DIR"] = str(plain.parent)
         options = wordchipper.TokenizerOptions.default()
@@ -308,21 +337,27 @@ class FlashTokenizer(Contender):
         vocabulary = plain.parent / "vocab.txt"
         tokens = sorted(described["model"]["vocab"].items(), key=lambda entry: entry[1])
         vocabulary.write_text("\n".join(token for token, _ in tokens) + "\n", encoding="utf-8")
-        self.tokenizer = flash_tokenizer.BertTokenizerFlash(str(vocabulary), model_max_length=1 << 30).tokenizer
+        self.tokenizer = flash_tokenizer.BertTokenizerFlash(
+            str(vocabulary), model_max_length=1 << 30
+        ).tokenizer
         self.parallel = threads > 1
 
     def forms(self, shape: str) -> Forms:
-        return {"batch_encode": lambda texts: self.tokenizer.batch_encode(texts, "longest", 1 << 30, self.parallel)}
+        return {
+            "batch_encode": lambda texts: self.tokenizer.batch_encode(
+                texts, "longest", 1 << 30, self.parallel
+            )
+        }
 
     def ids(self, answer: object) -> Ids:
         """Without [CLS], [SEP] and what fills up to the longest."""
-        return Ids.of_rows([[id for id in row[1:] if id not in (0, 102)] for row in answer])
+        return Ids.of_rows([[number for number in row[1:] if number not in (0, 102)] for row in answer])
 
 
 class Blingfire(Contender):
     package = "blingfire"
     FORMS = ("text_to_ids",)
-    NAMES = {"bert": "bert_base_tok.bin", "gpt2": "gpt2.bin"}
+    NAMES: ClassVar = {"bert": "bert_base_tok.bin", "gpt2": "gpt2.bin"}
 
     def __init__(self, name: str, path: Path, plain: Path, threads: int) -> None:
         import blingfire
@@ -389,4 +424,3 @@ CONTENDERS: dict[str, type[Contender]] = {
     "blingfire": Blingfire,
     "sentencepiece": SentencePiece,
 }
-

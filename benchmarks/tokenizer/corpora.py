@@ -89,7 +89,7 @@ def code(folder: Path) -> list[str]:
 
 
 def multilingual(folder: Path) -> list[str]:
-    """Each language's own lines, each line once: where a translation lacks something, English stands there."""
+    """Each language's own lines, each once; where a translation lacks something, English stands there."""
     kept: dict[str, list[str]] = {language: [] for language in LANGUAGES}
     size: Counter[str] = Counter()
     seen: set[str] = set()

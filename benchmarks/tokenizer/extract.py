@@ -68,7 +68,9 @@ def prose(member: Member) -> str:
 
 def _marked(text: str) -> str:
     text = re.sub(r"(?s)<(script|style|head)\b.*?</\1>|<!--.*?-->", "", text)
-    text = re.sub(r"</?(p|div|li|ul|ol|dl|dt|dd|h\d|tr|table|pre|br|title|section|item|note|page)\b[^>]*>", "\n", text)
+    text = re.sub(
+        r"</?(p|div|li|ul|ol|dl|dt|dd|h\d|tr|table|pre|br|title|section|item|note|page)\b[^>]*>", "\n", text
+    )
     text = html.unescape(re.sub(r"<[^>]*>", "", text))
     return re.sub(r"[ \t]*\n\s*\n", "\n\n", text).strip() + "\n"
 

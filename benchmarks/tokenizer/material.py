@@ -43,7 +43,8 @@ def definition(folder: Path, name: str) -> Path:
 def prepare(source: Path, folder: Path) -> tuple[Path, Path]:
     """The tokenizer's file without truncation and padding, and with the model's type named, which old files
     leave out and some do not guess; and the same without what is put around a text, for those who have no
-    switch against it."""
+    switch against it.
+    """
     whole, plain = folder / "tokenizer.json", folder / "plain" / "tokenizer.json"
     if not plain.exists():
         described = json.loads(source.read_text(encoding="utf-8"))
@@ -61,12 +62,14 @@ def prepare(source: Path, folder: Path) -> tuple[Path, Path]:
 
 
 def cut(text: bytes, size: int) -> list[str]:
-    """Strings of about `size` bytes that end at white space where there is some near, and never within a character."""
+    """Strings of about `size` bytes that end at white space where some is near, never within a character."""
     found, begin = [], 0
     while begin < len(text):
         end = min(begin + size, len(text))
         if end < len(text):
-            place = max(text.rfind(b"\n", begin + size // 2, end), text.rfind(b" ", begin + size * 3 // 4, end))
+            place = max(
+                text.rfind(b"\n", begin + size // 2, end), text.rfind(b" ", begin + size * 3 // 4, end)
+            )
             end = place if place > begin else end
             while text[end] & 0xC0 == 0x80:
                 end += 1

@@ -20,8 +20,8 @@ def ranks(described: dict) -> dict[bytes, int]:
     signs = _bytes_by_sign()
     special = {token["content"] for token in described["added_tokens"]}
     return {
-        bytes(signs[sign] for sign in token): id
-        for token, id in described["model"]["vocab"].items()
+        bytes(signs[sign] for sign in token): rank
+        for token, rank in described["model"]["vocab"].items()
         if token not in special and all(sign in signs for sign in token)
     }
 
@@ -49,8 +49,8 @@ def sentencepiece_model(described: dict) -> bytes:
     for rank, merge in enumerate(described["model"]["merges"]):
         left, right = merge.split(" ") if isinstance(merge, str) else merge
         order.setdefault(left + right, rank)
-    for token, id in sorted(vocab.items(), key=lambda entry: entry[1]):
-        piece = model.pieces.add(piece=token, score=-float(order.get(token, len(order) + id)))
+    for token, number in sorted(vocab.items(), key=lambda entry: entry[1]):
+        piece = model.pieces.add(piece=token, score=-float(order.get(token, len(order) + number)))
         if token == "<unk>":
             piece.type = proto.ModelProto.SentencePiece.UNKNOWN
         elif len(token) == 6 and token.startswith("<0x"):

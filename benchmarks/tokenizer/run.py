@@ -1,9 +1,9 @@
-"""Tokenizers side by side: `python benchmarks/tokenizer/run.py --corpora FOLDER --tokenizers FOLDER [--out FILE]`.
+"""Tokenizers side by side: `python benchmarks/tokenizer/run.py --corpora DIR --tokenizers DIR [--out FILE]`.
 
-Each contender has a process of its own for each tokenizer, number of threads and form of call, kept to as many
-cores as it has threads; contenders come in a new random order in each round. Its ids are compared with Hugging
-Face's, text by text, in the first round. `--python NAME=PATH` gives a contender another interpreter, where two
-cannot be installed side by side.
+Each contender has a process of its own for each tokenizer, number of threads and form of call, kept to as
+many cores as it has threads; contenders come in a new random order in each round. Its ids are compared with
+Hugging Face's, text by text, in the first round. `--python NAME=PATH` gives a contender another interpreter,
+where two cannot be installed side by side.
 """
 
 from __future__ import annotations
@@ -22,10 +22,10 @@ from pathlib import Path
 
 import material
 from contenders import CONTENDERS, Cannot, Contender, Prepared
-from table import REFERENCE, Found, Cell, key, markdown
+from table import Cell, Found, key, markdown
 
 sys.path.append(str(Path(__file__).resolve().parent.parent / "graph"))
-import process  # noqa: E402
+import process
 
 VARIABLES = (*process.VARIABLES, "TOKENIZERS_NUM_THREADS", "FASTOKENS_BPE_THREADS")
 # Seconds of a process after which its contender is not run a second time.
@@ -54,7 +54,9 @@ def measure(options: argparse.Namespace) -> None:
             right = None
             if options.check:
                 path, _ = prepared(options.tokenizer, options)
-                right = material.expected(options.kept, path, options.corpora, options.tokenizer, corpus, shape)
+                right = material.expected(
+                    options.kept, path, options.corpora, options.tokenizer, corpus, shape
+                )
             print(json.dumps(timed(contender, call, texts, right) | {"key": [corpus, shape]}), flush=True)
 
 
@@ -107,7 +109,9 @@ def child(options: argparse.Namespace) -> None:
         print(json.dumps({"cannot": f"{type(error).__name__}: {str(error)[:80]}"}), flush=True)
 
 
-def run(name: str, tokenizer: str, threads: int, form: str, options: argparse.Namespace, *more: str) -> list[dict]:
+def run(
+    name: str, tokenizer: str, threads: int, form: str, options: argparse.Namespace, *more: str
+) -> list[dict]:
     cores = sorted(os.sched_getaffinity(0))[-threads:]
     command = ["taskset", "-c", ",".join(map(str, cores)), options.python.get(name, sys.executable), __file__]
     command += ["--child", name, "--tokenizer", tokenizer, "--threads", str(threads), "--form", form]
@@ -177,10 +181,14 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--seed", type=int, default=0, help="of the order of contenders")
     parser.add_argument("--without-loads", action="store_true", help="do not measure loading")
-    parser.add_argument("--keep", type=Path, help="what was found so far: a sitting broken off goes on with it")
+    parser.add_argument(
+        "--keep", type=Path, help="what was found so far: a sitting broken off goes on with it"
+    )
     parser.add_argument("--forget", nargs="+", default=[], help="contenders whose kept times do not count")
     parser.add_argument("--out", type=Path, help="also write the table to this file")
-    parser.add_argument("--log", type=argparse.FileType("w"), default=subprocess.DEVNULL, help="contenders' errors")
+    parser.add_argument(
+        "--log", type=argparse.FileType("w"), default=subprocess.DEVNULL, help="contenders' errors"
+    )
     for hidden in ("--child", "--tokenizer", "--form"):
         parser.add_argument(hidden, help=argparse.SUPPRESS)
     for hidden in ("--check", "--load"):
@@ -188,7 +196,8 @@ def main() -> None:
     options = parser.parse_args()
     options.kept = options.kept or options.corpora / "ids"
     if options.child:
-        return child(options)
+        child(options)
+        return
     options.python = dict(entry.split("=", 1) for entry in options.python)
     found = Found.kept(options.keep)
     for table in (found.cells, found.cannot, found.loads):

@@ -35,7 +35,9 @@ ENGLISH = [
 
 CODE = [
     Source("golang-1.19-src", r"\.go$", 9_000_000, False),
-    Source("libboost1.81-dev", r"/boost/(asio|graph|spirit|intrusive|beast|algorithm)/.*\.hpp$", 6_000_000, False),
+    Source(
+        "libboost1.81-dev", r"/boost/(asio|graph|spirit|intrusive|beast|algorithm)/.*\.hpp$", 6_000_000, False
+    ),
     Source("libpython3.11-stdlib", r"\.py$", 7_000_000, False),
     Source("libpython3.11-testsuite", r"\.py$", 5_000_000, False),
     Source("node-typescript", r"\.(ts|js)$", 6_000_000, False),
@@ -45,7 +47,33 @@ CODE = [
 ]
 
 _LATIN = ("cs", "de", "es", "fr", "it", "pl", "pt", "tr", "vi")
-_OTHER = "am ar as bn dz el fa gu he hi ja ka km kn ko ml mr pa ru sr ta te th uk zh".split()
+_OTHER = [
+    "am",
+    "ar",
+    "as",
+    "bn",
+    "dz",
+    "el",
+    "fa",
+    "gu",
+    "he",
+    "hi",
+    "ja",
+    "ka",
+    "km",
+    "kn",
+    "ko",
+    "ml",
+    "mr",
+    "pa",
+    "ru",
+    "sr",
+    "ta",
+    "te",
+    "th",
+    "uk",
+    "zh",
+]
 
 LANGUAGES = {
     **{name: Language(0.01, 1_500_000) for name in _LATIN},
@@ -64,7 +92,10 @@ TRANSLATED = [
         (f"manpages-{name}", _DOCS)
         for name in ("de", "el", "es", "fr", "ja", "pl", "ru", "tr", "uk", "vi", "zh")
     ),
-    *((f"libreoffice-help-{name}", _DOCS) for name in ("dz", "el", "hi", "ja", "km", "ko", "ru", "zh-cn", "zh-tw")),
+    *(
+        (f"libreoffice-help-{name}", _DOCS)
+        for name in ("dz", "el", "hi", "ja", "km", "ko", "ru", "zh-cn", "zh-tw")
+    ),
     *(
         (f"libreoffice-l10n-{name}", _CATALOGUES)
         for name in ("am", "ar", "bn", "fa", "gu", "he", "ka", "kn", "ml", "ta", "te", "th")

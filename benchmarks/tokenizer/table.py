@@ -12,8 +12,8 @@ from material import CORPORA, SHAPES, TOKENIZERS
 
 OURS, COUNT, REFERENCE = "bowstring", "bowstring count", "HF 0.23"
 # At least so many times the fastest peer, by the kind of tokenizer.
-GOALS = {name: 1.2 for name in ("gpt2", "gpt4", "gpt4o", "llama3", "qwen2_5")}
-GOALS |= {name: 2.0 for name in ("llama2", "gemma2", "bert", "t5_like", "xlmr_like")}
+GOALS = dict.fromkeys(("gpt2", "gpt4", "gpt4o", "llama3", "qwen2_5"), 1.2)
+GOALS |= dict.fromkeys(("llama2", "gemma2", "bert", "t5_like", "xlmr_like"), 2.0)
 
 
 @dataclass
@@ -105,15 +105,19 @@ def _row(found: Found, names: list[str], tokenizer: str, corpus: str, shape: str
 
 def _loads(found: Found, names: list[str]) -> list[str]:
     lines = ["## Loading `tokenizer.json`", ""]
-    lines += ["Milliseconds of the best of three, and the MB that the loaded tokenizer keeps; after it, with a part of"]
-    lines += ["the English documents encoded by one thread.", ""]
+    lines += [
+        "Milliseconds of the best of three, and the MB that the loaded tokenizer keeps; after the arrow, with"
+    ]
+    lines += ["a part of the English documents encoded by one thread.", ""]
     lines += ["| tokenizer | " + " | ".join(names) + " |", "| --- |" + " ---: |" * len(names)]
     for tokenizer, shown in TOKENIZERS.items():
         row = []
         for name in names:
             load = found.loads.get(key(name, tokenizer))
             row.append(
-                f"{load['seconds'] * 1e3:.0f} ms, {load['kept'] / 1e6:.0f} → {load['used'] / 1e6:.0f} MB" if load else "–"
+                f"{load['seconds'] * 1e3:.0f} ms, {load['kept'] / 1e6:.0f} → {load['used'] / 1e6:.0f} MB"
+                if load
+                else "–"
             )
         if any(cell != "–" for cell in row):
             lines.append(f"| {shown} | " + " | ".join(row) + " |")
@@ -121,24 +125,26 @@ def _loads(found: Found, names: list[str]) -> list[str]:
 
 
 def markdown(found: Found, threads: list[int]) -> str:
-    names = [name for name in found.versions]
+    names = list(found.versions)
     lines = [
         "# Tokenizers side by side",
         "",
-        f"`python benchmarks/tokenizer/run.py`, {platform.processor() or platform.machine()}, {os.cpu_count()} cores, "
-        f"Python {platform.python_version()}. MB/s (10⁶ bytes of text): with one thread of CPU time, with two of wall",
-        "time. No special tokens are added. Each contender meets each text once in a process, after a warm-up on other",
-        "text of the same kind; the least time of each part over the rounds counts, and the fastest of a contender's",
-        "calls. **Bold** is the fastest with Hugging Face's ids. *Italic* has other ids, in so many of the texts of",
-        "this row. The goal is what Bowstring has to be of the fastest peer with the right ids: 1.2 times for",
-        "byte-level BPE, 2 times otherwise.",
+        f"`python benchmarks/tokenizer/run.py`, {platform.machine()}, {os.cpu_count()} cores, Python "
+        f"{platform.python_version()}. MB/s (10⁶ bytes of text): with one thread of CPU time, with two of",
+        "wall time. No special tokens are added. Each contender meets each text once in a process, after a",
+        "warm-up on other text of the same kind; the least time of each part over the rounds counts, and the",
+        "fastest of a contender's calls. **Bold** is the fastest with Hugging Face's ids. *Italic* has other",
+        "ids, in so many of the texts of this row. The goal is what Bowstring has to be of the fastest peer with",
+        "the right ids: 1.2 times for byte-level BPE, 2 times otherwise.",
         "",
-        "Versions: " + ", ".join(f"{name} {version}" for name, version in found.versions.items()) + ".",
+        f"Versions: {', '.join(' '.join(pair) for pair in found.versions.items())}.",
         "",
     ]
     for tokenizer, shown in TOKENIZERS.items():
         for count in threads:
-            rows = [_row(found, names, tokenizer, corpus, shape, count) for corpus in CORPORA for shape in SHAPES]
+            rows = [
+                _row(found, names, tokenizer, corpus, shape, count) for corpus in CORPORA for shape in SHAPES
+            ]
             if not any(rows):
                 continue
             last = ["ours / fastest peer", "ours / HF 0.23", "count / encode"]

@@ -1,4 +1,4 @@
-"""Where do Unigram tokenizers come from? `python benchmarks/tokenizer/train.py --corpora FOLDER --out FOLDER`.
+"""Where do Unigram tokenizers come from? `python benchmarks/tokenizer/train.py --corpora DIR --out DIR`.
 
 No package carries T5's or XLM-R's tokenizer, so ones of their make are trained with the sentencepiece package
 on the multilingual and the English corpus: the nmt_nfkc map, and T5's 32,000 pieces or XLM-R's 250,000. Each
@@ -32,8 +32,17 @@ class Like(NamedTuple):
 
 
 LIKES = {
-    "t5_like": Like(32_000, ["<pad>", "</s>", "<unk>"], 2, False, 300_000, {"pad_id": 0, "eos_id": 1, "unk_id": 2, "bos_id": -1}),
-    "xlmr_like": Like(250_000, ["<s>", "<pad>", "</s>", "<unk>"], 3, True, 900_000, {"unk_id": 0, "bos_id": 1, "eos_id": 2}),
+    "t5_like": Like(
+        32_000,
+        ["<pad>", "</s>", "<unk>"],
+        2,
+        False,
+        300_000,
+        {"pad_id": 0, "eos_id": 1, "unk_id": 2, "bos_id": -1},
+    ),
+    "xlmr_like": Like(
+        250_000, ["<s>", "<pad>", "</s>", "<unk>"], 3, True, 900_000, {"unk_id": 0, "bos_id": 1, "eos_id": 2}
+    ),
 }
 
 
@@ -67,15 +76,17 @@ def train(corpora: Path, out: Path, like: Like) -> proto.ModelProto:
     return model
 
 
-def token(id: int, content: str) -> dict:
+def token(number: int, content: str) -> dict:
     flags = {"single_word": False, "lstrip": content == "<mask>", "rstrip": False, "normalized": False}
-    return {"id": id, "content": content, **flags, "special": True}
+    return {"id": number, "content": content, **flags, "special": True}
 
 
 def definition(name: str, like: Like, model: proto.ModelProto) -> dict:
     ordinary = [[piece.piece, piece.score] for piece in model.pieces if piece.type == piece.NORMAL]
-    vocab = [[special, 0.0] for special in like.specials] + ordinary + ([["<mask>", 0.0]] if like.mask else [])
-    ids = {piece: id for id, (piece, _) in enumerate(vocab)}
+    vocab = (
+        [[special, 0.0] for special in like.specials] + ordinary + ([["<mask>", 0.0]] if like.mask else [])
+    )
+    ids = {piece: number for number, (piece, _) in enumerate(vocab)}
     charsmap = base64.b64encode(model.normalizer_spec.precompiled_charsmap).decode()
     precompiled = {"type": "Precompiled", "precompiled_charsmap": charsmap}
     metaspace = {"type": "Metaspace", "replacement": "▁", "prepend_scheme": "always", "split": True}
@@ -84,8 +95,8 @@ def definition(name: str, like: Like, model: proto.ModelProto) -> dict:
     def special(content: str) -> dict:
         return {"SpecialToken": {"id": content, "type_id": 0}}
 
-    def sequence(id: str) -> dict:
-        return {"Sequence": {"id": id, "type_id": 0}}
+    def sequence(name: str) -> dict:
+        return {"Sequence": {"id": name, "type_id": 0}}
 
     begin = [special(around[0])] if around[0] else []
     end = [special("</s>")]
@@ -103,7 +114,9 @@ def definition(name: str, like: Like, model: proto.ModelProto) -> dict:
         "version": "1.0",
         "truncation": None,
         "padding": None,
-        "added_tokens": [token(ids[content], content) for content in ids if content in (*like.specials, "<mask>")],
+        "added_tokens": [
+            token(ids[content], content) for content in ids if content in (*like.specials, "<mask>")
+        ],
         "normalizer": normalizer,
         "pre_tokenizer": pre,
         "post_processor": {
@@ -111,7 +124,9 @@ def definition(name: str, like: Like, model: proto.ModelProto) -> dict:
             "single": [*begin, sequence("A"), *end],
             "pair": [*begin, sequence("A"), *end, *(begin and end), sequence("B"), *end],
             "special_tokens": {
-                content: {"id": content, "ids": [ids[content]], "tokens": [content]} for content in around if content
+                content: {"id": content, "ids": [ids[content]], "tokens": [content]}
+                for content in around
+                if content
             },
         },
         "decoder": metaspace,
