@@ -9,7 +9,6 @@ mod characters;
 mod normal;
 
 use serde_json::Value;
-use tokenizers::{NormalizedString, normalizer::Range};
 
 use self::normal::Normaliser;
 use crate::{
@@ -39,7 +38,7 @@ pub(crate) struct BertScratch {
 #[derive(Debug, Default)]
 struct Work {
     buffers: (String, String),
-    tokens: Vec<(u32, usize, usize)>,
+    places: Vec<(usize, usize)>,
 }
 
 /// How far [`Kernel::cut`] looks.
@@ -57,6 +56,11 @@ impl Bert {
             return Err("the pre-tokeniser is not BertPreTokenizer".into());
         }
         let normaliser = Normaliser::new(definition.normalizer.as_ref())?;
+        if definition.normalizer.is_some()
+            && definition.added_tokens.iter().any(|added| added.token.normalized)
+        {
+            return Err("an added token is looked for in normalised text".into());
+        }
         let model = WordPiece::new(&definition.model)?;
         let lowers = normaliser.lowers();
         let mut bert = Self { normaliser, lowers, model, separators: [(0, 0); 128] };
@@ -142,7 +146,7 @@ impl Bert {
 
     /// Appends the ids of `stretch`.
     fn compute(&self, stretch: &str, work: &mut Work, out: &mut Vec<u32>) {
-        let Work { buffers, .. } = work;
+        let buffers = &mut work.buffers;
         if stretch.bytes().all(|byte| byte.is_ascii_alphanumeric()) {
             self.model.tokens(self.plain(stretch, &mut buffers.0), out, |id, _, _| id);
         } else {
@@ -162,7 +166,7 @@ impl Bert {
 
     /// Appends the tokens of `part`, which begins at `offset`, and counts its words.
     fn pieces_of(&self, part: &str, offset: usize, word: &mut u32, work: &mut Work, out: &mut Vec<Piece>) {
-        let Work { buffers, tokens, .. } = work;
+        let Work { buffers, places } = work;
         if part.bytes().all(|byte| byte.is_ascii_alphanumeric()) {
             self.model.tokens(self.plain(part, &mut buffers.0), out, |id, start, end| Piece {
                 id,
@@ -173,24 +177,14 @@ impl Bert {
             *word += 1;
             return;
         }
-        self.normaliser.aligned(part, |normal, first, last| {
-            tokens.clear();
-            let text = normal.get().get(first..last).unwrap_or_default();
-            self.model.tokens(text, tokens, |id, start, end| (id, first + start, first + end));
-            out.extend(tokens.iter().map(|&(id, start, end)| {
-                let (start, end) = place(normal, start, end);
-                Piece { id, start: offset + start, end: offset + end, word: *word }
-            }));
+        self.normaliser.aligned(part, (&mut buffers.0, places), |text, places| {
+            self.model.tokens(text, out, |id, start, end| {
+                let from = places.get(start).map_or(0, |place| place.0);
+                let to = places.get(..end).and_then(<[_]>::last).map_or(0, |place| place.1);
+                Piece { id, start: offset + from, end: offset + to, word: *word }
+            });
             *word += 1;
         });
-    }
-}
-
-/// What bytes of a normalised text stand for.
-fn place(normal: &NormalizedString, start: usize, end: usize) -> (usize, usize) {
-    match normal.convert_offsets(Range::Normalized(start..end)) {
-        Some(range) => (range.start, range.end),
-        None => (start, end),
     }
 }
 
@@ -438,6 +432,14 @@ mod tests {
             ),
             ("/pre_tokenizer", json!({"type": "Whitespace"}), "the pre-tokeniser is not BertPreTokenizer"),
             ("/pre_tokenizer", Value::Null, "the pre-tokeniser is not BertPreTokenizer"),
+            (
+                "/added_tokens",
+                json!([{
+                    "id": 7, "content": "<x>", "single_word": false, "lstrip": false, "rstrip": false,
+                    "normalized": true, "special": false,
+                }]),
+                "an added token is looked for in normalised text",
+            ),
             ("/model/type", json!("BPE"), "the model is not WordPiece"),
             ("/model/vocab", json!([["a", 0.5]]), "the vocabulary has scores, not ids"),
             ("/model/unk_token", json!("[unknown]"), "the unknown token is not in the vocabulary"),

@@ -13,15 +13,31 @@ pub(super) const DROPPED: u8 = 1;
 pub(super) const PUNCTUATION: u8 = 2;
 /// Mn, an accent.
 pub(super) const NONSPACING: u8 = 4;
-/// What stands before it and what follows never share a word; the kernel says which these are.
+/// What stands before it and what follows never share a word, nor change each other.
 pub(super) const ALONE: u8 = 8;
+/// It becomes the same whatever stands around it.
+const SIMPLE: u8 = 16;
 
 const BLOCK: usize = 256;
 const BLOCKS: usize = 0x11_0000 / BLOCK;
 
 /// Facts about characters, found out block by block.
 pub(super) struct Characters {
-    blocks: Vec<OnceLock<Box<[u8; BLOCK]>>>,
+    blocks: Vec<OnceLock<Box<Block>>>,
+}
+
+/// What a normaliser does to a character.
+pub(super) struct Found {
+    pub alone: bool,
+    /// What it becomes, when it becomes the same whatever stands around it.
+    pub image: Option<String>,
+}
+
+struct Block {
+    facts: [u8; BLOCK],
+    /// Where in `images` the images begin, and the last one ends.
+    starts: [u16; BLOCK + 1],
+    images: String,
 }
 
 impl Characters {
@@ -29,14 +45,25 @@ impl Characters {
         Self { blocks: (0..BLOCKS).map(|_| OnceLock::new()).collect() }
     }
 
-    /// The facts about `c`; `stands_alone` is asked when its block is met for the first time.
+    /// The facts about `c`; `find_out` is asked when its block is met for the first time.
     #[inline]
-    pub(super) fn get(&self, c: char, stands_alone: impl Fn(char) -> bool) -> u8 {
-        let code = c as usize;
-        let Some(block) = self.blocks.get(code / BLOCK) else {
-            return 0;
-        };
-        block.get_or_init(|| find_out(code / BLOCK, stands_alone))[code % BLOCK]
+    pub(super) fn facts(&self, c: char, find_out: impl Fn(char) -> Found) -> u8 {
+        self.block(c, find_out).map_or(0, |block| block.facts[c as usize % BLOCK])
+    }
+
+    /// What becomes of `c`, if that is the same everywhere.
+    #[inline]
+    pub(super) fn image(&self, c: char, find_out: impl Fn(char) -> Found) -> Option<&str> {
+        let block = self.block(c, find_out)?;
+        let at = c as usize % BLOCK;
+        let simple = block.facts[at] & SIMPLE != 0;
+        simple.then_some(block.images.get(usize::from(block.starts[at])..usize::from(block.starts[at + 1]))?)
+    }
+
+    #[inline]
+    fn block(&self, c: char, find_out: impl Fn(char) -> Found) -> Option<&Block> {
+        let block = self.blocks.get(c as usize / BLOCK)?;
+        Some(block.get_or_init(|| all_of(c as usize / BLOCK, find_out)))
     }
 }
 
@@ -48,18 +75,24 @@ impl fmt::Debug for Characters {
 }
 
 #[cold]
-fn find_out(block: usize, stands_alone: impl Fn(char) -> bool) -> Box<[u8; BLOCK]> {
-    let mut facts = Box::new([0; BLOCK]);
-    for (code, fact) in (block * BLOCK..).zip(facts.iter_mut()) {
+fn all_of(block: usize, find_out: impl Fn(char) -> Found) -> Box<Block> {
+    let mut all = Box::new(Block { facts: [0; BLOCK], starts: [0; BLOCK + 1], images: String::new() });
+    for at in 0..BLOCK {
         // Surrogates are not characters, and nobody asks about them.
-        let Some(c) = u32::try_from(code).ok().and_then(char::from_u32) else { continue };
-        let bit = |holds, bit| if holds { bit } else { 0 };
-        *fact = bit(is_dropped(c), DROPPED)
-            | bit(c.is_ascii_punctuation() || c.is_punctuation(), PUNCTUATION)
-            | bit(c.is_mark_nonspacing(), NONSPACING)
-            | bit(stands_alone(c), ALONE);
+        if let Some(c) = u32::try_from(block * BLOCK + at).ok().and_then(char::from_u32) {
+            let Found { alone, image } = find_out(c);
+            all.images.push_str(image.as_deref().unwrap_or_default());
+            let bit = |holds, bit| if holds { bit } else { 0 };
+            all.facts[at] = bit(is_dropped(c), DROPPED)
+                | bit(c.is_ascii_punctuation() || c.is_punctuation(), PUNCTUATION)
+                | bit(c.is_mark_nonspacing(), NONSPACING)
+                | bit(alone, ALONE)
+                | bit(image.is_some(), SIMPLE);
+        }
+        // At most 18 characters of 4 bytes come from one, which 16 bits can count for a block.
+        all.starts[at + 1] = all.images.len() as u16;
     }
-    facts
+    all
 }
 
 pub(super) fn is_dropped(c: char) -> bool {

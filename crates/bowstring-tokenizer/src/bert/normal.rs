@@ -8,14 +8,14 @@
 use std::mem;
 
 use serde_json::Value;
-use tokenizers::{NormalizedString, NormalizerWrapper};
+use tokenizers::{NormalizedString, NormalizerWrapper, normalizer::Range};
+use unicode_categories::UnicodeCategories;
 use unicode_normalization_alignments::{
     UnicodeNormalization,
     char::{canonical_combining_class, is_combining_mark},
 };
 
-use super::characters::{ALONE, Characters, DROPPED, NONSPACING, PUNCTUATION, is_chinese, is_dropped};
-use unicode_categories::UnicodeCategories;
+use super::characters::{ALONE, Characters, DROPPED, Found, NONSPACING, PUNCTUATION, is_chinese, is_dropped};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Step {
@@ -64,47 +64,94 @@ impl Normaliser {
 
     #[inline]
     fn facts(&self, c: char) -> u8 {
-        self.characters.get(c, |c| self.find_out_alone(c))
+        self.characters.facts(c, |c| self.find_out(c))
     }
 
-    /// It becomes something that begins and ends with white space or punctuation, by way of nothing that
-    /// the order of marks could concern.
-    fn find_out_alone(&self, c: char) -> bool {
+    fn find_out(&self, c: char) -> Found {
         let (mut text, mut spare) = (String::from(c), String::new());
+        let (mut alone, mut simple, mut loose) = (true, true, false);
         for &step in &self.steps {
             apply(step, &text, &mut spare, |c, bit| match bit {
                 DROPPED => is_dropped(c),
                 _ => c.is_mark_nonspacing(),
             });
             mem::swap(&mut text, &mut spare);
-            let decomposes = matches!(step, Step::Decompose | Step::DecomposeCompatible);
-            if decomposes && text.chars().any(|c| canonical_combining_class(c) != 0) {
-                return false;
+            let marks = || text.chars().any(|c| canonical_combining_class(c) != 0);
+            match step {
+                Step::Decompose | Step::DecomposeCompatible => {
+                    loose = marks();
+                    alone &= !loose;
+                }
+                // Marks that go at once can stand in any order.
+                Step::DropNonspacing | Step::DropCombining => loose = loose && marks(),
+                Step::Clean | Step::SpaceChinese | Step::Lowercase => {}
             }
+            let last_chance = matches!(step, Step::Decompose | Step::DecomposeCompatible);
+            simple &= last_chance || !loose;
         }
         let separates = |c: char| c.is_whitespace() || c.is_ascii_punctuation() || c.is_punctuation();
-        text.chars().next().is_some_and(separates) && text.chars().next_back().is_some_and(separates)
+        alone &=
+            text.chars().next().is_some_and(separates) && text.chars().next_back().is_some_and(separates);
+        Found { alone, image: (simple && !loose).then_some(text) }
     }
 
     /// The words of `text`, normalised, one by one; `buffers` are its workspace.
     pub(super) fn words(&self, text: &str, buffers: &mut (String, String), mut word: impl FnMut(&str)) {
         let (normal, spare) = buffers;
         normal.clear();
-        normal.push_str(text);
-        for &step in &self.steps {
-            apply(step, normal, spare, |c, bit| self.facts(c) & bit != 0);
-            mem::swap(normal, spare);
+        let simple = text.chars().all(|c| match self.characters.image(c, |c| self.find_out(c)) {
+            Some(image) => {
+                normal.push_str(image);
+                true
+            }
+            None => false,
+        });
+        if !simple {
+            normal.clear();
+            normal.push_str(text);
+            for &step in &self.steps {
+                apply(step, normal, spare, |c, bit| self.facts(c) & bit != 0);
+                mem::swap(normal, spare);
+            }
         }
         self.split(normal, |start, end| word(normal.get(start..end).unwrap_or_default()));
     }
 
-    /// The words of `text`, normalised, with the places in `text` that its bytes stand for.
-    pub(super) fn aligned(&self, text: &str, mut word: impl FnMut(&NormalizedString, usize, usize)) {
-        let mut normal = NormalizedString::from(text);
-        for &step in &self.steps {
-            self.apply_aligned(step, &mut normal);
+    /// The words of `text`, normalised, with the bytes of `text` that each of their bytes stands for;
+    /// `buffers` are its workspace.
+    pub(super) fn aligned(
+        &self,
+        text: &str,
+        (normal, places): (&mut String, &mut Vec<(usize, usize)>),
+        mut word: impl FnMut(&str, &[(usize, usize)]),
+    ) {
+        normal.clear();
+        places.clear();
+        let simple =
+            text.char_indices().all(|(at, c)| match self.characters.image(c, |c| self.find_out(c)) {
+                Some(image) => {
+                    normal.push_str(image);
+                    places.resize(normal.len(), (at, at + c.len_utf8()));
+                    true
+                }
+                None => false,
+            });
+        if !simple {
+            let mut aligned = NormalizedString::from(text);
+            for &step in &self.steps {
+                self.apply_aligned(step, &mut aligned);
+            }
+            normal.clear();
+            normal.push_str(aligned.get());
+            places.clear();
+            places.extend((0..normal.len()).map(|at| {
+                let range = aligned.convert_offsets(Range::Normalized(at..at + 1));
+                range.map_or((at, at + 1), |range| (range.start, range.end))
+            }));
         }
-        self.split(normal.get(), |start, end| word(&normal, start, end));
+        self.split(normal, |start, end| {
+            word(normal.get(start..end).unwrap_or_default(), places.get(start..end).unwrap_or_default());
+        });
     }
 
     /// White space separates words, punctuation is a word by itself.
