@@ -16,6 +16,7 @@ mod characters;
 mod columns;
 mod convert;
 mod decode;
+mod classes;
 mod definition;
 #[cfg(test)]
 mod differential;
@@ -47,3 +48,4 @@ pub use crate::{
     texts::Texts,
     tokenizer::Tokenizer,
 };
+mod split;
