@@ -16,6 +16,7 @@ mod characters;
 mod columns;
 mod convert;
 mod decode;
+mod byte_level;
 mod classes;
 mod definition;
 #[cfg(test)]
@@ -48,4 +49,5 @@ pub use crate::{
     texts::Texts,
     tokenizer::Tokenizer,
 };
+mod normal;
 mod split;
