@@ -12,12 +12,12 @@ mod around;
 mod batch;
 mod bert;
 mod bpe;
+mod byte_level;
 mod characters;
+mod classes;
 mod columns;
 mod convert;
 mod decode;
-mod byte_level;
-mod classes;
 mod definition;
 #[cfg(test)]
 mod differential;
@@ -28,11 +28,13 @@ mod joints;
 mod kernel;
 mod load;
 mod memo;
+mod normal;
 mod options;
 mod parallel;
 mod pipelines;
 mod sections;
 mod sentence_bpe;
+mod split;
 mod texts;
 mod tokenizer;
 mod trie;
@@ -49,5 +51,3 @@ pub use crate::{
     texts::Texts,
     tokenizer::Tokenizer,
 };
-mod normal;
-mod split;

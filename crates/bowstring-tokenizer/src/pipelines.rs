@@ -7,6 +7,7 @@ use tokenizers::{DecoderWrapper, NormalizerWrapper, PostProcessorWrapper, PreTok
 
 use crate::{
     bert::Bert,
+    byte_level::ByteLevel,
     definition::Definition,
     engine::{AnyKernel, Engine},
     kernel::Reason,
@@ -18,6 +19,7 @@ type Make = fn(&Definition<'_>) -> Result<Box<dyn AnyKernel>, Reason>;
 
 /// Our kernels: what model each runs, its name, and what makes it.
 const KERNELS: &[(&str, &str, Make)] = &[
+    ("BPE", "byte-level BPE", |definition| Ok(Box::new(ByteLevel::new(definition)?))),
     ("BPE", "SentencePiece BPE", |definition| Ok(Box::new(SentenceBpe::new(definition)?))),
     ("WordPiece", "BERT WordPiece", |definition| Ok(Box::new(Bert::new(definition)?))),
 ];

@@ -71,7 +71,8 @@ impl Splitter {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
+    pub(crate) use super::rules::tests::examples;
     use proptest::prelude::*;
     use tokenizers::{
         OffsetReferential, OffsetType, PreTokenizedString, PreTokenizer as _, PreTokenizerWrapper,

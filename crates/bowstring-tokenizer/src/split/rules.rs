@@ -182,7 +182,7 @@ pub(super) mod tests {
     }
 
     /// A pre-tokeniser for each line above, and Hugging Face's.
-    fn examples() -> Vec<Value> {
+    pub(crate) fn examples() -> Vec<Value> {
         let mut examples = vec![
             byte_level(true),
             sequence(&[json!({"type": "Digits", "individual_digits": true}), byte_level(true)]),
