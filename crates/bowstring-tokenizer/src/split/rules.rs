@@ -1,6 +1,6 @@
 //! Which pre-tokenisers of byte-level models do we know?
 
-use serde::Deserialize;
+use serde::{Deserialize, de::IgnoredAny};
 use serde_json::Value;
 
 use crate::kernel::Reason;
@@ -91,7 +91,7 @@ enum Component {
 
 #[derive(Debug, Deserialize)]
 enum Pattern {
-    String(String),
+    String(IgnoredAny),
     Regex(String),
 }
 
