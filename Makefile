@@ -26,7 +26,7 @@ PYTEST := pytest -c python/pyproject.toml --rootdir . python/tests docs examples
 # The instrumentation of `make fuzz` is in nightly compilers only; nothing else here needs one.
 NIGHTLY := nightly-2026-05-20
 SECONDS_EACH ?= 60
-FUZZ_TARGETS ?= parquet csv ndjson ipc document graph matrix_market
+FUZZ_TARGETS ?= parquet csv ndjson ipc document graph matrix_market tokenizer encode
 
 # What the demo writes: sections.parquet, ranking.parquet, positions.parquet, report.md, and the report of
 # the run.

@@ -7,10 +7,12 @@ mod graph;
 mod options;
 mod panics;
 mod tables;
+mod tokenizer;
 
 pub use crate::{
     document::check_document,
     graph::{check_graph, check_matrix_market},
     panics::{input, install_hook},
     tables::{check_csv, check_ipc, check_ndjson, check_parquet},
+    tokenizer::{check_encode, check_tokenizer},
 };

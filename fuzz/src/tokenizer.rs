@@ -1,0 +1,100 @@
+//! What must hold of a tokenizer that a stranger describes, and of a text that a stranger wrote?
+//! Hugging Face's library says what the ids are.
+
+use std::{
+    fs,
+    io::Read,
+    panic::{AssertUnwindSafe, catch_unwind},
+    path::Path,
+    sync::LazyLock,
+};
+
+use bowstring_core::{Diagnostic, ErrorKind, render};
+use bowstring_tokenizer::{BatchOptions, Encoding, OffsetUnit, Texts, Tokenizer, TokenizerError};
+use flate2::read::GzDecoder;
+use tokenizers::Tokenizer as Reference;
+
+/// What every tokenizer that can be loaded has to encode as the reference does.
+const TEXTS: [&str; 6] = [
+    "",
+    "hello world's  12345 <s>[MASK] ab",
+    " \n\n\t x  ",
+    "Ünï\u{301}cödé 日本語 ไทย 한국어",
+    "👩🏿\u{200d}🚀\0\u{fffd}\u{a0}\u{378}",
+    "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa▁▁##b",
+];
+
+/// Bytes as a `tokenizer.json`. It is refused for a reason that names it, or gives the reference's ids.
+pub fn check_tokenizer(data: &[u8]) {
+    let ours = match Tokenizer::from_bytes(data) {
+        Ok(ours) => ours,
+        Err(error) => return refused(&error),
+    };
+    let Some(reference) = reference(data) else { return };
+    let text = String::from_utf8_lossy(data);
+    // Dropout leaves merges out at random.
+    if text.contains("dropout") {
+        return;
+    }
+    let tail: String = text.chars().take(200).collect();
+    for text in TEXTS.into_iter().chain([tail.as_str()]) {
+        check(&ours, &reference, text, false);
+    }
+}
+
+/// A text for one of the tokenizers that the repository ships.
+pub fn check_encode(data: &[u8]) {
+    let Some((choice, text)) = data.split_first() else { return };
+    let text = String::from_utf8_lossy(text);
+    let (ours, reference) = &SHIPPED[usize::from(choice >> 1) % SHIPPED.len()];
+    check(ours, reference, &text, choice & 1 == 1);
+}
+
+static SHIPPED: LazyLock<Vec<(Tokenizer, Reference)>> = LazyLock::new(|| {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../crates/bowstring-tokenizer/fixtures");
+    let mut paths: Vec<_> =
+        fs::read_dir(&folder).expect("fixtures").flatten().map(|entry| entry.path()).collect();
+    paths.retain(|path| path.to_string_lossy().ends_with(".json.gz"));
+    paths.sort();
+    let load = |path: &std::path::PathBuf| {
+        let mut json = Vec::new();
+        GzDecoder::new(fs::File::open(path).expect("fixture")).read_to_end(&mut json).expect("gzip");
+        let ours = Tokenizer::from_bytes(json.as_slice()).expect("ours");
+        let ours = ours.with_truncation(None).expect("no truncation").with_padding(None);
+        (ours, reference(&json).expect("the reference"))
+    };
+    paths.iter().map(load).collect()
+});
+
+/// Hugging Face's library, which panics on some contradictions; without truncation and padding.
+fn reference(json: &[u8]) -> Option<Reference> {
+    let mut loaded = catch_unwind(AssertUnwindSafe(|| Reference::from_bytes(json))).ok()?.ok()?;
+    loaded.with_truncation(None).ok()?.with_padding(None);
+    Some(loaded)
+}
+
+fn refused(error: &TokenizerError) {
+    assert!(matches!(error.kind(), ErrorKind::Data | ErrorKind::Usage), "{error}");
+    assert!(!render(error).is_empty());
+}
+
+/// Ids, tokens and offsets are the reference's, however they are asked for.
+fn check(ours: &Tokenizer, reference: &Reference, text: &str, special: bool) {
+    let wanted = catch_unwind(AssertUnwindSafe(|| reference.encode_char_offsets(text, special)));
+    let Ok(Ok(wanted)) = wanted else { return };
+    // What is asked without truncation; a tokenizer's own may leave no room for its special tokens.
+    let Ok(ours) = ours.clone().with_truncation(None).map(|ours| ours.with_padding(None)) else { return };
+    let found: Encoding = match ours.encode(text, None, special, OffsetUnit::Chars) {
+        Ok(found) => found,
+        Err(error) => panic!("only the reference encodes {text:?}: {error}"),
+    };
+    assert_eq!(found.ids(), wanted.get_ids(), "ids of {text:?}");
+    assert_eq!(found.tokens(), wanted.get_tokens(), "tokens of {text:?}");
+    assert_eq!(found.offsets(), wanted.get_offsets(), "offsets of {text:?}");
+    assert_eq!(found.word_ids(), wanted.get_word_ids(), "word ids of {text:?}");
+    let ids = ours.ids(text, special).unwrap_or_default();
+    assert_eq!(ids, wanted.get_ids(), "ids alone of {text:?}");
+    let options = BatchOptions { add_special_tokens: special, ..BatchOptions::default() };
+    let count = ours.count(&Texts::from_slices(&[text]), &options).map(|counts| counts.value(0));
+    assert_eq!(count.ok().map(|count| count as usize), Some(ids.len()), "count of {text:?}");
+}
