@@ -113,14 +113,16 @@ pub struct DecodeStream {
     skip_special_tokens: bool,
     /// The ids that the next text may depend on: those of the text given last, and those after it.
     ids: Vec<u32>,
-    /// The text of the first `prefix_ids` of them, which was given already.
+    /// The text of these ids that was given already, and how many of them it is the text of.
     prefix: String,
     prefix_ids: usize,
 }
 
-/// The most ids that are held back in the hope of a whole character: no character has more bytes, and no
-/// token stands for less than one.
+/// The most ids that are held back in the hope of a whole character: none has more than four bytes, and no
+/// token stands for less than one. After so many, what is before the last U+FFFD is known to be no text.
 const MOST_HELD: usize = 8;
+/// The ids that an unfinished character can be spread over.
+const CHARACTER: usize = 4;
 
 impl DecodeStream {
     /// The text that `id` adds; `None` when it has to wait for more.
@@ -128,40 +130,60 @@ impl DecodeStream {
     /// # Errors
     /// As [`Tokenizer::decode`]; the id is then not taken.
     pub fn step(&mut self, id: u32) -> Result<Option<String>> {
+        if self.skip_special_tokens && self.tokenizer.shared.vocabulary.is_special(id) {
+            return Ok(None);
+        }
         self.ids.push(id);
-        let whole = match self.tokenizer.decode(&self.ids, self.skip_special_tokens) {
+        let whole = match self.decode() {
             Ok(whole) => whole,
             Err(error) => {
                 self.ids.pop();
                 return Err(error);
             }
         };
+        let unfinished = whole.ends_with(char::REPLACEMENT_CHARACTER);
         let held = self.ids.len() - self.prefix_ids;
-        if whole.len() <= self.prefix.len() || (whole.ends_with('\u{fffd}') && held < MOST_HELD) {
+        if whole.len() <= self.prefix.len() || (unfinished && held < MOST_HELD) {
             return Ok(None);
         }
-        self.give(whole)
+        let new = self.after_prefix(&whole)?;
+        if unfinished {
+            self.ids.drain(..self.ids.len() - CHARACTER);
+            self.prefix_ids = 0;
+            self.prefix = without_last(&self.decode()?).to_owned();
+            return Ok(Some(without_last(&new).to_owned()));
+        }
+        self.ids.drain(..self.prefix_ids);
+        self.prefix_ids = self.ids.len();
+        self.prefix = self.decode()?;
+        Ok(Some(new))
     }
 
-    /// The text of the ids that are still held back, as it would be at the end of a text.
+    /// The text of the ids that are still held back, as it is at the end of a text.
     ///
     /// # Errors
     /// As [`Tokenizer::decode`].
-    pub fn finish(mut self) -> Result<Option<String>> {
-        let whole = self.tokenizer.decode(&self.ids, self.skip_special_tokens)?;
-        if whole.len() <= self.prefix.len() { Ok(None) } else { self.give(whole) }
+    pub fn finish(self) -> Result<Option<String>> {
+        let whole = self.decode()?;
+        if whole.len() <= self.prefix.len() { Ok(None) } else { self.after_prefix(&whole).map(Some) }
     }
 
-    fn give(&mut self, whole: String) -> Result<Option<String>> {
-        let Some(new) = whole.strip_prefix(self.prefix.as_str()).map(str::to_owned) else {
-            let reason = format!("the text `{}` changed with the tokens after it", self.prefix);
-            return Err(TokenizerError::Decode { reason });
-        };
-        self.ids.drain(..self.prefix_ids);
-        self.prefix_ids = self.ids.len();
-        self.prefix = self.tokenizer.decode(&self.ids, self.skip_special_tokens)?;
-        Ok(Some(new))
+    fn decode(&self) -> Result<String> {
+        self.tokenizer.decode(&self.ids, self.skip_special_tokens)
     }
+
+    fn after_prefix(&self, whole: &str) -> Result<String> {
+        whole.strip_prefix(self.prefix.as_str()).map(str::to_owned).ok_or_else(|| TokenizerError::Decode {
+            reason: format!("the text `{}` changed with the tokens after it", self.prefix),
+        })
+    }
+}
+
+/// The text without its last character.
+fn without_last(text: &str) -> &str {
+    let mut chars = text.chars();
+    chars.next_back();
+    chars.as_str()
 }
 
 fn at_row(error: TokenizerError, row: usize) -> TokenizerError {

@@ -15,3 +15,8 @@ pub(crate) fn json(name: &str) -> Vec<u8> {
     GzDecoder::new(file).read_to_end(&mut json).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
     json
 }
+
+/// The tokenizer of a name.
+pub(crate) fn tokenizer(name: &str) -> bowstring_tokenizer::Tokenizer {
+    bowstring_tokenizer::Tokenizer::from_bytes(json(name)).expect("a tokenizer")
+}

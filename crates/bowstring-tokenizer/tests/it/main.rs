@@ -1,4 +1,9 @@
 //! The tokenizer as its callers meet it.
 
+mod added_tokens;
+mod batches;
+mod decoding;
 mod differential;
 mod fixtures;
+mod loading;
+mod tiny;

@@ -1,0 +1,219 @@
+//! What is said of a file that is not a tokenizer's, and where a tokenizer is looked for.
+
+use std::{fs, path::Path};
+
+use bowstring_core::{Diagnostic, ErrorKind, render};
+use bowstring_tokenizer::{Backend, OffsetUnit, Padding, Tokenizer, TokenizerError, Truncation};
+use expect_test::{Expect, expect};
+use serde_json::{Value, json};
+
+use crate::tiny;
+
+fn refusal(result: Result<Tokenizer, TokenizerError>) -> (ErrorKind, String) {
+    let error = result.expect_err("a refusal");
+    (error.kind(), render(&error))
+}
+
+/// Loads the tiny tokenizer after `change`, which has to make it invalid.
+fn check(change: impl FnOnce(&mut Value), expected: Expect) {
+    let mut document = tiny::byte_level();
+    change(&mut document);
+    let (kind, message) = refusal(Tokenizer::from_bytes(tiny::bytes(&document)));
+    assert_eq!(kind, ErrorKind::Data);
+    expected.assert_eq(&message);
+}
+
+#[test]
+fn a_wrong_field_is_named() {
+    check(
+        |document| document["model"]["vocab"]["he"] = json!("three"),
+        expect![[r#"
+            tokenizer.json is not valid: invalid type: string "three", expected u32 at line 1 column 3473
+              at `model.vocab.he`"#]],
+    );
+    check(
+        |document| document["added_tokens"][1]["special"] = json!(1),
+        expect![[r#"
+            tokenizer.json is not valid: invalid type: integer `1`, expected a boolean at line 1 column 252
+              at `added_tokens[1]`"#]],
+    );
+    check(
+        |document| document["model"]["merges"][2] = json!("a b c"),
+        expect![[r#"
+            tokenizer.json is not valid: the merge `a b c` is not two tokens with a space between them at line 1 column 3586
+              at `model.merges[2]`"#]],
+    );
+    check(
+        |document| drop(document.as_object_mut().and_then(|fields| fields.remove("model"))),
+        expect!["tokenizer.json is not valid: missing field `model` at line 1 column 1198"],
+    );
+    check(
+        |document| document["version"] = json!("2.0"),
+        expect![[r#"
+            tokenizer.json is not valid: version 2.0 is not known
+              at `version`"#]],
+    );
+}
+
+#[test]
+fn an_unknown_part_is_named() {
+    check(
+        |document| document["pre_tokenizer"] = json!({"type": "Telepathy"}),
+        expect![
+            "this tokenizer cannot be built: its `pre_tokenizer` (Telepathy) is not known: data did not match any variant of untagged enum PreTokenizerUntagged"
+        ],
+    );
+    check(
+        |document| document["normalizer"] = json!({"type": "NFX"}),
+        expect![
+            "this tokenizer cannot be built: its `normalizer` (NFX) is not known: data did not match any variant of untagged enum NormalizerUntagged"
+        ],
+    );
+    check(
+        |document| document["decoder"] = json!({"type": "Backwards"}),
+        expect![
+            "this tokenizer cannot be built: data did not match any variant of untagged enum DecoderUntagged at line 1 column 1136"
+        ],
+    );
+    check(
+        |document| document["post_processor"] = json!({"type": "Shuffle"}),
+        expect![
+            "this tokenizer cannot be built: data did not match any variant of untagged enum PostProcessorWrapper at line 1 column 635"
+        ],
+    );
+    check(
+        |document| document["model"]["type"] = json!("Oracle"),
+        expect!["this tokenizer cannot be built: its `model` (Oracle) is not known"],
+    );
+}
+
+#[test]
+fn a_file_that_ends_early_or_is_none_is_refused() {
+    let whole = tiny::bytes(&tiny::byte_level());
+    for length in (0..whole.len()).step_by(97) {
+        let (kind, _) = refusal(Tokenizer::from_bytes(&whole[..length]));
+        assert_eq!(kind, ErrorKind::Data, "cut at {length}");
+    }
+    let (kind, _) = refusal(Tokenizer::from_bytes([&whole[..], b"{}"].concat()));
+    assert_eq!(kind, ErrorKind::Data);
+    let (_, message) = refusal(Tokenizer::from_bytes(b"PK\x03\x04"));
+    expect!["tokenizer.json is not valid: expected value at line 1 column 1"].assert_eq(&message);
+}
+
+#[test]
+fn a_folder_brings_its_configuration() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path();
+    let (kind, message) = refusal(Tokenizer::from_directory(path));
+    assert_eq!(kind, ErrorKind::NotFound);
+    assert!(message.contains("has no tokenizer in it"), "{message}");
+
+    fs::write(path.join("tokenizer.json"), tiny::bytes(&tiny::byte_level())).expect("written");
+    let config = json!({
+        "eos_token": {"content": "</s>", "lstrip": false}, "pad_token": "<pad>", "model_max_length": 512,
+        "chat_template": "{{ messages }}",
+    });
+    fs::write(path.join("tokenizer_config.json"), config.to_string()).expect("written");
+    let tokenizer = Tokenizer::from_directory(path).expect("a tokenizer");
+    assert_eq!(tokenizer.config().special_tokens["eos_token"], "</s>");
+    assert_eq!(tokenizer.config().special_tokens["pad_token"], "<pad>");
+    assert_eq!(tokenizer.config().model_max_length, Some(512));
+    assert_eq!(tokenizer.config().chat_templates["default"], "{{ messages }}");
+
+    fs::write(path.join("tokenizer_config.json"), "[]").expect("written");
+    let (kind, message) = refusal(Tokenizer::from_directory(path));
+    assert_eq!(kind, ErrorKind::Data);
+    assert!(message.contains("tokenizer_config.json is not valid: an object is needed"), "{message}");
+}
+
+#[test]
+fn a_name_is_looked_up_in_the_cache_and_nowhere_else() {
+    let cache = tempfile::tempdir().expect("a folder");
+    let load = |name: &str| Tokenizer::from_pretrained(name, Some(cache.path()));
+    let (kind, message) = refusal(load("org/model"));
+    assert_eq!(kind, ErrorKind::NotFound);
+    expect![[r#"
+        `org/model` is neither a file, nor a folder, nor a model in the local cache
+
+        hint: nothing is downloaded on its own; `hf download org/model tokenizer.json tokenizer_config.json` puts it into the cache"#]]
+    .assert_eq(&message);
+
+    let model = cache.path().join("models--org--model");
+    let put = |revision: &str| {
+        let folder = model.join("snapshots").join(revision);
+        fs::create_dir_all(&folder).expect("made");
+        fs::write(folder.join("tokenizer.json"), tiny::bytes(&tiny::byte_level())).expect("written");
+    };
+    put("aaaa");
+    load("org/model").expect("the only revision");
+    put("bbbb");
+    refusal(load("org/model"));
+    fs::create_dir_all(model.join("refs")).expect("made");
+    fs::write(model.join("refs").join("main"), "bbbb\n").expect("written");
+    load("org/model").expect("the main revision");
+    for escape in ["../org/model", "/", "org//model", "..", ""] {
+        refusal(load(escape));
+    }
+}
+
+#[test]
+fn a_missing_file_is_named() {
+    let (kind, message) = refusal(Tokenizer::from_file(Path::new("no/such/tokenizer.json")));
+    assert_eq!(kind, ErrorKind::NotFound);
+    expect!["cannot read `no/such/tokenizer.json`: No such file or directory (os error 2)"]
+        .assert_eq(&message);
+}
+
+#[test]
+fn truncation_needs_room() {
+    let tokenizer = || Tokenizer::from_bytes(tiny::bytes(&tiny::byte_level())).expect("a tokenizer");
+    let (kind, message) = refusal(tokenizer().with_truncation(Some(Truncation::to(1))));
+    assert_eq!(kind, ErrorKind::Usage);
+    expect![[r#"
+        truncation to 1 tokens leaves no room: the special tokens of a text take 2
+
+        hint: raise `max_length`, or encode with `add_special_tokens=False`"#]]
+    .assert_eq(&message);
+    let wanted = Truncation { stride: 3, ..Truncation::to(5) };
+    let (_, message) = refusal(tokenizer().with_truncation(Some(wanted)));
+    expect![[r#"
+        a stride of 3 tokens needs more than 3 tokens between the special ones
+
+        hint: lower `stride`, or raise `max_length`"#]]
+    .assert_eq(&message);
+
+    // A pair takes three special tokens, which is seen when one comes.
+    let tight = tokenizer().with_truncation(Some(Truncation::to(2))).expect("room for none of the text");
+    assert_eq!(tight.encode("hello", None, true, OffsetUnit::Chars).expect("encoded").ids(), [265, 266]);
+    let error = tight.encode("hello", Some("world"), true, OffsetUnit::Chars).expect_err("no room");
+    assert_eq!(error.kind(), ErrorKind::Usage);
+}
+
+#[test]
+fn what_a_document_says_of_truncation_and_padding_is_kept() {
+    let mut document = tiny::byte_level();
+    document["truncation"] =
+        json!({"direction": "Right", "max_length": 4, "strategy": "LongestFirst", "stride": 0});
+    document["padding"] = json!({"strategy": {"Fixed": 6}, "direction": "Right", "pad_to_multiple_of": null,
+                                 "pad_id": 267, "pad_type_id": 0, "pad_token": "<pad>"});
+    let tokenizer = Tokenizer::from_bytes(tiny::bytes(&document)).expect("a tokenizer");
+    assert_eq!(tokenizer.truncation(), Some(&Truncation::to(4)));
+    let padding: &Padding = tokenizer.padding().expect("padding");
+    assert_eq!((padding.id, padding.token.as_str()), (267, "<pad>"));
+    let encoding = tokenizer
+        .encode("hello world hello world hello world", None, true, OffsetUnit::Chars)
+        .expect("encoded");
+    assert_eq!(encoding.tokens(), ["<s>", "hello", "Ġworld", "</s>", "<pad>", "<pad>"]);
+    assert_eq!(encoding.attention_mask(), [1, 1, 1, 1, 0, 0]);
+    assert_eq!(encoding.overflowing().len(), 1, "the end of the text is not looked at");
+}
+
+#[test]
+fn the_backend_says_why() {
+    let mut document = tiny::byte_level();
+    let backend =
+        |document: &Value| Tokenizer::from_bytes(tiny::bytes(document)).expect("a tokenizer").backend();
+    assert!(matches!(backend(&document), Backend::Fast(_)), "{:?}", backend(&document));
+    document["pre_tokenizer"] = json!({"type": "Whitespace"});
+    assert!(matches!(backend(&document), Backend::Complete { .. }), "{:?}", backend(&document));
+}
