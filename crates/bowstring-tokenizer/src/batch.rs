@@ -204,14 +204,23 @@ pub(crate) fn encodings(
     options: &BatchOptions,
 ) -> Result<Vec<Option<tokenizers::Encoding>>> {
     let unit = options.offsets.unwrap_or_default();
+    each_text(tokenizer, texts, options, |text, scratch| {
+        tokenizer.full(text, None, options.add_special_tokens, unit, scratch)
+    })
+}
+
+/// What `work` says of each of `texts`, which are not cut; `None` for null.
+pub(crate) fn each_text<T: Send>(
+    tokenizer: &Tokenizer,
+    texts: &Texts<'_>,
+    options: &BatchOptions,
+    work: impl Fn(&str, &mut Scratch) -> Result<T> + Sync,
+) -> Result<Vec<Option<T>>> {
     let jobs = jobs(tokenizer, texts, false);
     let found = run(tokenizer, jobs.len(), options, |job, scratch| match &jobs[job] {
         Job::Rows(rows) => rows
             .clone()
-            .map(|row| {
-                let full = |text| tokenizer.full(text, None, options.add_special_tokens, unit, scratch);
-                texts.get(row).map(full).transpose()
-            })
+            .map(|row| texts.get(row).map(|text| work(text, scratch)).transpose())
             .collect::<Result<Vec<_>>>(),
         Job::Parts { .. } => Ok(Vec::new()),
     })?;

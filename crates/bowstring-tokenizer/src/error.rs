@@ -142,6 +142,16 @@ pub enum TokenizerError {
         /// What it can be.
         expected: &'static str,
     },
+    /// A character with more tokens than a chunk may have.
+    #[error("the character at byte {at} alone makes a chunk of {tokens} tokens, more than {max_tokens}")]
+    ChunkTooSmall {
+        /// The most tokens of a chunk.
+        max_tokens: usize,
+        /// Where the character begins.
+        at: usize,
+        /// How many tokens a chunk of this character has.
+        tokens: usize,
+    },
     /// The tokenizer's own parts refused a text.
     #[error("the text cannot be tokenised: {reason}")]
     Model {
@@ -185,7 +195,7 @@ impl Diagnostic for TokenizerError {
             E::UnknownId { .. } | E::NullId { .. } | E::Model { .. } | E::Decode { .. } => ErrorKind::Data,
             E::ColumnType { .. } | E::IdsType { .. } | E::Option { .. } => ErrorKind::Usage,
             E::TruncationTooShort { .. } | E::Stride { .. } | E::Truncation { .. } => ErrorKind::Usage,
-            E::NoPadToken | E::UnknownToken { .. } => ErrorKind::Usage,
+            E::NoPadToken | E::UnknownToken { .. } | E::ChunkTooSmall { .. } => ErrorKind::Usage,
             E::Threads { .. } => ErrorKind::Limit,
             E::Cancelled(cancelled) => cancelled.kind(),
         }
@@ -227,6 +237,7 @@ impl Diagnostic for TokenizerError {
             E::TruncationTooShort { .. } => "raise `max_length`, or encode with `add_special_tokens=False`",
             E::Stride { .. } => "lower `stride`, or raise `max_length`",
             E::NoPadToken => "name one: `with_padding(token=\"<pad>\")`, or `id=` for one without a name",
+            E::ChunkTooSmall { .. } => "raise `max_tokens`",
             E::Option { expected, .. } => return Some((*expected).to_owned()),
             E::NotRegistered { nearest, .. } => return Some(format!("did you mean `{nearest}`?")),
             E::UnknownToken { nearest, .. } => {

@@ -11,9 +11,11 @@ mod added;
 mod around;
 mod batch;
 mod bert;
+mod boundaries;
 mod bpe;
 mod byte_level;
 mod characters;
+mod chunk;
 mod classes;
 mod columns;
 mod convert;
@@ -42,6 +44,7 @@ mod vocabulary;
 mod word_piece;
 
 pub use crate::{
+    chunk::{Chunk, ChunkOptions},
     decode::DecodeStream,
     encoding::Encoding,
     engine::Backend,

@@ -57,6 +57,32 @@ impl Shared {
         }
     }
 
+    /// Appends where the tokens of `text` begin and end, in bytes.
+    pub(crate) fn spans(
+        &self,
+        text: &str,
+        scratch: &mut Scratch,
+        out: &mut Vec<(usize, usize)>,
+    ) -> Result<()> {
+        match &self.engine {
+            Engine::Complete { inner, .. } => {
+                out.extend_from_slice(complete_encoding(inner, text)?.get_offsets());
+            }
+            Engine::Fast { kernel, .. } => {
+                let mut pieces: Vec<Piece> = Vec::new();
+                self.parts(text, |part| match part {
+                    Part::Token { start, end, .. } => out.push((start, end)),
+                    Part::Text { start: from, end: to } => {
+                        pieces.clear();
+                        kernel.pieces(section(text, from, to), scratch, &mut pieces);
+                        out.extend(pieces.iter().map(|piece| (from + piece.start, from + piece.end)));
+                    }
+                });
+            }
+        }
+        Ok(())
+    }
+
     /// `text` as tokens. Where it will be shortened to `limit`, no more pieces of the pre-tokeniser than it
     /// takes to reach it are kept, since Hugging Face's library stops there, which shows in the overflow.
     pub(crate) fn sequence(

@@ -2,6 +2,7 @@
 
 mod added_tokens;
 mod batches;
+mod chunk;
 mod decoding;
 mod differential;
 mod fixtures;
