@@ -1,9 +1,9 @@
-"""One Arrow-native engine for tables, graphs and workflows.
+"""One Arrow-native engine for tables, graphs, text and workflows.
 
 Tables of any library come in and go out through the Arrow PyCapsule interface, without a copy.
 """
 
-from bowstring._bowstring import Frame, Table, __version__
+from bowstring._bowstring import DecodeStream, Encoding, Frame, Table, __version__
 from bowstring._errors import (
     BowstringError,
     CancelledError,
@@ -48,6 +48,7 @@ from bowstring._tables import (
     write_parquet,
     write_parquet_async,
 )
+from bowstring._tokenizer import EncodedBatch, PaddedBatch, Tokenizer
 from bowstring._workflow import Workflow, step
 
 __all__ = [
@@ -55,11 +56,15 @@ __all__ = [
     "CancelledError",
     "ColumnStatistics",
     "DataError",
+    "DecodeStream",
+    "EncodedBatch",
+    "Encoding",
     "Frame",
     "Graph",
     "InvalidWorkflowError",
     "LimitError",
     "NotFoundError",
+    "PaddedBatch",
     "ParquetMetadata",
     "Problem",
     "Report",
@@ -67,6 +72,7 @@ __all__ = [
     "StepTimeoutError",
     "StorageError",
     "Table",
+    "Tokenizer",
     "UsageError",
     "Workflow",
     "WorkflowError",

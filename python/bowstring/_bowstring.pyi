@@ -8,15 +8,21 @@ from bowstring._results import _Integers, _Numbers
 from bowstring._tables import AnyTable, Path, Paths
 
 if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
     import pandas as pd
     import polars as pl
     import pyarrow as pa
 
 __all__ = [
+    "DecodeStream",
     "Document",
+    "Encoding",
     "Finished",
     "Frame",
+    "NativeBatch",
     "NativeGraph",
+    "NativeTokenizer",
     "Outcome",
     "Table",
     "__version__",
@@ -314,6 +320,113 @@ class Outcome:
     @property
     def by_node(self) -> bool: ...
     def table(self, ids: object | None) -> Table: ...
+
+@final
+class Encoding:
+    """A text, or a pair of texts, as tokens. All lists have one entry for each token."""
+
+    @property
+    def ids(self) -> list[int]:
+        """The ids."""
+
+    @property
+    def tokens(self) -> list[str]:
+        """The tokens as the vocabulary writes them."""
+
+    @property
+    def offsets(self) -> list[tuple[int, int]]:
+        """Where each token begins and ends in its text; (0, 0) for special tokens and padding."""
+
+    @property
+    def attention_mask(self) -> list[int]:
+        """1 for tokens, 0 for padding."""
+
+    @property
+    def type_ids(self) -> list[int]:
+        """Which text of a pair a token belongs to, as the model counts them."""
+
+    @property
+    def special_tokens_mask(self) -> list[int]:
+        """1 for special tokens and padding."""
+
+    @property
+    def word_ids(self) -> list[int | None]:
+        """Which word of its text a token belongs to; `None` for special tokens and padding."""
+
+    @property
+    def sequence_ids(self) -> list[int | None]:
+        """Which text a token comes from, 0 or 1; `None` for special tokens and padding."""
+
+    @property
+    def overflowing(self) -> list[Encoding]:
+        """What truncation cut off, in parts of the same length."""
+
+    def __len__(self) -> int: ...
+
+@final
+class NativeBatch:
+    def __len__(self) -> int: ...
+    def column(self, name: str) -> Array | ChunkedArray | None: ...
+    def table(self) -> Table: ...
+    def encoding(self, row: int) -> Encoding | None: ...
+
+@final
+class DecodeStream:
+    """Turns ids into text one by one, as a model generates them.
+
+    What it gives, put together, is the text of all ids. A character whose bytes are spread over several
+    tokens comes with the last of them.
+    """
+
+    def step(self, id: int, /) -> str | None:
+        """Take an id, and give the text that it adds; `None` when it has to wait for more.
+
+        Raises:
+            DataError: When no token has this id, which is then not taken.
+            UsageError: After `finish`.
+        """
+
+    def finish(self) -> str | None:
+        """Give the text of ids that still wait, as it is at the end of a text.
+
+        Raises:
+            UsageError: When it was called before.
+        """
+
+@final
+class NativeTokenizer:
+    @staticmethod
+    def from_file(path: Path) -> NativeTokenizer: ...
+    @staticmethod
+    def from_bytes(data: bytes | str) -> NativeTokenizer: ...
+    @staticmethod
+    def from_directory(path: Path) -> NativeTokenizer: ...
+    @staticmethod
+    def from_pretrained(name: Path) -> NativeTokenizer: ...
+    @property
+    def backend(self) -> str: ...
+    def json(self) -> bytes: ...
+    def vocab_size(self, with_added_tokens: bool) -> int: ...
+    def vocab(self) -> dict[str, int]: ...
+    def special_tokens(self) -> dict[str, int]: ...
+    def config(self) -> dict[str, Any]: ...
+    def num_special_tokens(self, pair: bool) -> int: ...
+    def token_to_id(self, token: str) -> int | None: ...
+    def id_to_token(self, id: int) -> str | None: ...
+    def truncation(self) -> dict[str, Any] | None: ...
+    def padding(self) -> dict[str, Any] | None: ...
+    def with_truncation(self, options: Mapping[str, object] | None) -> NativeTokenizer: ...
+    def with_padding(self, options: Mapping[str, object] | None) -> NativeTokenizer: ...
+    def encode(self, text: str, pair: str | None, options: Mapping[str, object]) -> Encoding: ...
+    def encode_batch(self, texts: object, options: Mapping[str, object]) -> NativeBatch: ...
+    def encode_padded(
+        self, texts: object, options: Mapping[str, object]
+    ) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]: ...
+    def count(self, texts: object, options: Mapping[str, object]) -> Array: ...
+    def decode(self, ids: object, skip_special_tokens: bool) -> str: ...
+    def decode_batch(self, ids: object, options: Mapping[str, object]) -> Array: ...
+    def decode_stream(self, skip_special_tokens: bool) -> DecodeStream: ...
+    def register(self, name: str) -> None: ...
 
 def read(format: str, path: Paths, options: Mapping[str, object]) -> Table: ...
 def read_async(format: str, path: Paths, options: Mapping[str, object]) -> Awaitable[Table]: ...

@@ -77,6 +77,21 @@ pub(crate) enum Fault {
         "this process was forked from one that had used bowstring already, and does not have its threads"
     )]
     Forked,
+    /// The system starts no thread.
+    #[error("the system refused a thread: {0}")]
+    NoThread(std::io::Error),
+    /// A str that has no UTF-8.
+    #[error("{name} is no text: it has a lone surrogate at character {at}")]
+    Surrogate { name: String, at: usize },
+    /// A text where there has to be one, and none is there.
+    #[error("{name} is None")]
+    NoText { name: String },
+    /// More tokens than an array has room for.
+    #[error("texts[{row}] has {tokens} tokens, more than `length`, which is {length}")]
+    TooLong { row: usize, tokens: usize, length: usize },
+    /// A decoder that was told that there is nothing more.
+    #[error("this decoder has finished")]
+    StreamEnded,
     /// The work ended in a panic, which is a bug of ours.
     #[error("internal error: the work panicked")]
     Panicked,
@@ -100,8 +115,14 @@ impl Diagnostic for Fault {
             | Fault::Opaque { .. }
             | Fault::BuiltInStep { .. }
             | Fault::NoParallelism
+            | Fault::StreamEnded
             | Fault::Forked => ErrorKind::Usage,
-            Fault::ForeignStream { .. } | Fault::Unshown { .. } => ErrorKind::Data,
+            Fault::ForeignStream { .. }
+            | Fault::Unshown { .. }
+            | Fault::Surrogate { .. }
+            | Fault::NoText { .. }
+            | Fault::TooLong { .. } => ErrorKind::Data,
+            Fault::NoThread(_) => ErrorKind::Limit,
             Fault::Panicked => ErrorKind::Internal,
         }
     }
@@ -141,6 +162,10 @@ impl Diagnostic for Fault {
             Fault::Forked => Some(
                 "start processes with `multiprocessing.get_context(\"spawn\")` or `\"forkserver\"`".into(),
             ),
+            Fault::Surrogate { .. } => {
+                Some("`text.encode(errors=\"replace\").decode()` puts `?` in its place".into())
+            }
+            Fault::TooLong { length, .. } => Some(format!("shorten texts: `with_truncation({length})`")),
             Fault::Options(problems) => problems.iter().find_map(|problem| problem.hint.clone()),
             Fault::Panicked => Some("please report this, with what the process wrote to stderr".into()),
             _ => None,

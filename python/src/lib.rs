@@ -7,6 +7,7 @@ mod arrow_in;
 mod arrow_out;
 mod display;
 mod document;
+mod encoded;
 mod error;
 mod events;
 mod finished;
@@ -17,6 +18,8 @@ mod read;
 mod script;
 mod step;
 mod table;
+mod texts;
+mod tokenizer;
 mod typed;
 mod work;
 mod write;
@@ -28,6 +31,7 @@ mod _bowstring {
     #[pymodule_export]
     use crate::{
         document::PyDocument,
+        encoded::{PyBatch, PyEncoding},
         finished::PyFinished,
         frame::{PyFrame, sql},
         graph::{PyGraph, PyOutcome},
@@ -36,6 +40,7 @@ mod _bowstring {
         script::cli,
         step::register_step,
         table::PyTable,
+        tokenizer::{PyDecodeStream, PyTokenizer},
         write::{write, write_async},
     };
 

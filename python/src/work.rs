@@ -45,11 +45,23 @@ pub(crate) fn work<T: Send + 'static>(
     py: Python<'_>,
     work: impl FnOnce(&Cancel) -> Result<T> + Send + 'static,
 ) -> Result<T> {
+    let start = |task: Box<dyn FnOnce() + Send>| {
+        drop(engine()?.session().runtime().spawn_blocking(task));
+        Ok(())
+    };
+    run(py, start, work)
+}
+
+fn run<T: Send + 'static>(
+    py: Python<'_>,
+    start: impl FnOnce(Box<dyn FnOnce() + Send>) -> Result<()>,
+    work: impl FnOnce(&Cancel) -> Result<T> + Send + 'static,
+) -> Result<T> {
     let cancel = Cancel::new();
     let (sender, mut results) = sync_channel(1);
     let token = cancel.clone();
     // Whoever waits may have left after a second signal: then nobody asks for the result.
-    engine()?.session().runtime().spawn_blocking(move || drop(sender.send(caught(work, &token))));
+    start(Box::new(move || drop(sender.send(caught(work, &token)))))?;
     let mut interrupted = None;
     loop {
         let received = next(py, &mut results);
@@ -67,6 +79,19 @@ pub(crate) fn work<T: Send + 'static>(
             interrupted = Some(error);
         }
     }
+}
+
+/// As [`work`], on a thread that is started for it and ends with it, so that it is done in a forked child
+/// too.
+pub(crate) fn work_apart<T: Send + 'static>(
+    py: Python<'_>,
+    work: impl FnOnce(&Cancel) -> Result<T> + Send + 'static,
+) -> Result<T> {
+    let start = |task: Box<dyn FnOnce() + Send>| {
+        let started = std::thread::Builder::new().name("bowstring-work".to_owned()).spawn(task);
+        started.map(drop).map_err(Fault::NoThread)
+    };
+    run(py, start, work)
 }
 
 /// What arrives before it is time to look for signals: `Some(None)` when nothing more will.

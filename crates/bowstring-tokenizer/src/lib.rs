@@ -32,6 +32,7 @@ mod load;
 mod memo;
 mod normal;
 mod options;
+mod pad;
 mod parallel;
 mod pipelines;
 mod sections;

@@ -16,6 +16,7 @@ pub struct Texts<'a>(Kind<'a>);
 #[derive(Clone, Debug)]
 enum Kind<'a> {
     Slices(&'a [&'a str]),
+    Options(&'a [Option<&'a str>]),
     Columns { columns: Vec<Column<'a>>, starts: Vec<usize> },
 }
 
@@ -39,6 +40,11 @@ impl<'a> Texts<'a> {
         Self(Kind::Slices(texts))
     }
 
+    /// The texts of a slice, `None` for null.
+    pub fn from_options(texts: &'a [Option<&'a str>]) -> Self {
+        Self(Kind::Options(texts))
+    }
+
     /// The rows of a column in chunks: `string`, `large_string`, `string_view`, `null`, and dictionaries
     /// of them.
     ///
@@ -60,6 +66,7 @@ impl<'a> Texts<'a> {
     pub fn len(&self) -> usize {
         match &self.0 {
             Kind::Slices(texts) => texts.len(),
+            Kind::Options(texts) => texts.len(),
             Kind::Columns { starts, .. } => starts.last().copied().unwrap_or(0),
         }
     }
@@ -73,6 +80,7 @@ impl<'a> Texts<'a> {
     pub fn get(&self, row: usize) -> Option<&'a str> {
         match &self.0 {
             Kind::Slices(texts) => texts.get(row).copied(),
+            Kind::Options(texts) => texts.get(row).copied().flatten(),
             Kind::Columns { columns, starts } => {
                 let chunk =
                     if columns.len() == 1 { 0 } else { starts.partition_point(|start| *start <= row) - 1 };

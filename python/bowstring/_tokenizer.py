@@ -1,0 +1,641 @@
+"""Tokenizers: text to the ids of language models, and back."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, overload
+
+from bowstring import _bowstring
+
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
+    from arro3.core import Array, ChunkedArray
+
+    from bowstring._bowstring import DecodeStream, Encoding, NativeBatch, NativeTokenizer, Table
+    from bowstring._tables import AnyTable, Path
+
+    _Ids = npt.NDArray[np.int64]
+    _Side = Literal["left", "right"]
+    # Which text of a pair is shortened.
+    _Strategy = Literal["longest_first", "only_first", "only_second"]
+    # Whether offsets are wanted, and what they count: `True` is `"chars"`.
+    _Offsets = Literal["chars", "bytes"] | bool
+
+
+def _given(**options: object) -> dict[str, object]:
+    """Leave out what was left at its default."""
+    return {name: value for name, value in options.items() if value is not None}
+
+
+class PaddedBatch(NamedTuple):
+    """Texts as rows of one length."""
+
+    input_ids: _Ids
+    """The ids, int64: a row for each text."""
+
+    attention_mask: _Ids
+    """1 for tokens and 0 for padding, int64, of the same shape."""
+
+
+class EncodedBatch(Sequence["Encoding | None"]):
+    """Texts that were encoded together: columns of all of them, and an `Encoding` of each.
+
+    An item is made when it is asked for; it is `None` where the text is null.
+    """
+
+    def __init__(self, native: NativeBatch) -> None:
+        """Take what the engine made."""
+        self._native = native
+
+    @property
+    def ids(self) -> Array | ChunkedArray:
+        """The ids: Arrow lists of uint32, in several chunks beyond 2³¹ − 1 of them."""
+        column = self._native.column("ids")
+        assert column is not None
+        return column
+
+    @property
+    def attention_mask(self) -> Array | ChunkedArray | None:
+        """1 for tokens and 0 for padding, as lists of uint8; `None` unless it was asked for."""
+        return self._native.column("attention_mask")
+
+    @property
+    def type_ids(self) -> Array | ChunkedArray | None:
+        """Which text of a pair tokens belong to, as lists of uint32; `None` unless they were asked for."""
+        return self._native.column("type_ids")
+
+    @property
+    def special_tokens_mask(self) -> Array | ChunkedArray | None:
+        """1 for special tokens and padding, as lists of uint8; `None` unless it was asked for."""
+        return self._native.column("special_tokens_mask")
+
+    @property
+    def offsets(self) -> Array | ChunkedArray | None:
+        """Begin and end of each token in its text, as lists of pairs of uint32; `None` unless asked for."""
+        return self._native.column("offsets")
+
+    @property
+    def word_ids(self) -> Array | ChunkedArray | None:
+        """Which word of its text each token belongs to, as lists of uint32; `None` unless asked for."""
+        return self._native.column("word_ids")
+
+    @property
+    def sample(self) -> Array | ChunkedArray | None:
+        """The number of the text of each row, uint64, where `overflow` asks for rows of what was cut off."""
+        return self._native.column("sample")
+
+    def to_table(self) -> Table:
+        """Put the columns that there are into a table; they are not copied."""
+        return self._native.table()
+
+    def __len__(self) -> int:
+        """Count the texts."""
+        return len(self._native)
+
+    @overload
+    def __getitem__(self, index: int, /) -> Encoding | None: ...
+    @overload
+    def __getitem__(self, index: slice, /) -> list[Encoding | None]: ...
+    def __getitem__(self, index: int | slice, /) -> Encoding | None | list[Encoding | None]:
+        """Say everything about one text, or about some."""
+        if isinstance(index, slice):
+            return [self[row] for row in range(*index.indices(len(self)))]
+        row = index + len(self) if index < 0 else index
+        if not 0 <= row < len(self):
+            raise IndexError(f"there are {len(self)} texts, and no number {index}")
+        return self._native.encoding(row)
+
+    def __iter__(self) -> Iterator[Encoding | None]:
+        """Go through the texts."""
+        return (self._native.encoding(row) for row in range(len(self)))
+
+    def __repr__(self) -> str:
+        """Say how many texts there are, and which columns."""
+        return f"EncodedBatch({len(self)} texts: {', '.join(self.to_table().column_names)})"
+
+
+class Tokenizer:
+    """Turns text into the ids that a language model sees, and ids into text. Immutable.
+
+    Made by `from_file`, `from_bytes`, `from_directory` or `from_pretrained`. The ids are those of Hugging
+    Face's `tokenizers`. Calls that take many texts use all cores unless `threads` says otherwise, hold no
+    lock of the interpreter, are stopped by Ctrl-C, and work in forked processes.
+
+    Texts come as any sequence of `str`, with `None` for null, or as an Arrow column of strings (`string`,
+    `large_string`, `string_view`, or a dictionary of them) of pyarrow, polars, pandas, duckdb or Bowstring;
+    neither is copied. Rows that are null stay null.
+
+    Examples:
+        >>> t.encode("Hello, world!").tokens
+        ['Hello', ',', 'Ġworld', '!']
+        >>> t.count(["Hello", None, "Hello, world!"]).to_pylist()
+        [1, None, 4]
+    """
+
+    def __init__(self, native: NativeTokenizer | None = None) -> None:
+        """Take what the engine loaded; use one of the `from_…` methods.
+
+        Raises:
+            TypeError: When it is anything else.
+        """
+        if not isinstance(native, _bowstring.NativeTokenizer):
+            raise TypeError(
+                "make a tokenizer with `Tokenizer.from_file`, `Tokenizer.from_pretrained` or another"
+                " `Tokenizer.from_…`"
+            )
+        self._native = native
+
+    # --- loading ---
+
+    @classmethod
+    def from_file(cls, path: Path) -> Tokenizer:
+        """Load a `tokenizer.json`.
+
+        Args:
+            path: The file.
+
+        Raises:
+            NotFoundError: When there is no such file.
+            DataError: When it is no `tokenizer.json`; the field is named.
+
+        Examples:
+            >>> bs.Tokenizer.from_file(path).backend
+            'fast (byte-level BPE)'
+        """
+        return cls(_bowstring.NativeTokenizer.from_file(path))
+
+    @classmethod
+    def from_bytes(cls, data: bytes | str) -> Tokenizer:
+        """Load the text of a `tokenizer.json`.
+
+        Args:
+            data: The text.
+
+        Raises:
+            DataError: When it is no `tokenizer.json`; the field is named.
+
+        Examples:
+            >>> bs.Tokenizer.from_bytes(t.to_json()).vocab_size == t.vocab_size
+            True
+        """
+        return cls(_bowstring.NativeTokenizer.from_bytes(data))
+
+    @classmethod
+    def from_directory(cls, path: Path) -> Tokenizer:
+        """Load the tokenizer in the folder of a model.
+
+        Args:
+            path: The folder: its `tokenizer.json`, with what `tokenizer_config.json`,
+                `special_tokens_map.json` and `chat_template.jinja` say, where they are there.
+
+        Raises:
+            NotFoundError: When there is no such folder, or no tokenizer in it.
+            DataError: When one of the files is malformed; it and the field are named.
+
+        Examples:
+            >>> bs.Tokenizer.from_directory(path.parent).special_tokens
+            {'<|endoftext|>': 0}
+        """
+        return cls(_bowstring.NativeTokenizer.from_directory(path))
+
+    @classmethod
+    def from_pretrained(cls, path_or_name: Path) -> Tokenizer:
+        """Load the tokenizer of a file, of a folder, or of a model in the local cache.
+
+        Args:
+            path_or_name: A `tokenizer.json`, the folder of a model, or the name of a model that
+                Hugging Face's library has downloaded, such as `"org/name"`. Nothing is downloaded.
+
+        Raises:
+            NotFoundError: When it is none of these; the message says how to download it.
+            DataError: When a file is malformed.
+
+        Examples:
+            >>> bs.Tokenizer.from_pretrained(path).vocab_size
+            512
+        """
+        return cls(_bowstring.NativeTokenizer.from_pretrained(path_or_name))
+
+    # --- what there is to know ---
+
+    @property
+    def backend(self) -> str:
+        """What runs it: `fast` and which kernel of ours, or `complete` and why none of them fits."""
+        return self._native.backend
+
+    @property
+    def vocab_size(self) -> int:
+        """How many tokens there are, added ones among them."""
+        return self._native.vocab_size(True)
+
+    @property
+    def special_tokens(self) -> dict[str, int]:
+        """The special tokens with their ids."""
+        return self._native.special_tokens()
+
+    @property
+    def config(self) -> Mapping[str, Any]:
+        """What the model's folder says beside the `tokenizer.json`.
+
+        `special_tokens` maps parts such as `pad_token` to tokens, `chat_templates` names to templates, and
+        `model_max_length` is the most tokens that the model takes, or `None`.
+        """
+        return self._native.config()
+
+    @property
+    def truncation(self) -> Mapping[str, Any] | None:
+        """How texts are shortened, as `with_truncation` takes it; `None` when they are not."""
+        return self._native.truncation()
+
+    @property
+    def padding(self) -> Mapping[str, Any] | None:
+        """How encodings are brought to one length, as `with_padding` takes it; `None` when they are not."""
+        return self._native.padding()
+
+    def vocab(self) -> dict[str, int]:
+        """Map all tokens to their ids.
+
+        Examples:
+            >>> len(t.vocab()) == t.vocab_size
+            True
+        """
+        return self._native.vocab()
+
+    def num_special_tokens(self, pair: bool = False) -> int:
+        """Count the special tokens that are put around a text.
+
+        Args:
+            pair: Around a pair of texts.
+
+        Examples:
+            >>> t.num_special_tokens()
+            0
+        """
+        return self._native.num_special_tokens(pair)
+
+    def token_to_id(self, token: str, /) -> int | None:
+        """Find the id of a token; `None` when it is not in the vocabulary.
+
+        Args:
+            token: The token as the vocabulary writes it.
+
+        Examples:
+            >>> t.token_to_id("<|endoftext|>")
+            0
+        """
+        return self._native.token_to_id(token)
+
+    def id_to_token(self, id: int, /) -> str | None:
+        """Find the token of an id, as the vocabulary writes it; `None` when there is none.
+
+        Args:
+            id: The id.
+
+        Examples:
+            >>> t.id_to_token(0)
+            '<|endoftext|>'
+        """
+        return self._native.id_to_token(id)
+
+    def to_json(self) -> str:
+        """Give the text of the `tokenizer.json` that it was made from.
+
+        Examples:
+            >>> t.to_json()[0]
+            '{'
+        """
+        return self._native.json().decode()
+
+    # --- truncation and padding ---
+
+    def with_truncation(
+        self,
+        max_length: int,
+        *,
+        stride: int = 0,
+        strategy: _Strategy = "longest_first",
+        side: _Side = "right",
+    ) -> Tokenizer:
+        """Make a tokenizer that shortens texts. What is cut off is the `overflowing` of an encoding.
+
+        Args:
+            max_length: The most tokens, special ones included.
+            stride: How many tokens each part of what is cut off shares with the one before it.
+            strategy: Which text of a pair is shortened.
+            side: The end that is cut off.
+
+        Raises:
+            UsageError: When the special tokens alone take more, or the stride leaves no room.
+
+        Examples:
+            >>> t.with_truncation(2).encode("Hello, world!").tokens
+            ['Hello', ',']
+        """
+        options = {"max_length": max_length, "stride": stride, "strategy": strategy, "side": side}
+        return type(self)(self._native.with_truncation(options))
+
+    def without_truncation(self) -> Tokenizer:
+        """Make a tokenizer that gives all tokens of a text.
+
+        Examples:
+            >>> t.with_truncation(2).without_truncation().truncation is None
+            True
+        """
+        return type(self)(self._native.with_truncation(None))
+
+    def with_padding(
+        self,
+        *,
+        length: int | None = None,
+        side: _Side = "right",
+        pad_to_multiple_of: int | None = None,
+        token: str | None = None,
+        id: int | None = None,
+        type_id: int | None = None,
+    ) -> Tokenizer:
+        """Make a tokenizer that brings the encodings of a batch to one length.
+
+        Args:
+            length: The length, which longer encodings exceed; that of the longest when `None`.
+            side: Where padding is put.
+            pad_to_multiple_of: The length is rounded up to a multiple of this.
+            token: The token to pad with; the `pad_token` of the model when `None`.
+            id: Its id; the token's own when `None`.
+            type_id: Its type id.
+
+        Raises:
+            UsageError: When no token is named and the model has none.
+            DataError: When no token has this id.
+
+        Examples:
+            >>> padded = t.with_padding(length=5, token="<|endoftext|>")
+            >>> padded.encode("Hello").attention_mask
+            [1, 0, 0, 0, 0]
+        """
+        options = _given(
+            length=length,
+            side=side,
+            pad_to_multiple_of=pad_to_multiple_of,
+            token=token,
+            id=id,
+            type_id=type_id,
+        )
+        return type(self)(self._native.with_padding(options))
+
+    def without_padding(self) -> Tokenizer:
+        """Make a tokenizer that leaves encodings as long as they are.
+
+        Examples:
+            >>> t.without_padding().padding is None
+            True
+        """
+        return type(self)(self._native.with_padding(None))
+
+    # --- encoding ---
+
+    def encode(
+        self,
+        text: str,
+        pair: str | None = None,
+        *,
+        add_special_tokens: bool = True,
+        offsets: _Offsets = "chars",
+    ) -> Encoding:
+        """Encode a text, or a pair of texts, with everything there is to know of it.
+
+        Args:
+            text: The text.
+            pair: A second text.
+            add_special_tokens: Whether the special tokens of the model are put around it.
+            offsets: What offsets count: characters, or bytes of UTF-8.
+
+        Raises:
+            DataError: When a text has a lone surrogate.
+
+        Examples:
+            >>> encoding = t.encode("Hello, world!")
+            >>> encoding.ids
+            [283, 11, 366, 0]
+            >>> encoding.offsets
+            [(0, 5), (5, 6), (6, 12), (12, 13)]
+        """
+        options = {"add_special_tokens": add_special_tokens, "offsets": offsets}
+        return self._native.encode(text, pair, options)
+
+    def encode_batch(
+        self,
+        texts: object,
+        *,
+        add_special_tokens: bool = True,
+        attention_mask: bool = False,
+        type_ids: bool = False,
+        special_tokens_mask: bool = False,
+        offsets: _Offsets = False,
+        word_ids: bool = False,
+        overflow: bool = False,
+        large_list: bool = False,
+        threads: int | None = None,
+    ) -> EncodedBatch:
+        """Encode many texts, with their ids and what else is asked for as Arrow columns.
+
+        Args:
+            texts: The texts: a sequence of `str` and `None`, or an Arrow column.
+            add_special_tokens: Whether the special tokens of the model are put around each.
+            attention_mask: Whether that column is wanted.
+            type_ids: Whether that column is wanted.
+            special_tokens_mask: Whether that column is wanted.
+            offsets: Whether that column is wanted, and what it counts: characters (`"chars"`, `True`) or
+                bytes of UTF-8 (`"bytes"`).
+            word_ids: Whether that column is wanted.
+            overflow: Whether what truncation cuts off has rows too, after that of its text.
+            large_list: Whether lists have offsets of 64 bits, and so one chunk however many ids there are.
+            threads: The most threads; as many as there are cores when `None`.
+
+        Raises:
+            TypeError: When the texts are anything else.
+            UsageError: When a column is not text.
+            DataError: When a text has a lone surrogate, or is not UTF-8; its row is named.
+
+        Examples:
+            >>> batch = t.encode_batch(["Hello", None, "Hello, world!"])
+            >>> batch.ids.to_pylist()
+            [[283], None, [283, 11, 366, 0]]
+            >>> batch[2].tokens
+            ['Hello', ',', 'Ġworld', '!']
+        """
+        options = _given(
+            add_special_tokens=add_special_tokens,
+            attention_mask=attention_mask,
+            type_ids=type_ids,
+            special_tokens_mask=special_tokens_mask,
+            offsets=offsets,
+            word_ids=word_ids,
+            overflow=overflow,
+            large_list=large_list,
+            threads=threads,
+        )
+        return EncodedBatch(self._native.encode_batch(texts, options))
+
+    def encode_batch_with_padding(
+        self,
+        texts: object,
+        *,
+        length: int | None = None,
+        side: _Side = "right",
+        pad_to_multiple_of: int | None = None,
+        token: str | None = None,
+        id: int | None = None,
+        add_special_tokens: bool = True,
+        threads: int | None = None,
+    ) -> PaddedBatch:
+        """Encode texts as rows of one length, as models take them.
+
+        Args:
+            texts: The texts: a sequence of `str`, or an Arrow column.
+            length: The length of the rows; that of the longest when `None`.
+            side: Where padding is put.
+            pad_to_multiple_of: The length is rounded up to a multiple of this.
+            token: The token to pad with; the `pad_token` of the model when `None`.
+            id: Its id; the token's own when `None`.
+            add_special_tokens: Whether the special tokens of the model are put around each text.
+            threads: The most threads; as many as there are cores when `None`.
+
+        Returns:
+            `input_ids` and `attention_mask`, numpy arrays of int64 with a row for each text.
+
+        Raises:
+            TypeError: When the texts are anything else.
+            UsageError: When no token is named and the model has none.
+            DataError: When a text is null, or has more tokens than `length`, which `with_truncation` mends.
+
+        Examples:
+            >>> ids, mask = t.encode_batch_with_padding(["Hello", "Hello, world!"], id=0)
+            >>> ids.tolist()
+            [[283, 0, 0, 0], [283, 11, 366, 0]]
+            >>> mask.tolist()
+            [[1, 0, 0, 0], [1, 1, 1, 1]]
+        """
+        options = _given(
+            length=length,
+            side=side,
+            pad_to_multiple_of=pad_to_multiple_of,
+            token=token,
+            id=id,
+            add_special_tokens=add_special_tokens,
+            threads=threads,
+        )
+        return PaddedBatch(*self._native.encode_padded(texts, options))
+
+    def count(
+        self, texts: object, *, add_special_tokens: bool = True, threads: int | None = None
+    ) -> Array:
+        """Count the tokens of texts, which is faster than encoding them. Truncation does not count.
+
+        Args:
+            texts: The texts: a sequence of `str` and `None`, or an Arrow column.
+            add_special_tokens: Whether the special tokens of the model count too.
+            threads: The most threads; as many as there are cores when `None`.
+
+        Returns:
+            An Arrow array of uint32.
+
+        Raises:
+            TypeError: When the texts are anything else.
+            UsageError: When a column is not text.
+            DataError: When a text has a lone surrogate, or is not UTF-8; its row is named.
+
+        Examples:
+            >>> t.count(["Hello", None, "Hello, world!"]).to_pylist()
+            [1, None, 4]
+        """
+        options = _given(add_special_tokens=add_special_tokens, threads=threads)
+        return self._native.count(texts, options)
+
+    # --- decoding ---
+
+    def decode(self, ids: Sequence[int] | npt.NDArray[np.integer[Any]], *, skip_special_tokens: bool = True) -> str:
+        """Turn ids into text.
+
+        Args:
+            ids: The ids.
+            skip_special_tokens: Whether special tokens are left out.
+
+        Raises:
+            DataError: When no token has one of the ids.
+
+        Examples:
+            >>> t.decode([283, 11, 366, 0])
+            'Hello, world!'
+        """
+        return self._native.decode(ids, skip_special_tokens)
+
+    def decode_batch(
+        self, ids: object, *, skip_special_tokens: bool = True, threads: int | None = None
+    ) -> Array:
+        """Turn lists of ids into texts.
+
+        Args:
+            ids: A sequence of sequences of ids, or an Arrow column of lists, such as `EncodedBatch.ids`.
+            skip_special_tokens: Whether special tokens are left out.
+            threads: The most threads; as many as there are cores when `None`.
+
+        Returns:
+            An Arrow array of large_string; null where a list is null.
+
+        Raises:
+            UsageError: When it is no column of lists of integers.
+            DataError: When no token has one of the ids, or one is null; its row is named.
+
+        Examples:
+            >>> t.decode_batch([[283], [283, 11, 366, 0]]).to_pylist()
+            ['Hello', 'Hello, world!']
+        """
+        options = _given(skip_special_tokens=skip_special_tokens, threads=threads)
+        return self._native.decode_batch(ids, options)
+
+    def decode_stream(self, *, skip_special_tokens: bool = True) -> DecodeStream:
+        """Decode ids one by one, as a model generates them.
+
+        Args:
+            skip_special_tokens: Whether special tokens are left out.
+
+        Examples:
+            >>> stream = t.decode_stream()
+            >>> [stream.step(id) for id in [283, 11, 366]]
+            ['Hello', ',', ' world']
+        """
+        return self._native.decode_stream(skip_special_tokens)
+
+    # --- queries ---
+
+    def register(self, name: str, /) -> None:
+        """Give it a name in SQL and in `tokenize` steps of this process.
+
+        Args:
+            name: The name; who had it before loses it.
+
+        Examples:
+            >>> t.register("mine")
+            >>> bs.sql("SELECT token_count('Hello, world!', 'mine') AS n").collect()["n"].to_pylist()
+            [4]
+        """
+        self._native.register(name)
+
+    def __repr__(self) -> str:
+        """Say how many tokens there are, and what runs it."""
+        return f"Tokenizer({self.vocab_size} tokens, {self.backend})"
+
+    def __reduce__(self) -> tuple[object, ...]:
+        """Pickle it as its `tokenizer.json`, with its truncation and padding."""
+        return _unpickled, (type(self), self._native.json(), self.truncation, self.padding)
+
+
+def _unpickled(
+    cls: type[Tokenizer],
+    json: bytes,
+    truncation: Mapping[str, object] | None,
+    padding: Mapping[str, object] | None,
+) -> Tokenizer:
+    native = _bowstring.NativeTokenizer.from_bytes(json)
+    return cls(native.with_truncation(truncation).with_padding(padding))
