@@ -18,6 +18,7 @@ mod characters;
 mod chunk;
 mod classes;
 mod columns;
+mod components;
 mod convert;
 mod decode;
 mod definition;

@@ -3,7 +3,7 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use tokenizers::{DecoderWrapper, NormalizerWrapper, PostProcessorWrapper, PreTokenizerWrapper, Tokenizer};
+use tokenizers::{DecoderWrapper, PostProcessorWrapper, Tokenizer};
 
 use crate::{
     bert::Bert,
@@ -40,41 +40,19 @@ pub(crate) fn engine(definition: &Definition<'_>, json: &[u8]) -> Result<Engine,
     if reasons.is_empty() {
         reasons.push(format!("no kernel for the model {kind}"));
     }
-    complete(definition, json, reasons.join("; "))
+    complete(json, reasons.join("; "))
 }
 
 /// The `tokenizers` crate as engine.
-fn complete(definition: &Definition<'_>, json: &[u8], reason: String) -> Result<Engine, String> {
+fn complete(json: &[u8], reason: String) -> Result<Engine, String> {
     // Its constructors are known to panic on contradictions that its reader does not look for.
     let loaded = catch_unwind(AssertUnwindSafe(|| Tokenizer::from_bytes(json)));
     let mut inner = match loaded {
         Ok(Ok(inner)) => inner,
-        Ok(Err(error)) => return Err(unknown_part(definition).unwrap_or_else(|| error.to_string())),
+        Ok(Err(error)) => return Err(error.to_string()),
         Err(_) => return Err("the `tokenizers` crate panicked on it".to_owned()),
     };
     inner.with_post_processor(None::<PostProcessorWrapper>).with_decoder(None::<DecoderWrapper>);
     inner.with_truncation(None).map_err(|error| error.to_string())?.with_padding(None);
     Ok(Engine::Complete { inner: Box::new(inner), reason })
-}
-
-/// Names the part that is not known, as the error of a whole document does not.
-fn unknown_part(definition: &Definition<'_>) -> Option<String> {
-    let of = |part: &str, value: &serde_json::Value, error: serde_json::Error| {
-        let kind = value.get("type").and_then(serde_json::Value::as_str).unwrap_or("of no type");
-        format!("its `{part}` ({kind}) is not known: {error}")
-    };
-    if let Some(value) = &definition.normalizer
-        && let Err(error) = serde_json::from_value::<NormalizerWrapper>(value.clone())
-    {
-        return Some(of("normalizer", value, error));
-    }
-    if let Some(value) = &definition.pre_tokenizer
-        && let Err(error) = serde_json::from_value::<PreTokenizerWrapper>(value.clone())
-    {
-        return Some(of("pre_tokenizer", value, error));
-    }
-    match definition.model.kind() {
-        "BPE" | "WordPiece" | "Unigram" | "WordLevel" => None,
-        kind => Some(format!("its `model` ({kind}) is not known")),
-    }
 }

@@ -13,6 +13,7 @@ use crate::{
     Truncation, TruncationStrategy,
     added::Splitter,
     around::Around,
+    components::{self, Problem},
     convert::{padding_params, read_padding, read_truncation, truncation_params},
     definition::Definition,
     engine::{Engine, Scratch},
@@ -101,17 +102,17 @@ impl Tokenizer {
         if let Some(version) = definition.version.as_deref().filter(|version| *version != "1.0") {
             return Err(malformed(Some("version".to_owned()), format!("version {version} is not known")));
         }
+        let problem = |problem: Problem| malformed(Some(problem.field), problem.reason);
+        let post_processor = components::post_processor(&definition).map_err(problem)?;
+        let decoder = components::decoder(&definition).map_err(problem)?;
         let unsupported = |reason: String| TokenizerError::Unsupported { path: path(), reason };
-        let engine = pipelines::engine(&definition, &json).map_err(unsupported)?;
-        let part = |name: &str, error: serde_json::Error| malformed(Some(name.to_owned()), error.to_string());
-        let post_processor: Option<PostProcessorWrapper> = (definition.post_processor.clone())
-            .map(serde_json::from_value)
-            .transpose()
-            .map_err(|error| part("post_processor", error))?;
-        let decoder: Option<DecoderWrapper> = (definition.decoder.clone())
-            .map(serde_json::from_value)
-            .transpose()
-            .map_err(|error| part("decoder", error))?;
+        let engine = match pipelines::engine(&definition, &json) {
+            Ok(engine) => engine,
+            Err(reason) => {
+                components::problem(&definition).map_err(problem)?;
+                return Err(unsupported(reason));
+            }
+        };
         let vocabulary = Vocabulary::new(&definition);
         let splitter = |normalized: bool| {
             Splitter::new(vocabulary.added().filter(|added| added.token.normalized == normalized))

@@ -59,31 +59,48 @@ fn a_wrong_field_is_named() {
 fn an_unknown_part_is_named() {
     check(
         |document| document["pre_tokenizer"] = json!({"type": "Telepathy"}),
-        expect![
-            "this tokenizer cannot be built: its `pre_tokenizer` (Telepathy) is not known: data did not match any variant of untagged enum PreTokenizerUntagged"
-        ],
+        expect![[r#"
+        tokenizer.json is not valid: `Telepathy` is not known
+          at `pre_tokenizer`"#]],
     );
     check(
         |document| document["normalizer"] = json!({"type": "NFX"}),
-        expect![
-            "this tokenizer cannot be built: its `normalizer` (NFX) is not known: data did not match any variant of untagged enum NormalizerUntagged"
-        ],
+        expect![[r#"
+        tokenizer.json is not valid: `NFX` is not known; did you mean `NFC`?
+          at `normalizer`"#]],
+    );
+    check(
+        |document| document["normalizer"] = json!({"type": "Replace", "content": 3}),
+        expect![[r#"
+        tokenizer.json is not valid: `Replace` cannot be read: invalid type: integer `3`, expected a string
+          at `normalizer`"#]],
     );
     check(
         |document| document["decoder"] = json!({"type": "Backwards"}),
-        expect![
-            "this tokenizer cannot be built: data did not match any variant of untagged enum DecoderUntagged at line 1 column 1136"
-        ],
+        expect![[r#"
+        tokenizer.json is not valid: `Backwards` is not known
+          at `decoder`"#]],
     );
     check(
         |document| document["post_processor"] = json!({"type": "Shuffle"}),
-        expect![
-            "this tokenizer cannot be built: data did not match any variant of untagged enum PostProcessorWrapper at line 1 column 635"
-        ],
+        expect![[r#"
+        tokenizer.json is not valid: `Shuffle` is not known
+          at `post_processor`"#]],
+    );
+    check(
+        |document| {
+            let parts = json!([{"type": "Digits", "individual_digits": true}, {"type": "Bytelevel"}]);
+            document["pre_tokenizer"] = json!({"type": "Sequence", "pretokenizers": parts});
+        },
+        expect![[r#"
+            tokenizer.json is not valid: `Bytelevel` is not known; did you mean `ByteLevel`?
+              at `pre_tokenizer.pretokenizers[1]`"#]],
     );
     check(
         |document| document["model"]["type"] = json!("Oracle"),
-        expect!["this tokenizer cannot be built: its `model` (Oracle) is not known"],
+        expect![[r#"
+        tokenizer.json is not valid: `Oracle` is not known
+          at `model`"#]],
     );
 }
 
