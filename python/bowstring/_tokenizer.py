@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from arro3.core import Array, ChunkedArray
 
     from bowstring._bowstring import DecodeStream, Encoding, NativeBatch, NativeTokenizer, Table
-    from bowstring._tables import AnyTable, Path
+    from bowstring._tables import Path, Paths
 
     _Ids = npt.NDArray[np.int64]
     _Side = Literal["left", "right"]
@@ -97,7 +97,7 @@ class EncodedBatch(Sequence["Encoding | None"]):
     def __getitem__(self, index: int, /) -> Encoding | None: ...
     @overload
     def __getitem__(self, index: slice, /) -> list[Encoding | None]: ...
-    def __getitem__(self, index: int | slice, /) -> Encoding | None | list[Encoding | None]:
+    def __getitem__(self, index: int | slice, /) -> Encoding | list[Encoding | None] | None:
         """Say everything about one text, or about some."""
         if isinstance(index, slice):
             return [self[row] for row in range(*index.indices(len(self)))]
@@ -127,9 +127,9 @@ class Tokenizer:
     neither is copied. Rows that are null stay null.
 
     Examples:
-        >>> t.encode("Hello, world!").tokens
-        ['Hello', ',', 'Ġworld', '!']
-        >>> t.count(["Hello", None, "Hello, world!"]).to_pylist()
+        >>> t.encode("secure shell client").tokens
+        ['s', 'ecure', 'Ġshell', 'Ġclient']
+        >>> t.count(["s", None, "secure shell client"]).to_pylist()
         [1, None, 4]
     """
 
@@ -160,8 +160,8 @@ class Tokenizer:
             DataError: When it is no `tokenizer.json`; the field is named.
 
         Examples:
-            >>> bs.Tokenizer.from_file(path).backend
-            'fast (byte-level BPE)'
+            >>> bs.Tokenizer.from_file(path)
+            Tokenizer(2048 tokens, fast (byte-level BPE))
         """
         return cls(_bowstring.NativeTokenizer.from_file(path))
 
@@ -213,7 +213,7 @@ class Tokenizer:
 
         Examples:
             >>> bs.Tokenizer.from_pretrained(path).vocab_size
-            512
+            2048
         """
         return cls(_bowstring.NativeTokenizer.from_pretrained(path_or_name))
 
@@ -329,8 +329,8 @@ class Tokenizer:
             UsageError: When the special tokens alone take more, or the stride leaves no room.
 
         Examples:
-            >>> t.with_truncation(2).encode("Hello, world!").tokens
-            ['Hello', ',']
+            >>> t.with_truncation(3).encode("secure shell client").tokens
+            ['s', 'ecure', 'Ġshell']
         """
         options = {"max_length": max_length, "stride": stride, "strategy": strategy, "side": side}
         return type(self)(self._native.with_truncation(options))
@@ -370,8 +370,8 @@ class Tokenizer:
 
         Examples:
             >>> padded = t.with_padding(length=5, token="<|endoftext|>")
-            >>> padded.encode("Hello").attention_mask
-            [1, 0, 0, 0, 0]
+            >>> padded.encode("secure shell").attention_mask
+            [1, 1, 1, 0, 0]
         """
         options = _given(
             length=length,
@@ -414,11 +414,11 @@ class Tokenizer:
             DataError: When a text has a lone surrogate.
 
         Examples:
-            >>> encoding = t.encode("Hello, world!")
+            >>> encoding = t.encode("secure shell client")
             >>> encoding.ids
-            [283, 11, 366, 0]
+            [83, 1204, 1377, 483]
             >>> encoding.offsets
-            [(0, 5), (5, 6), (6, 12), (12, 13)]
+            [(0, 1), (1, 6), (6, 12), (12, 19)]
         """
         options = {"add_special_tokens": add_special_tokens, "offsets": offsets}
         return self._native.encode(text, pair, options)
@@ -458,11 +458,11 @@ class Tokenizer:
             DataError: When a text has a lone surrogate, or is not UTF-8; its row is named.
 
         Examples:
-            >>> batch = t.encode_batch(["Hello", None, "Hello, world!"])
+            >>> batch = t.encode_batch(["s", None, "secure shell client"])
             >>> batch.ids.to_pylist()
-            [[283], None, [283, 11, 366, 0]]
+            [[83], None, [83, 1204, 1377, 483]]
             >>> batch[2].tokens
-            ['Hello', ',', 'Ġworld', '!']
+            ['s', 'ecure', 'Ġshell', 'Ġclient']
         """
         options = _given(
             add_special_tokens=add_special_tokens,
@@ -510,9 +510,9 @@ class Tokenizer:
             DataError: When a text is null, or has more tokens than `length`, which `with_truncation` mends.
 
         Examples:
-            >>> ids, mask = t.encode_batch_with_padding(["Hello", "Hello, world!"], id=0)
+            >>> ids, mask = t.encode_batch_with_padding(["s", "secure shell client"], id=0)
             >>> ids.tolist()
-            [[283, 0, 0, 0], [283, 11, 366, 0]]
+            [[83, 0, 0, 0], [83, 1204, 1377, 483]]
             >>> mask.tolist()
             [[1, 0, 0, 0], [1, 1, 1, 1]]
         """
@@ -527,9 +527,7 @@ class Tokenizer:
         )
         return PaddedBatch(*self._native.encode_padded(texts, options))
 
-    def count(
-        self, texts: object, *, add_special_tokens: bool = True, threads: int | None = None
-    ) -> Array:
+    def count(self, texts: object, *, add_special_tokens: bool = True, threads: int | None = None) -> Array:
         """Count the tokens of texts, which is faster than encoding them. Truncation does not count.
 
         Args:
@@ -546,7 +544,7 @@ class Tokenizer:
             DataError: When a text has a lone surrogate, or is not UTF-8; its row is named.
 
         Examples:
-            >>> t.count(["Hello", None, "Hello, world!"]).to_pylist()
+            >>> t.count(["s", None, "secure shell client"]).to_pylist()
             [1, None, 4]
         """
         options = _given(add_special_tokens=add_special_tokens, threads=threads)
@@ -554,7 +552,9 @@ class Tokenizer:
 
     # --- decoding ---
 
-    def decode(self, ids: Sequence[int] | npt.NDArray[np.integer[Any]], *, skip_special_tokens: bool = True) -> str:
+    def decode(
+        self, ids: Sequence[int] | npt.NDArray[np.integer[Any]], *, skip_special_tokens: bool = True
+    ) -> str:
         """Turn ids into text.
 
         Args:
@@ -565,8 +565,8 @@ class Tokenizer:
             DataError: When no token has one of the ids.
 
         Examples:
-            >>> t.decode([283, 11, 366, 0])
-            'Hello, world!'
+            >>> t.decode([83, 1204, 1377, 483])
+            'secure shell client'
         """
         return self._native.decode(ids, skip_special_tokens)
 
@@ -588,8 +588,8 @@ class Tokenizer:
             DataError: When no token has one of the ids, or one is null; its row is named.
 
         Examples:
-            >>> t.decode_batch([[283], [283, 11, 366, 0]]).to_pylist()
-            ['Hello', 'Hello, world!']
+            >>> t.decode_batch([[83], [83, 1204, 1377, 483]]).to_pylist()
+            ['s', 'secure shell client']
         """
         options = _given(skip_special_tokens=skip_special_tokens, threads=threads)
         return self._native.decode_batch(ids, options)
@@ -602,12 +602,101 @@ class Tokenizer:
 
         Examples:
             >>> stream = t.decode_stream()
-            >>> [stream.step(id) for id in [283, 11, 366]]
-            ['Hello', ',', ' world']
+            >>> [stream.step(id) for id in [83, 1204, 1377]]
+            ['s', 'ecure', ' shell']
         """
         return self._native.decode_stream(skip_special_tokens)
 
-    # --- queries ---
+    # --- chunks ---
+
+    def chunk(
+        self,
+        texts: object,
+        max_tokens: int,
+        *,
+        overlap: int = 0,
+        add_special_tokens: bool = True,
+        offsets: Literal["chars", "bytes"] = "chars",
+        threads: int | None = None,
+    ) -> Table:
+        """Split texts into chunks of at most so many tokens, for retrieval.
+
+        A chunk ends at a paragraph where one ends in its second half, else at a sentence, else at white
+        space. The chunks of a text cover all of it; each has the number of tokens that it has when it is
+        encoded by itself.
+
+        Args:
+            texts: A `str`, a sequence of `str` and `None`, or an Arrow column.
+            max_tokens: The most tokens of a chunk, special ones included.
+            overlap: The most tokens that a chunk repeats of the one before it; at most half of a chunk.
+            add_special_tokens: Whether the special tokens of the model count.
+            offsets: What `start` and `end` count: characters, or bytes of UTF-8.
+            threads: The most threads; as many as there are cores when `None`.
+
+        Returns:
+            A row for each chunk: `row`, the number of its text; `text`; `start` and `end`, where it stands
+            there; and `tokens`.
+
+        Raises:
+            TypeError: When the texts are anything else.
+            UsageError: When the special tokens alone are too many, or the overlap is too large.
+            DataError: When a text has a lone surrogate, or is not UTF-8; its row is named.
+
+        Examples:
+            >>> t.chunk("One sentence. Another sentence.", 9)["text"].to_pylist()
+            ['One sentence. ', 'Another sentence.']
+        """
+        options = _given(
+            max_tokens=max_tokens,
+            overlap=overlap,
+            add_special_tokens=add_special_tokens,
+            offsets=offsets,
+            threads=threads,
+        )
+        return self._native.chunk(texts, options)
+
+    # --- files and queries ---
+
+    def encode_file(
+        self,
+        source: Paths,
+        target: Path,
+        *,
+        column: str = "text",
+        output: str = "ids",
+        keep: Sequence[str] | None = None,
+        add_special_tokens: bool = True,
+    ) -> int:
+        """Tokenise a column of a table in files into another file, in bounded memory.
+
+        Texts are truncated as this tokenizer says, and not padded.
+
+        Args:
+            source: The table: Parquet, CSV, JSON lines or Arrow IPC; a file, a pattern, a folder or a list.
+            target: The file to write, whose ending tells its format; it appears as a whole or not at all.
+            column: The column of text.
+            output: The column of ids, lists of uint32.
+            keep: The columns to keep beside it; all but the text when `None`.
+            add_special_tokens: Whether the special tokens of the model are put around each text.
+
+        Returns:
+            How many rows were written.
+
+        Raises:
+            NotFoundError: When there is no such file.
+            StorageError: When a file cannot be read or written.
+            UsageError: When a column does not exist or is not text.
+            DataError: When a file is malformed.
+
+        Examples:
+            >>> bs.write_parquet(bs.sql("SELECT 1 AS id, 'Hello' AS text").collect(), folder / "in.parquet")
+            >>> t.encode_file(folder / "in.parquet", folder / "out.parquet")
+            1
+            >>> bs.read_parquet(folder / "out.parquet").column_names
+            ['id', 'ids']
+        """
+        options = _given(column=column, output=output, keep=keep, add_special_tokens=add_special_tokens)
+        return self._native.encode_file(source, target, options)
 
     def register(self, name: str, /) -> None:
         """Give it a name in SQL and in `tokenize` steps of this process.
@@ -617,7 +706,7 @@ class Tokenizer:
 
         Examples:
             >>> t.register("mine")
-            >>> bs.sql("SELECT token_count('Hello, world!', 'mine') AS n").collect()["n"].to_pylist()
+            >>> bs.sql("SELECT token_count('secure shell client', 'mine') AS n").collect()["n"].to_pylist()
             [4]
         """
         self._native.register(name)

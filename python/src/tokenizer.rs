@@ -3,7 +3,10 @@
 use std::{
     num::NonZero,
     path::PathBuf,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicU64, Ordering},
+    },
 };
 
 use arrow::{
@@ -14,9 +17,11 @@ use arrow::{
 };
 use bowstring::{
     Cancel,
+    io::{Dataset, ReadOptions, WriteOptions, Writer},
+    query::{QueryError, Table},
     tokenizer::{
-        BatchOptions, DecodeStream, OffsetUnit, PadTo, Padding, Side, Tokenizer, Truncation,
-        TruncationStrategy,
+        BatchOptions, ChunkOptions, DecodeStream, Library, OffsetUnit, PadTo, Padding, Side, Tokenization,
+        Tokenizer, Truncation, TruncationStrategy,
     },
 };
 use bowstring_cli::hub_cache;
@@ -28,12 +33,13 @@ use pyo3::{
 use pyo3_arrow::{PyArray, export::Arro3Array, input::AnyArray};
 
 use crate::{
-    arguments::Options,
+    arguments::{Options, paths},
     encoded::{PyBatch, PyEncoding, Rectangle},
     error::{Fault, Result},
+    table::PyTable,
     texts::{self, Given},
     typed,
-    work::{engine, work_apart},
+    work::{engine, work, work_apart},
 };
 
 /// A tokenizer, which never changes; sharing it copies nothing.
@@ -431,10 +437,98 @@ impl PyTokenizer {
         PyDecodeStream { stream: Mutex::new(Some(self.tokenizer.decode_stream(skip_special_tokens))) }
     }
 
+    /// Texts in chunks, as a table.
+    fn chunk(
+        &self,
+        py: Python<'_>,
+        texts: &Bound<'_, PyAny>,
+        options: &Bound<'_, PyDict>,
+    ) -> Result<PyTable> {
+        let given = Options(options);
+        let wanted = ChunkOptions {
+            max_tokens: given.one("max_tokens")?.unwrap_or_default(),
+            overlap: given.one("overlap")?.unwrap_or_default(),
+            add_special_tokens: given.one("add_special_tokens")?.unwrap_or(true),
+        };
+        let options = batch_options(&given)?;
+        let texts = match texts.is_instance_of::<PyString>() {
+            true => Given::Strings(Arc::new(vec![Some(texts::text("texts", texts)?)])),
+            false => Given::of(texts)?,
+        };
+        let tokenizer = self.tokenizer.clone();
+        let batch = on(py, texts.num_bytes(), move |cancel| {
+            let options = BatchOptions { cancel: cancel.clone(), ..options };
+            texts.with(|texts| tokenizer.chunk_batch(texts, &wanted, &options).map_err(failed))
+        })?;
+        Ok(Table::new(batch.schema(), vec![batch])?.into())
+    }
+
+    /// Tokenises a column of files into a file, and counts its rows.
+    fn encode_file(
+        &self,
+        py: Python<'_>,
+        source: &Bound<'_, PyAny>,
+        target: &Bound<'_, PyAny>,
+        options: &Bound<'_, PyDict>,
+    ) -> Result<u64> {
+        let given = Options(options);
+        let (source, target) = (paths(source)?, typed::path(target)?);
+        let keep = given.many::<String>("keep")?;
+        let mut tokenization = Tokenization {
+            tokenizer: String::new(),
+            column: given.one("column")?.unwrap_or_else(|| "text".to_owned()),
+            output: given.one("output")?.unwrap_or_else(|| "ids".to_owned()),
+            count: false,
+            add_special_tokens: given.one("add_special_tokens")?.unwrap_or(true),
+            max_length: None,
+        };
+        let tokenizer = self.tokenizer.clone();
+        work(py, move |cancel| {
+            let engine = engine()?;
+            let named = Named::new(tokenizer, engine.tokenizers());
+            tokenization.tokenizer.clone_from(&named.name);
+            let dataset = Dataset::open(&source, &ReadOptions::default())?;
+            let frame = engine.session().scan(Arc::new(dataset))?;
+            let place = |error: QueryError| match source.as_slice() {
+                [only] => bowstring::Error::from(error).at(only),
+                _ => error.into(),
+            };
+            let frame = tokenization.beside(&frame, keep.as_deref()).map_err(place)?;
+            let mut rows = frame.stream(cancel)?;
+            let mut writer = Writer::create(&target, &rows.schema(), &WriteOptions::default())?;
+            for batch in &mut rows {
+                writer.write(&batch.map_err(place)?)?;
+            }
+            cancel.check().map_err(bowstring::Error::from)?;
+            Ok(writer.finish()?.rows)
+        })
+    }
+
     fn register(&self, name: &Bound<'_, PyAny>) -> Result<()> {
         let name = typed::one::<String>("name", name)?;
         engine()?.tokenizers().register(name, self.tokenizer.clone());
         Ok(())
+    }
+}
+
+/// A tokenizer that queries know by a name of its own for as long as this lives.
+struct Named {
+    name: String,
+    library: Library,
+}
+
+impl Named {
+    fn new(tokenizer: Tokenizer, library: &Library) -> Self {
+        static NUMBER: AtomicU64 = AtomicU64::new(0);
+        let name = format!("bowstring.encode_file {}", NUMBER.fetch_add(1, Ordering::Relaxed));
+        library.register(name.clone(), tokenizer);
+        Self { name, library: library.clone() }
+    }
+}
+
+impl Drop for Named {
+    fn drop(&mut self) {
+        self.library.forget(&self.name);
     }
 }
 

@@ -9,6 +9,7 @@ import pytest
 
 import bowstring as bs
 from bowstring.compat import _rustic
+from bowstring.compat.fast_tokenizer import FastTokenizer
 from bowstring.compat.graph_rust import RustGraphEngine, is_rust_graph_available
 from bowstring.compat.io_rust import RustIOEngine, is_rust_io_available
 from bowstring.compat.workflow_rust import RustWorkflowEngine, workflow_rust_available
@@ -78,3 +79,18 @@ def test_graphs(width: type[np.integer]) -> None:
     assert (distances.tolist(), predecessors.tolist()) == ([0, 2, 5], [-1, 0, 1])
     with pytest.raises(ValueError, match="4 nodes need 5"):
         engine.bfs(indptr, indices, 4)
+
+
+def test_a_tokenizer_as_it_stands() -> None:
+    folder = Path(__file__).parents[2] / "examples" / "debian-packages" / "data"
+    tokenizer = FastTokenizer.from_pretrained(str(folder / "tokenizer.json"))
+    ids = tokenizer.encode("secure shell client")
+    assert ids == [83, 1204, 1377, 483]
+    assert tokenizer.encode_batch(["s", "secure shell client"]) == [[83], ids]
+    rows, mask = tokenizer.encode_batch_with_padding(["s", "secure shell client"], max_length=3, pad_id=7)
+    assert (rows.tolist(), mask.tolist()) == ([[83, 7, 7], [83, 1204, 1377]], [[1, 0, 0], [1, 1, 1]])
+    assert tokenizer.decode(ids) == "secure shell client"
+    assert tokenizer.vocab_size == tokenizer.vocab_size() == 2048
+    assert FastTokenizer.from_pretrained(folder).encode("s") == [83]
+    with pytest.raises(bs.NotFoundError, match="nothing is downloaded"):
+        FastTokenizer.from_pretrained("people/model")

@@ -14,7 +14,7 @@ use arrow::{
 use bowstring::{
     Error,
     io::{Format, WriteOptions, Writer},
-    query::{Frame, QueryError, Table},
+    query::{Frame, Table},
     tokenizer::{Tokenization, TokenizerError},
 };
 
@@ -95,9 +95,8 @@ impl Work<'_> {
 
     /// Tokenises the rows of a plan.
     fn table(&mut self, frame: &Frame) -> Result<()> {
-        let tokenized = self.tokenization.of(frame)?;
-        let kept = tokenized.select(&self.kept(frame)?)?;
-        let mut rows = kept.stream(self.context.cancel)?;
+        let tokenized = self.tokenization.beside(frame, self.args.keep.as_deref())?;
+        let mut rows = tokenized.stream(self.context.cancel)?;
         let schema = rows.schema();
         let index = schema.index_of(&self.tokenization.output).unwrap_or_default();
         if self.to.is_none() {
@@ -114,30 +113,6 @@ impl Work<'_> {
         Ok(())
     }
 
-    /// The columns of the output: what is kept, as it stands in the input, and the ids.
-    fn kept(&self, frame: &Frame) -> Result<Vec<String>> {
-        let schema = frame.schema();
-        let is_kept = |name: &str| match &self.args.keep {
-            None => name != self.args.column,
-            Some(names) => names.iter().any(|kept| kept == name),
-        };
-        for name in self.args.keep.iter().flatten() {
-            if schema.index_of(name).is_err() {
-                let available: Vec<String> =
-                    schema.fields().iter().map(|field| field.name().clone()).collect();
-                let nearest = bowstring::nearest(name, available.iter().map(String::as_str));
-                let nearest = nearest.map(str::to_owned);
-                return Err(QueryError::UnknownColumn { name: name.clone(), nearest, available }.into());
-            }
-        }
-        let output = &self.tokenization.output;
-        let names = schema.fields().iter().map(|field| field.name());
-        let mut kept: Vec<String> =
-            names.filter(|name| *name != output && is_kept(name)).map(|name| quoted(name)).collect();
-        kept.push(quoted(output));
-        Ok(kept)
-    }
-
     fn finish(self) -> Result<()> {
         self.context.cancel.check()?;
         if let Some(to) = self.to {
@@ -148,10 +123,6 @@ impl Work<'_> {
         let _unread = writeln!(stderr, "rows: {}\ntokens: {}", self.rows, self.tokens);
         Ok(())
     }
-}
-
-fn quoted(name: &str) -> String {
-    format!("\"{}\"", name.replace('"', "\"\""))
 }
 
 /// How many ids a column has: of lists, or of counts.

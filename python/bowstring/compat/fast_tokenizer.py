@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from bowstring import PaddedBatch, Tokenizer
 
@@ -37,8 +37,7 @@ class FastTokenizer:
 
     def encode_batch(self, texts: Sequence[str]) -> list[list[int]]:
         """Turn texts into lists of ids."""
-        ids: list[list[int]] = self._tokenizer.encode_batch(texts).ids.to_pylist()
-        return ids
+        return cast("list[list[int]]", self._tokenizer.encode_batch(texts).ids.to_pylist())
 
     def encode_batch_with_padding(
         self, texts: Sequence[str], max_length: int, pad_id: int = 0

@@ -1,5 +1,6 @@
 //! How is a column of text tokenised in a plan?
 
+use bowstring_core::nearest;
 use bowstring_query::{Frame, QueryError};
 
 use crate::relation::quoted;
@@ -37,5 +38,27 @@ impl Tokenization {
             (false, Some(length)) => format!("tokenize({column}, '{tokenizer}', {special}, {length})"),
         };
         frame.with_columns(&[(self.output.clone(), expression)])
+    }
+
+    /// The new column behind those that are kept: of the plan's, in their order, the ones of these names,
+    /// or all but the text when it is `None`.
+    ///
+    /// # Errors
+    /// As [`Self::of`], and when there is no column of one of the names.
+    pub fn beside(&self, frame: &Frame, keep: Option<&[String]>) -> Result<Frame, QueryError> {
+        let schema = frame.schema();
+        let names = || schema.fields().iter().map(|field| field.name());
+        if let Some(name) = keep.into_iter().flatten().find(|name| !names().any(|known| known == *name)) {
+            let available: Vec<String> = names().cloned().collect();
+            let nearest = nearest(name, available.iter().map(String::as_str)).map(str::to_owned);
+            return Err(QueryError::UnknownColumn { name: name.clone(), nearest, available });
+        }
+        let is_kept = |name: &String| match keep {
+            None => *name != self.column,
+            Some(kept) => kept.contains(name),
+        };
+        let kept = names().filter(|name| **name != self.output && is_kept(name));
+        let columns: Vec<String> = kept.chain([&self.output]).map(|name| quoted(name)).collect();
+        self.of(frame)?.select(&columns)
     }
 }
