@@ -142,6 +142,22 @@ pub enum TokenizerError {
         /// What it can be.
         expected: &'static str,
     },
+    /// A tokenizer without the template that was asked for.
+    #[error("this tokenizer has no chat template to use")]
+    NoChatTemplate {
+        /// The templates that it has, by their names.
+        names: Vec<String>,
+    },
+    /// A chat template that fails, or refuses the conversation.
+    #[error("the chat template `{name}` fails: {reason}")]
+    ChatTemplate {
+        /// Its name.
+        name: String,
+        /// The line, counted from 1.
+        line: Option<usize>,
+        /// What it says.
+        reason: String,
+    },
     /// A character with more tokens than a chunk may have.
     #[error("the character at byte {at} alone makes a chunk of {tokens} tokens, more than {max_tokens}")]
     ChunkTooSmall {
@@ -194,6 +210,8 @@ impl Diagnostic for TokenizerError {
             E::Malformed { .. } | E::Unsupported { .. } | E::InvalidText { .. } => ErrorKind::Data,
             E::UnknownId { .. } | E::NullId { .. } | E::Model { .. } | E::Decode { .. } => ErrorKind::Data,
             E::ColumnType { .. } | E::IdsType { .. } | E::Option { .. } => ErrorKind::Usage,
+            E::ChatTemplate { .. } => ErrorKind::Data,
+            E::NoChatTemplate { .. } => ErrorKind::Usage,
             E::TruncationTooShort { .. } | E::Stride { .. } | E::Truncation { .. } => ErrorKind::Usage,
             E::NoPadToken | E::UnknownToken { .. } | E::ChunkTooSmall { .. } => ErrorKind::Usage,
             E::Threads { .. } => ErrorKind::Limit,
@@ -214,6 +232,7 @@ impl Diagnostic for TokenizerError {
             }
             E::Unsupported { path, .. } => path.as_ref().map(|path| path.display().to_string()),
             E::UnknownId { row, .. } | E::InvalidText { row, .. } => row.map(|row| format!("row {row}")),
+            E::ChatTemplate { line, .. } => line.map(|line| format!("line {line} of the template")),
             E::NullId { row } => Some(format!("row {row}")),
             _ => None,
         }
@@ -237,6 +256,12 @@ impl Diagnostic for TokenizerError {
             E::TruncationTooShort { .. } => "raise `max_length`, or encode with `add_special_tokens=False`",
             E::Stride { .. } => "lower `stride`, or raise `max_length`",
             E::NoPadToken => "name one: `with_padding(token=\"<pad>\")`, or `id=` for one without a name",
+            E::NoChatTemplate { names } if !names.is_empty() => {
+                return Some(format!("name one with `template`: {}", names.join(", ")));
+            }
+            E::NoChatTemplate { .. } => {
+                "load the model's folder with its `tokenizer_config.json`, or give the template"
+            }
             E::ChunkTooSmall { .. } => "raise `max_tokens`",
             E::Option { expected, .. } => return Some((*expected).to_owned()),
             E::NotRegistered { nearest, .. } => return Some(format!("did you mean `{nearest}`?")),

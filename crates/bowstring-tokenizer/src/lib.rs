@@ -15,6 +15,7 @@ mod boundaries;
 mod bpe;
 mod byte_level;
 mod characters;
+mod chat;
 mod chunk;
 mod classes;
 mod columns;
@@ -46,6 +47,7 @@ mod vocabulary;
 mod word_piece;
 
 pub use crate::{
+    chat::ChatOptions,
     chunk::{Chunk, ChunkOptions},
     decode::DecodeStream,
     encoding::Encoding,

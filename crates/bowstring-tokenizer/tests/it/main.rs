@@ -2,6 +2,7 @@
 
 mod added_tokens;
 mod batches;
+mod chat;
 mod chunk;
 mod decoding;
 mod differential;
