@@ -3,8 +3,9 @@
 //! Both are made from one document. The token [`ADDED`] may stand among its added tokens; then texts are
 //! taken apart at it as the crate's user sees them.
 
-use std::str::FromStr;
+use std::{io::Read, str::FromStr};
 
+use flate2::read::GzDecoder;
 use tokenizers::Tokenizer;
 
 use crate::{
@@ -14,6 +15,13 @@ use crate::{
 
 /// A token that cuts texts into sections.
 pub(crate) const ADDED: &str = "<X>";
+
+/// The text of a `tokenizer.json` in `fixtures`.
+pub(crate) fn fixture(compressed: &[u8]) -> String {
+    let mut json = String::new();
+    GzDecoder::new(compressed).read_to_string(&mut json).expect("a fixture");
+    json
+}
 
 /// A kernel and what it has to agree with.
 pub(crate) struct Pair<K: Kernel> {

@@ -37,13 +37,17 @@ mod options;
 mod pad;
 mod parallel;
 mod pipelines;
+mod precompiled;
 mod sections;
 mod sentence_bpe;
+mod sentence_unigram;
 mod split;
 mod texts;
 mod tokenizer;
 mod trie;
+mod unigram;
 mod vocabulary;
+mod word_normal;
 mod word_piece;
 
 pub use crate::{

@@ -12,6 +12,7 @@ use crate::{
     engine::{AnyKernel, Engine},
     kernel::Reason,
     sentence_bpe::SentenceBpe,
+    sentence_unigram::SentenceUnigram,
 };
 
 /// What makes a kernel, or says why the pipeline is none of its own.
@@ -21,6 +22,7 @@ type Make = fn(&Definition<'_>) -> Result<Box<dyn AnyKernel>, Reason>;
 const KERNELS: &[(&str, &str, Make)] = &[
     ("BPE", "byte-level BPE", |definition| Ok(Box::new(ByteLevel::new(definition)?))),
     ("BPE", "SentencePiece BPE", |definition| Ok(Box::new(SentenceBpe::new(definition)?))),
+    ("Unigram", "SentencePiece Unigram", |definition| Ok(Box::new(SentenceUnigram::new(definition)?))),
     ("WordPiece", "BERT WordPiece", |definition| Ok(Box::new(Bert::new(definition)?))),
 ];
 

@@ -1,0 +1,176 @@
+//! What does SentencePiece's compiled table of characters make of a text?
+//!
+//! The table is a double array of byte strings (as darts-clone has it: a unit has 8 bits of label, a leaf
+//! flag, and an offset that is xored with the place) that leads to texts, zeros between them. A grapheme
+//! of at most five bytes that the table knows a beginning of becomes the text of the shortest one, otherwise
+//! each of its characters does, or stays: that is what Hugging Face does. Characters that stand for
+//! themselves wherever they are, nearly all, are known beforehand and copied.
+
+use std::{fmt, sync::LazyLock};
+
+use base64::Engine as _;
+use tokenizers::NormalizedString;
+use unicode_normalization_alignments::char::is_combining_mark;
+use unicode_segmentation::UnicodeSegmentation;
+
+/// Graphemes of more bytes are not looked up as a whole.
+const LONGEST_GRAPHEME: usize = 5;
+/// Beyond it, no character is known to stand for itself.
+const PLANE: usize = 1 << 16;
+
+/// The table.
+pub(crate) struct Precompiled {
+    units: Vec<u32>,
+    texts: String,
+    /// Characters that stay what they are, one bit each.
+    inert: Box<[u64]>,
+}
+
+impl fmt::Debug for Precompiled {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Precompiled").field("units", &self.units.len()).finish_non_exhaustive()
+    }
+}
+
+/// Characters of the first plane that form a grapheme with no other one but marks that follow them.
+static ALONE: LazyLock<Box<[u64]>> = LazyLock::new(|| {
+    let alone = |character: char| {
+        let twice: String = [character, character].iter().collect();
+        // A carriage return joins no other but a line feed.
+        twice.graphemes(true).count() == 2 && character != '\r' && !extends(character)
+    };
+    bits(alone)
+});
+
+/// Those that may be one grapheme with what stands before them, or are marks.
+static EXTENDING: LazyLock<Box<[u64]>> = LazyLock::new(|| bits(may_extend));
+
+/// Whether `character` may be one grapheme with what stands before it, or is a mark.
+pub(crate) fn extends(character: char) -> bool {
+    if (character as usize) < PLANE { bit(&EXTENDING, character) } else { may_extend(character) }
+}
+
+fn may_extend(character: char) -> bool {
+    let after: String = ['a', character].iter().collect();
+    after.graphemes(true).count() == 1 || is_combining_mark(character)
+}
+
+fn bits(of: impl Fn(char) -> bool) -> Box<[u64]> {
+    let mut bits = vec![0; PLANE / 64].into_boxed_slice();
+    for character in (0..PLANE as u32).filter_map(char::from_u32).filter(|&character| of(character)) {
+        bits[character as usize / 64] |= 1 << (character as usize % 64);
+    }
+    bits
+}
+
+fn bit(bits: &[u64], character: char) -> bool {
+    bits.get(character as usize / 64).is_some_and(|word| word >> (character as usize % 64) & 1 != 0)
+}
+
+impl Precompiled {
+    /// The table in base64, as a `tokenizer.json` has it; `None` when it is not one.
+    pub(crate) fn new(table: &str) -> Option<Self> {
+        let table = base64::engine::general_purpose::STANDARD.decode(table).ok()?;
+        let (size, rest) = table.split_first_chunk()?;
+        // What is left over of a size that is not a multiple of four belongs to the texts, as there.
+        let size = u32::from_le_bytes(*size) as usize / 4 * 4;
+        let (units, texts) = rest.split_at_checked(size)?;
+        let (units, _) = units.as_chunks();
+        let units: Vec<u32> = units.iter().map(|unit| u32::from_le_bytes(*unit)).collect();
+        let texts = String::from_utf8(texts.to_vec()).ok()?;
+        let mut precompiled = Self { units, texts, inert: Box::default() };
+        precompiled.inert = bits(|character| {
+            let mut bytes = [0; 4];
+            bit(&ALONE, character) && precompiled.text(character.encode_utf8(&mut bytes)).is_none()
+        });
+        Some(precompiled)
+    }
+
+    /// What the shortest beginning of `part` becomes that the table knows.
+    fn text(&self, part: &str) -> Option<&str> {
+        let mut at = offset(*self.units.first()?);
+        for &byte in part.as_bytes().iter().take_while(|&&byte| byte != 0) {
+            at ^= usize::from(byte);
+            let unit = *self.units.get(at)?;
+            if unit & (1 << 31 | 0xFF) != u32::from(byte) {
+                return None;
+            }
+            at ^= offset(unit);
+            if unit >> 8 & 1 == 1 {
+                let start = *self.units.get(at)? & !(1 << 31);
+                let text = self.texts.get(start as usize..)?;
+                return Some(text.split_once('\0').map_or(text, |(text, _)| text));
+            }
+        }
+        None
+    }
+
+    /// Whether any byte string of the table begins with `part`, or `part` with one of them.
+    pub(crate) fn knows(&self, part: &str) -> bool {
+        let Some(&first) = self.units.first() else { return false };
+        let mut at = offset(first);
+        for &byte in part.as_bytes() {
+            at ^= usize::from(byte);
+            let Some(&unit) = self.units.get(at) else { return false };
+            if unit & (1 << 31 | 0xFF) != u32::from(byte) {
+                return false;
+            }
+            if unit >> 8 & 1 == 1 {
+                return true;
+            }
+            at ^= offset(unit);
+        }
+        true
+    }
+
+    /// Calls `part` with all parts of `text`, as long as they are one character or grapheme, and what each
+    /// becomes if the table knows it.
+    fn each<'a>(&'a self, text: &'a str, mut part: impl FnMut(&'a str, Option<&'a str>)) {
+        for grapheme in text.graphemes(true) {
+            if grapheme.len() <= LONGEST_GRAPHEME
+                && let Some(becomes) = self.text(grapheme)
+            {
+                part(grapheme, Some(becomes));
+                continue;
+            }
+            for (start, character) in grapheme.char_indices() {
+                let character = &grapheme[start..start + character.len_utf8()];
+                part(character, self.text(character));
+            }
+        }
+    }
+
+    /// Appends what `text` becomes.
+    pub(crate) fn append(&self, text: &str, out: &mut String) {
+        if text.chars().all(|character| bit(&self.inert, character)) {
+            out.push_str(text);
+        } else {
+            self.each(text, |part, becomes| out.push_str(becomes.unwrap_or(part)));
+        }
+    }
+
+    /// Makes of `text` what it becomes, with the alignments that Hugging Face gives it.
+    pub(crate) fn align(&self, text: &mut NormalizedString) {
+        let mut changes: Vec<(char, isize)> = Vec::with_capacity(text.get().len());
+        let mut changed = false;
+        let before = text.get().to_owned();
+        self.each(&before, |part, becomes| {
+            let Some(becomes) = becomes else { return changes.extend(part.chars().map(|c| (c, 0))) };
+            changed = true;
+            changes.extend(becomes.chars().map(|character| (character, 0)));
+            let more = becomes.chars().count() as isize - part.chars().count() as isize;
+            // Characters that come to the others are counted from the end of all that was said so far.
+            changes.iter_mut().rev().take(more.max(0) as usize).for_each(|(_, change)| *change = 1);
+            if let (true, Some((_, change))) = (more < 0, changes.last_mut()) {
+                *change += more;
+            }
+        });
+        if changed {
+            text.transform(changes, 0);
+        }
+    }
+}
+
+fn offset(unit: u32) -> usize {
+    ((unit >> 10) << ((unit & 1 << 9) >> 6)) as usize
+}

@@ -1,0 +1,638 @@
+//! Pipelines that find the most probable tokens of words: T5, XLM-RoBERTa, ALBERT, mBART, DeBERTa-v3.
+//!
+//! Text is taken apart at spaces, and at other characters that become spaces; what a part has of ids follows
+//! from its bytes alone, so that it is remembered by them. Two things need more than that: the first part,
+//! which may get a mark in front, and the last, when it ends in spaces. What becomes of a part is said by
+//! [`Normal`], which tokens it has by [`Unigram`]; O(n) for any text.
+
+use std::ops::Range;
+
+use serde_json::Value;
+use tokenizers::{
+    NormalizedString, OffsetType, PreTokenizedString, PreTokenizer, PreTokenizerWrapper, Token,
+    pre_tokenizers::metaspace::{Metaspace, PrependScheme},
+};
+
+use crate::{
+    definition::Definition,
+    kernel::{Kernel, Piece, Reason, Section, Start},
+    memo::Memo,
+    precompiled::extends,
+    sentence_bpe::MARK,
+    unigram::{Lattice, Unigram},
+    word_normal::Normal,
+};
+
+/// How far from the asked place a cut is looked for.
+const CUT_WITHIN: usize = 1 << 16;
+
+/// The pipeline.
+#[derive(Debug)]
+pub(crate) struct SentenceUnigram {
+    model: Unigram,
+    normal: Normal,
+    words: Words,
+    prefix: PrependScheme,
+    /// What stands between parts: the space, and what always becomes one.
+    separators: [bool; 256],
+    pre_tokenizer: PreTokenizerWrapper,
+    /// The same for sections that are not the beginning of the text.
+    pre_tokenizer_inside: PreTokenizerWrapper,
+}
+
+/// How words are told apart.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Words {
+    /// At whitespace, which is dropped.
+    Whitespace,
+    /// Before every mark, which a space is too.
+    Marks,
+}
+
+/// What a thread keeps.
+#[derive(Debug, Default)]
+pub(crate) struct Scratch {
+    memo: Memo,
+    work: Work,
+}
+
+#[derive(Debug, Default)]
+struct Work {
+    lattice: Lattice,
+    normal: String,
+    word: String,
+    edge: String,
+}
+
+/// A part of a section.
+enum Part<'a> {
+    /// Something between spaces, which follows a mark.
+    Inner(Range<usize>),
+    /// Normalised text, with the space in front that it follows, if any.
+    Edge(&'a str),
+}
+
+impl SentenceUnigram {
+    /// The pipeline of `definition`, or why it is none of these.
+    pub(crate) fn new(definition: &Definition<'_>) -> Result<Self, Reason> {
+        let (words, metaspace) = words(definition.pre_tokenizer.as_ref())?;
+        if metaspace.get_replacement() != MARK || !metaspace.get_split() {
+            return Err("words are not told apart by marks".into());
+        }
+        let prefix = metaspace.get_prepend_scheme();
+        if words == Words::Whitespace && prefix == PrependScheme::First {
+            return Err("only the first of several words is marked".into());
+        }
+        let normal = Normal::new(definition.normalizer.as_ref())?;
+        if words == Words::Whitespace && normal.collapse_to_mark {
+            return Err("spaces become marks before words are told apart at spaces".into());
+        }
+        let model = Unigram::new(definition)?;
+        let mut separators = [false; 256];
+        for separator in [' ', '\n', '\t'] {
+            let mut becomes = String::new();
+            normal.word(separator.encode_utf8(&mut [0; 4]), &mut becomes);
+            let mut characters = becomes.chars();
+            let separates = match (words, characters.next(), characters.next()) {
+                (Words::Marks, Some(first), None) => first == ' ',
+                (Words::Whitespace, Some(first), None) => first.is_whitespace(),
+                _ => false,
+            };
+            separators[separator as usize] = separates;
+        }
+        if !separators[usize::from(b' ')] {
+            return Err("spaces do not stay spaces".into());
+        }
+        let wrap = |prefix| {
+            let metaspace = PreTokenizerWrapper::Metaspace(Metaspace::new(MARK, prefix, true));
+            let parts = vec![
+                PreTokenizerWrapper::WhitespaceSplit(tokenizers::pre_tokenizers::whitespace::WhitespaceSplit),
+                metaspace.clone(),
+            ];
+            match words {
+                Words::Marks => metaspace,
+                Words::Whitespace => {
+                    PreTokenizerWrapper::Sequence(tokenizers::pre_tokenizers::sequence::Sequence::new(parts))
+                }
+            }
+        };
+        let inside = if prefix == PrependScheme::First { PrependScheme::Never } else { prefix };
+        Ok(Self {
+            model,
+            normal,
+            words,
+            prefix,
+            separators,
+            pre_tokenizer: wrap(prefix),
+            pre_tokenizer_inside: wrap(inside),
+        })
+    }
+
+    /// Calls `part` with each part of `section`, whose text is `text` without what goes from its ends.
+    #[inline(always)]
+    fn each(&self, section: Section<'_>, work: &mut Work, mut part: impl FnMut(&str, Part<'_>, &mut Work)) {
+        if self.words == Words::Whitespace {
+            let text = section.text;
+            let mut start = 0;
+            while start < text.len() {
+                let end = self.end(text, start);
+                if start < end {
+                    part(text, Part::Inner(start..end), work);
+                }
+                start = end + 1;
+            }
+            return;
+        }
+        let text = self.trim(section, work);
+        if text.is_empty() {
+            return;
+        }
+        let mut start = 0;
+        loop {
+            let end = self.end(text, start);
+            let (first, last) = (start == 0, end >= text.len());
+            let plain =
+                || start < end && text.as_bytes()[start..end].iter().all(|&byte| self.normal.is_plain(byte));
+            let inner = if first { self.prefixed(section.start) && plain() } else { !last || plain() };
+            let one_of_several = start == end && !first && !(last && self.normal.collapse);
+            if one_of_several {
+                if !self.normal.collapse {
+                    part(text, Part::Edge(" "), work);
+                }
+            } else if inner {
+                part(text, Part::Inner(start..end), work);
+            } else {
+                let mut edge = std::mem::take(&mut work.edge);
+                self.edge(section.start, &text[start..end], first, last, work, &mut edge);
+                part(text, Part::Edge(&edge), work);
+                work.edge = edge;
+            }
+            if last {
+                return;
+            }
+            start = end + 1;
+        }
+    }
+
+    /// Puts into `edge` what the first or the last part becomes.
+    fn edge(&self, at: Start, text: &str, first: bool, last: bool, work: &mut Work, edge: &mut String) {
+        edge.clear();
+        if !first {
+            edge.push(' ');
+        }
+        let from = edge.len();
+        self.normal.word(text, edge);
+        if last && self.normal.after.right {
+            edge.truncate(edge.trim_end().len().max(from));
+        }
+        if !last && self.normal.collapse {
+            edge.truncate(edge.trim_end_matches(' ').len());
+        }
+        if first {
+            let left =
+                if self.normal.after.left && at != Start::Cut { edge.trim_start() } else { edge.as_str() };
+            let mark = !left.is_empty() && !left.starts_with([' ', MARK]) && self.prefixed(at);
+            work.normal.clear();
+            work.normal.push_str(if mark { " " } else { "" });
+            work.normal.push_str(left);
+            std::mem::swap(edge, &mut work.normal);
+        }
+    }
+
+    fn prefixed(&self, start: Start) -> bool {
+        match (self.prefix, start) {
+            (PrependScheme::Never, _) | (_, Start::Cut) | (PrependScheme::First, Start::AddedToken) => false,
+            (PrependScheme::Always, _) | (PrependScheme::First, Start::Text) => true,
+        }
+    }
+
+    /// The text of `section` without parts at its ends that are spaces in the end, if those go.
+    fn trim<'a>(&self, section: Section<'a>, work: &mut Work) -> &'a str {
+        let mut text = section.text;
+        let inside = section.start == Start::Cut;
+        if self.normal.before.left && !inside {
+            text = text.trim_start();
+        }
+        if self.normal.before.right {
+            text = text.trim_end();
+        }
+        let mut blank = |part: &str| {
+            work.normal.clear();
+            self.normal.word(part, &mut work.normal);
+            work.normal.trim_start().is_empty()
+        };
+        if self.normal.after.left && !inside {
+            while !text.is_empty() {
+                let end = self.end(text, 0);
+                if !blank(&text[..end]) {
+                    break;
+                }
+                text = text.get(end + 1..).unwrap_or_default();
+            }
+        }
+        if self.normal.after.right {
+            while !text.is_empty() {
+                let start = self.start(text);
+                if !blank(&text[start..]) {
+                    break;
+                }
+                text = &text[..start.saturating_sub(1)];
+            }
+        }
+        text
+    }
+
+    /// Where the part ends that begins at `start`: at a separator, or at the end of the text.
+    #[inline(always)]
+    fn end(&self, text: &str, start: usize) -> usize {
+        let bytes = text.as_bytes();
+        let mut end = start;
+        while let Some(&byte) = bytes.get(end) {
+            if self.separators[usize::from(byte)] && self.separates(text, end) {
+                return end;
+            }
+            end += 1;
+        }
+        end
+    }
+
+    /// Where the last part begins.
+    fn start(&self, text: &str) -> usize {
+        let found = text
+            .bytes()
+            .enumerate()
+            .rev()
+            .find(|&(at, byte)| self.separators[usize::from(byte)] && self.separates(text, at));
+        found.map_or(0, |(at, _)| at + 1)
+    }
+
+    /// Whether the separator at `at` stands by itself, so that the text can be taken apart there.
+    #[inline(always)]
+    fn separates(&self, text: &str, at: usize) -> bool {
+        let bytes = text.as_bytes();
+        let extended = bytes.get(at + 1).is_some_and(|next| !next.is_ascii())
+            && text[at + 1..].chars().next().is_some_and(extends);
+        let ends_line = bytes[at] == b'\n' && at > 0 && bytes[at - 1] == b'\r';
+        !extended && !ends_line
+    }
+
+    /// Calls `word` with each word of normalised `text`.
+    fn each_word(&self, text: &str, buffer: &mut String, mut word: impl FnMut(&str)) {
+        match self.words {
+            Words::Whitespace => {
+                for part in text.split_whitespace() {
+                    let unmarked = self.prefix != PrependScheme::Never && !part.starts_with(MARK);
+                    self.each_marked(if unmarked { " " } else { "" }, part, buffer, &mut word);
+                }
+            }
+            Words::Marks => self.each_marked("", text, buffer, &mut word),
+        }
+    }
+
+    /// Calls `word` with each word of `before` and `text`, both of which have spaces as marks only.
+    fn each_marked(&self, before: &str, text: &str, buffer: &mut String, word: &mut impl FnMut(&str)) {
+        buffer.clear();
+        let mut after_space = false;
+        for character in before.chars().chain(text.chars()) {
+            let space = character == ' ';
+            if space && after_space && self.normal.collapse {
+                continue;
+            }
+            after_space = space;
+            if (space || character == MARK) && !buffer.is_empty() {
+                word(buffer);
+                buffer.clear();
+            }
+            buffer.push(if space { MARK } else { character });
+        }
+        if !buffer.is_empty() {
+            word(buffer);
+        }
+        // One long word must not keep its memory for ever.
+        buffer.shrink_to(1 << 12);
+    }
+
+    /// Appends the ids of normalised `text`.
+    fn encode(&self, text: &str, word: &mut String, lattice: &mut Lattice, out: &mut Vec<u32>) {
+        self.each_word(text, word, |word| self.model.encode(word, lattice, |id, _| out.push(id)));
+    }
+
+    /// Appends the ids of an inner part.
+    fn inner(&self, part: &[u8], work: &mut Work, out: &mut Vec<u32>) {
+        let Work { lattice, normal, word, .. } = work;
+        normal.clear();
+        // Parts are cut between characters.
+        let part = std::str::from_utf8(part).unwrap_or_default();
+        if self.words == Words::Marks {
+            normal.push(' ');
+        }
+        self.normal.word(part, normal);
+        if self.words == Words::Marks && self.normal.collapse {
+            // The space behind it becomes one with those at its end.
+            normal.truncate(normal.trim_end_matches(' ').len());
+        }
+        self.encode(normal, word, lattice, out);
+        normal.shrink_to(1 << 12);
+    }
+}
+
+impl Kernel for SentenceUnigram {
+    type Scratch = Scratch;
+
+    fn ids(&self, section: Section<'_>, scratch: &mut Scratch, out: &mut Vec<u32>) {
+        let Scratch { memo, work } = scratch;
+        self.each(section, work, |text, part, work| match part {
+            Part::Inner(range) => {
+                memo.append(text.as_bytes(), range, out, |part, out| self.inner(part, work, out));
+            }
+            Part::Edge(edge) => self.encode(edge, &mut work.word, &mut work.lattice, out),
+        });
+    }
+
+    fn count(&self, section: Section<'_>, scratch: &mut Scratch) -> usize {
+        let Scratch { memo, work } = scratch;
+        let mut count = 0;
+        let mut ids = Vec::new();
+        self.each(section, work, |text, part, work| match part {
+            Part::Inner(range) => {
+                count += memo.count(text.as_bytes(), range, |part, out| self.inner(part, work, out));
+            }
+            Part::Edge(edge) => {
+                ids.clear();
+                self.encode(edge, &mut work.word, &mut work.lattice, &mut ids);
+                count += ids.len();
+            }
+        });
+        count
+    }
+
+    fn pieces(&self, section: Section<'_>, scratch: &mut Scratch, out: &mut Vec<Piece>) {
+        let lattice = &mut scratch.work.lattice;
+        // Nothing of this fails: no pattern is compiled, and each part gets its tokens.
+        let Ok(pieces) = self.aligned(section, lattice) else { return };
+        out.extend(pieces);
+    }
+
+    fn cut(&self, text: &str, from: usize) -> Option<usize> {
+        if self.normal.before.left || self.normal.after.left {
+            return None;
+        }
+        let plain = |byte: Option<&u8>| byte.is_some_and(|&byte| self.normal.is_plain(byte));
+        let bytes = text.as_bytes();
+        let end = bytes.len().min(from.saturating_add(CUT_WITHIN));
+        (from.max(1)..end)
+            .find(|&at| bytes[at] == b' ' && plain(bytes.get(at - 1)) && plain(bytes.get(at + 1)))
+    }
+}
+
+impl SentenceUnigram {
+    /// The tokens of `section` by the library's own alignments.
+    fn aligned(&self, section: Section<'_>, lattice: &mut Lattice) -> tokenizers::Result<Vec<Piece>> {
+        let mut text = NormalizedString::from(section.text);
+        self.normal.align(&mut text)?;
+        let mut text = PreTokenizedString::from(text);
+        let pre_tokenizer =
+            if section.start == Start::Text { &self.pre_tokenizer } else { &self.pre_tokenizer_inside };
+        pre_tokenizer.pre_tokenize(&mut text)?;
+        let lattice = std::cell::RefCell::new(lattice);
+        text.tokenize(|word| {
+            let mut tokens = Vec::new();
+            self.model.encode(word.get(), &mut lattice.borrow_mut(), |id, range| {
+                tokens.push(Token::new(id, String::new(), (range.start, range.end)));
+            });
+            Ok(tokens)
+        })?;
+        let encoding = text.into_encoding(None, 0, OffsetType::Byte)?;
+        let places = encoding.get_offsets().iter().zip(encoding.get_word_ids());
+        let pieces = encoding.get_ids().iter().zip(places);
+        Ok(pieces
+            .map(|(&id, (&(start, end), &word))| Piece { id, start, end, word: word.unwrap_or(0) })
+            .collect())
+    }
+}
+
+/// The pre-tokeniser's parts, if they are known.
+fn words(pre_tokenizer: Option<&Value>) -> Result<(Words, Metaspace), Reason> {
+    let other = || Reason::from("the pre-tokeniser is not one of SentencePiece's");
+    let pre_tokenizer = pre_tokenizer.ok_or_else(other)?.clone();
+    match serde_json::from_value(pre_tokenizer).map_err(|_| other())? {
+        PreTokenizerWrapper::Metaspace(metaspace) => Ok((Words::Marks, metaspace)),
+        PreTokenizerWrapper::Sequence(sequence) => match sequence.as_ref() {
+            [PreTokenizerWrapper::WhitespaceSplit(_), PreTokenizerWrapper::Metaspace(metaspace)] => {
+                Ok((Words::Whitespace, metaspace.clone()))
+            }
+            [PreTokenizerWrapper::Metaspace(metaspace)] => Ok((Words::Marks, metaspace.clone())),
+            _ => Err(other()),
+        },
+        _ => Err(other()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::LazyLock;
+
+    use proptest::prelude::*;
+    use serde_json::json;
+
+    use super::*;
+    use crate::differential::{ADDED, Pair, fixture};
+
+    /// A trained tokenizer in T5's layout, with a token to cut texts at.
+    static T5: LazyLock<Value> = LazyLock::new(|| {
+        let mut document: Value =
+            serde_json::from_str(&fixture(include_bytes!("../fixtures/t5-4k.json.gz"))).expect("a document");
+        document["model"]["vocab"].as_array_mut().expect("a list").push(json!([ADDED, -20.0]));
+        let id = document["model"]["vocab"].as_array().map_or(0, Vec::len) - 1;
+        document["added_tokens"] = json!([{"id": id, "content": ADDED, "single_word": false,
+            "lstrip": false, "rstrip": false, "normalized": false, "special": true}]);
+        document
+    });
+
+    fn document(normalizer: &Value, pre_tokenizer: &Value) -> String {
+        let mut document = T5.clone();
+        document["normalizer"] = normalizer.clone();
+        document["pre_tokenizer"] = pre_tokenizer.clone();
+        document.to_string()
+    }
+
+    fn sequence(steps: &[Value]) -> Value {
+        json!({"type": "Sequence", "normalizers": steps})
+    }
+
+    fn step(kind: &str) -> Value {
+        json!({"type": kind})
+    }
+
+    fn strip(left: bool, right: bool) -> Value {
+        json!({"type": "Strip", "strip_left": left, "strip_right": right})
+    }
+
+    fn replace(kind: &str, pattern: &str, content: &str) -> Value {
+        json!({"type": "Replace", "pattern": {kind: pattern}, "content": content})
+    }
+
+    fn collapse(content: &str) -> Value {
+        replace("Regex", " {2,}", content)
+    }
+
+    fn metaspace(scheme: &str) -> Value {
+        json!({"type": "Metaspace", "replacement": "▁", "prepend_scheme": scheme, "split": true})
+    }
+
+    fn words(scheme: &str) -> Value {
+        json!({"type": "Sequence", "pretokenizers": [{"type": "WhitespaceSplit"}, metaspace(scheme)]})
+    }
+
+    /// Normalisers and pre-tokenisers as models have them, and some that only tests have.
+    fn pipelines() -> Vec<(Value, Value)> {
+        let table = T5["normalizer"].clone();
+        let quotes = [replace("String", "``", "\""), replace("String", "''", "\"")];
+        let accents = [step("NFKD"), step("StripAccents"), step("Lowercase")];
+        let albert = sequence(&[&quotes, &accents[..], &[table.clone(), collapse(" ")]].concat());
+        vec![
+            (table.clone(), words("always")),
+            (table.clone(), metaspace("always")),
+            (table.clone(), metaspace("first")),
+            (table.clone(), words("never")),
+            (sequence(&[table.clone(), strip(false, true), collapse("▁")]), metaspace("always")),
+            (sequence(&[table.clone(), collapse(" ")]), metaspace("never")),
+            (sequence(&[table.clone(), collapse(" ")]), metaspace("first")),
+            (sequence(&[table.clone(), collapse(" ")]), words("always")),
+            (sequence(&[strip(true, true), table.clone(), collapse(" ")]), metaspace("always")),
+            (sequence(&[table.clone(), strip(true, true)]), metaspace("always")),
+            (sequence(&[table.clone(), strip(true, true), collapse(" ")]), metaspace("always")),
+            (sequence(&[step("NFC"), table]), metaspace("always")),
+            (albert.clone(), metaspace("always")),
+            (albert, words("always")),
+            (step("NFKC"), metaspace("always")),
+            (Value::Null, words("always")),
+        ]
+    }
+
+    /// Texts of words, spaces of all kinds, marks, and characters that join, vanish or become others.
+    fn text() -> impl Strategy<Value = String> {
+        let odd = [
+            " ",
+            " ",
+            "  ",
+            "\t",
+            "\n",
+            "\r\n",
+            "\u{a0}",
+            "\u{3000}",
+            "▁",
+            "\u{301}",
+            "\u{308}\u{301}",
+            "¨",
+            "\u{200b}",
+            "\u{200d}",
+            "\u{7f}",
+            "\u{ad}",
+            "\u{600}",
+            "\u{d4e}",
+            "ﬁ",
+            "①",
+            "…",
+            "ｶﾞ",
+            "가",
+            "\u{1100}\u{1161}",
+            "🇫🇷",
+            "👩🏽\u{200d}🚀",
+            "``",
+            "'",
+            "É",
+            "ế",
+            "字",
+            "。",
+            "<unk>",
+            ADDED,
+        ];
+        let part = prop_oneof![
+            4 => prop::sample::select(odd.to_vec()).prop_map(String::from),
+            3 => "[a-zA-Z0-9.,]{1,8}",
+            1 => any::<char>().prop_map(String::from),
+        ];
+        prop::collection::vec(part, 0..16).prop_map(|parts| parts.concat())
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(16))]
+        #[test]
+        fn texts_are_what_hugging_face_makes_of_them(
+            (normalizer, pre_tokenizer) in prop::sample::select(pipelines()),
+            texts in prop::collection::vec(text(), 1..60),
+        ) {
+            let mut pair = Pair::new(&document(&normalizer, &pre_tokenizer), SentenceUnigram::new)
+                .expect("a pipeline of ours");
+            for text in &texts {
+                pair.check(text);
+            }
+        }
+    }
+
+    #[test]
+    fn every_character_is_what_hugging_face_makes_of_it() {
+        let mut pair = Pair::new(&T5.to_string(), SentenceUnigram::new).expect("a pipeline of ours");
+        // Other planes have no character that becomes another one.
+        let codes = (0..0x10000).chain(0x1D400..0x1D800).chain(0x1F000..0x1FC00).chain(0xE0000..0xE0200);
+        let characters: Vec<char> = codes.filter_map(char::from_u32).collect();
+        for part in characters.chunks(64) {
+            let text: String =
+                part.iter().flat_map(|&character| ['a', character, ' ', character, 'b']).collect();
+            pair.check(&text);
+        }
+    }
+
+    /// Why a pipeline is none of ours.
+    fn refused(normalizer: &Value, pre_tokenizer: &Value) -> String {
+        let document = document(normalizer, pre_tokenizer);
+        let definition = serde_json::from_str(&document).expect("a definition");
+        SentenceUnigram::new(&definition).map_or_else(Reason::into_owned, |_| String::from("taken"))
+    }
+
+    #[test]
+    fn what_is_not_known_is_refused() {
+        let table = &T5["normalizer"];
+        assert_eq!(refused(table, &words("always")), "taken");
+        let other = "the pre-tokeniser is not one of SentencePiece's";
+        assert_eq!(refused(table, &Value::Null), other);
+        assert_eq!(refused(table, &step("WhitespaceSplit")), other);
+        assert_eq!(refused(table, &words("first")), "only the first of several words is marked");
+        let mut whole = metaspace("always");
+        whole["split"] = json!(false);
+        assert_eq!(refused(table, &whole), "words are not told apart by marks");
+        let marks = sequence(&[table.clone(), collapse("▁")]);
+        assert_eq!(
+            refused(&marks, &words("always")),
+            "spaces become marks before words are told apart at spaces"
+        );
+        assert_eq!(refused(&marks, &metaspace("always")), "taken");
+        let of = |steps: &[Value]| refused(&sequence(steps), &words("always"));
+        assert_eq!(of(&[collapse(" "), table.clone()]), "spaces are changed before characters are");
+        assert_eq!(of(&[table.clone(), table.clone()]), "there are two compiled tables");
+        assert_eq!(of(&[json!({"type": "Odd"})]), "a normaliser is not known");
+        assert_eq!(of(&[step("Nmt")]), "the normaliser does more than is known of words");
+        assert_eq!(of(&[replace("Regex", "a+", "b")]), "a pattern is replaced");
+        assert_eq!(of(&[replace("String", "a b", "c")]), "more than ASCII is replaced");
+        assert_eq!(of(&[replace("String", "é", "e")]), "more than ASCII is replaced");
+        assert_eq!(
+            of(&[json!({"type": "Precompiled", "precompiled_charsmap": "AAA"})]),
+            "the compiled table cannot be read"
+        );
+    }
+
+    #[test]
+    fn texts_without_an_end_take_linear_time() {
+        let kernel = SentenceUnigram::new(&serde_json::from_str(&T5.to_string()).expect("a definition"));
+        let kernel = kernel.expect("a kernel");
+        for part in ["a", " ", "▁", "\u{301}", "字", "\u{1F680}", " \u{301}"] {
+            let text = part.repeat(200_000);
+            let section = Section { text: &text, start: Start::Text };
+            let ids = &mut Vec::new();
+            kernel.ids(section, &mut Scratch::default(), ids);
+            assert_eq!(ids.len(), kernel.count(section, &mut Scratch::default()), "{part:?}");
+            assert!(ids.len() <= 400_000, "{part:?}");
+        }
+    }
+}

@@ -1,0 +1,187 @@
+//! Which tokens of a word are together the most probable?
+//!
+//! The unigram language model (Kudo 2018): of all ways to cut a word into tokens the one whose scores sum to
+//! the most, found from left to right by Viterbi's method; O(n · longest token). Of two equal ones the one
+//! that was found first stays, and sums are made in Hugging Face's order, so that ties fall as theirs.
+//! Characters without a token are unknown; those that follow each other are one.
+
+use std::ops::Range;
+
+use crate::{
+    definition::{Definition, Vocab},
+    kernel::Reason,
+    trie::Trie,
+};
+
+/// How much worse than the worst token an unknown character is.
+const UNKNOWN_PENALTY: f64 = 10.0;
+
+/// The model.
+#[derive(Debug)]
+pub(crate) struct Unigram {
+    trie: Trie,
+    scores: Vec<f64>,
+    unknown: u32,
+    unknown_score: f64,
+    /// The tokens of bytes, when each of them has one.
+    bytes: Option<Box<[Option<u32>; 256]>>,
+}
+
+/// The best way to a place in the word.
+#[derive(Clone, Copy, Debug)]
+struct Best {
+    score: f64,
+    start: u32,
+    id: u32,
+}
+
+impl Best {
+    const NONE: Best = Best { score: 0.0, start: u32::MAX, id: 0 };
+}
+
+/// What finding the best way needs, kept between words.
+#[derive(Debug, Default)]
+pub(crate) struct Lattice {
+    best: Vec<Best>,
+    found: Vec<(u32, Range<usize>)>,
+}
+
+impl Unigram {
+    /// The model of `definition`.
+    pub(crate) fn new(definition: &Definition<'_>) -> Result<Self, Reason> {
+        let model = &definition.model;
+        let Vocab::Scores(vocab) = &model.vocab else { return Err("the vocabulary has no scores".into()) };
+        if model.kind() != "Unigram" {
+            return Err("the model is not Unigram".into());
+        }
+        let unknown = model.unk_id.ok_or("no token is unknown")?;
+        if unknown >= vocab.len() {
+            return Err("the unknown token is not in the vocabulary".into());
+        }
+        let trie = Trie::new(vocab.iter().zip(0..).map(|((token, _), id)| (token.0.as_bytes(), id)))
+            .ok_or("the vocabulary is too large")?;
+        let scores: Vec<f64> = vocab.iter().map(|(_, score)| *score).collect();
+        let worst = scores
+            .iter()
+            .copied()
+            .fold(f64::INFINITY, |worst, score| if score < worst { score } else { worst });
+        let bytes = model.byte_fallback.then(|| {
+            let mut bytes = Box::new([None; 256]);
+            for (byte, id) in (0..=u8::MAX).zip(bytes.iter_mut()) {
+                *id = trie
+                    .walk(Trie::ROOT, format!("<0x{byte:02X}>").as_bytes())
+                    .and_then(|node| trie.id(node));
+            }
+            bytes
+        });
+        Ok(Self { trie, scores, unknown: unknown as u32, unknown_score: worst - UNKNOWN_PENALTY, bytes })
+    }
+
+    /// Calls `token` with the id of each token of `word`, and what part of it it stands for.
+    #[inline]
+    pub(crate) fn encode(&self, word: &str, lattice: &mut Lattice, mut token: impl FnMut(u32, Range<usize>)) {
+        let Lattice { best, found } = lattice;
+        self.find(word, best);
+        found.clear();
+        let mut end = word.len();
+        while end > 0 {
+            let Best { start, id, .. } = best[end];
+            let start = start as usize;
+            match found.last_mut() {
+                Some((last, range)) if *last == self.unknown && id == self.unknown => range.start = start,
+                _ => found.push((id, start..end)),
+            }
+            end = start;
+        }
+        for (id, range) in found.drain(..).rev() {
+            if id == self.unknown {
+                self.unknown(word, range, &mut token);
+            } else {
+                token(id, range);
+            }
+        }
+        // One long word must not keep its memory for ever.
+        best.clear();
+        best.shrink_to(1 << 12);
+        found.shrink_to(1 << 12);
+    }
+
+    /// Finds the best way to each place of `word`.
+    fn find(&self, word: &str, best: &mut Vec<Best>) {
+        best.clear();
+        best.resize(word.len() + 1, Best::NONE);
+        for (start, character) in word.char_indices() {
+            let here = best[start].score;
+            let mut single = false;
+            let mut reach = |len: usize, id: u32, score: f64| {
+                let target = &mut best[start + len];
+                let score = score + here;
+                if target.start == u32::MAX || score > target.score {
+                    *target = Best { score, start: start as u32, id };
+                }
+            };
+            let mut node = Trie::ROOT;
+            for (len, &byte) in (1..).zip(&word.as_bytes()[start..]) {
+                let Some(next) = self.trie.step(node, byte) else { break };
+                node = next;
+                if let Some(id) = self.trie.id(node) {
+                    single |= len == character.len_utf8();
+                    reach(len, id, self.scores[id as usize]);
+                }
+            }
+            if !single {
+                reach(character.len_utf8(), self.unknown, self.unknown_score);
+            }
+        }
+    }
+
+    /// Unknown characters that follow each other: a token after all, those of their bytes, or unknown.
+    fn unknown(&self, word: &str, range: Range<usize>, token: &mut impl FnMut(u32, Range<usize>)) {
+        let bytes = &word.as_bytes()[range.clone()];
+        if let Some(id) = self.trie.walk(Trie::ROOT, bytes).and_then(|node| self.trie.id(node)) {
+            return token(id, range);
+        }
+        let id = |byte: &u8| self.bytes.as_ref().and_then(|ids| ids[usize::from(*byte)]);
+        if bytes.iter().all(|byte| id(byte).is_some()) {
+            bytes.iter().filter_map(id).for_each(|id| token(id, range.clone()));
+        } else {
+            token(self.unknown, range);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use serde_json::json;
+    use tokenizers::{Model, models::unigram::Unigram as HuggingFace};
+
+    use super::*;
+
+    proptest! {
+        #[test]
+        fn tokens_are_those_of_hugging_face(
+            tokens in prop::collection::vec(("[ab字é]{0,4}|<unk>|<0x6[12]>", -3i8..4), 1..40),
+            unknown in 0usize..40,
+            byte_fallback: bool,
+            words in prop::collection::vec("([ab字é]|<unk>|q|🦀){0,30}", 1..20),
+        ) {
+            let vocab: Vec<(&str, f64)> =
+                tokens.iter().map(|(token, score)| (token.as_str(), f64::from(*score) / 3.0)).collect();
+            let unknown = unknown % vocab.len();
+            let model = json!({"type": "Unigram", "unk_id": unknown, "vocab": vocab,
+                "byte_fallback": byte_fallback});
+            let document = json!({"model": &model}).to_string();
+            let ours = Unigram::new(&serde_json::from_str(&document).unwrap()).unwrap();
+            let theirs: HuggingFace = serde_json::from_str(&model.to_string()).unwrap();
+            let mut lattice = Lattice::default();
+            for word in &words {
+                let mut found = Vec::new();
+                ours.encode(word, &mut lattice, |id, range| found.push((id, (range.start, range.end))));
+                let expected: Vec<(u32, (usize, usize))> =
+                    theirs.tokenize(word).unwrap().iter().map(|token| (token.id, token.offsets)).collect();
+                prop_assert_eq!(found, expected, "{}", word);
+            }
+        }
+    }
+}
