@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 class VocabSize(int):
     """A number of tokens, which can be called too: earlier releases had a method in its place."""
 
+    __slots__ = ()
+
     def __call__(self) -> int:
         """Give the number."""
         return int(self)
