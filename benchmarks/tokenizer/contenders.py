@@ -27,6 +27,8 @@ class Contender:
     package = ""
     # The forms, so that each can have a process of its own; some are for one long text only.
     FORMS: tuple[str, ...] = ()
+    # How its version begins.
+    VERSION = ""
 
     def __init__(self, name: str, path: Path, plain: Path, threads: int) -> None:
         """Loads tokenizer `name` from its file, or from `plain`, its file without a post-processor."""
@@ -98,6 +100,7 @@ class Reference(Contender):
     """Hugging Face's, whose ids are the right ones."""
 
     package = "tokenizers"
+    VERSION = "0."
     FORMS = ("encode_batch_fast",)
 
     def __init__(self, name: str, path: Path, plain: Path, threads: int) -> None:
@@ -119,6 +122,7 @@ class Reference(Contender):
 class Candidate(Reference):
     """Hugging Face's next, which has one kind of batch only."""
 
+    VERSION = "1."
     FORMS = ("encode_batch",)
 
     def forms(self, shape: str) -> Forms:

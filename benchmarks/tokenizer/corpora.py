@@ -3,7 +3,7 @@
 Writes english.txt, code.txt, multilingual.txt and odd.txt. The first three are cut from Debian packages that
 `apt-get download` fetches into FOLDER/packages (about 360 MB) and that are read without being installed:
 documentation, translated documentation and interfaces, and sources. The same packages give the same files.
-odd.txt is made from a seed. Nothing of it is kept in the repository.
+odd.txt is made from a seed. Nothing of it is kept in the repository; what is there already is left alone.
 """
 
 from __future__ import annotations
@@ -15,9 +15,12 @@ import sys
 from collections import Counter
 from pathlib import Path
 
-import odd
 from extract import Member, members, prose, translated
 from sources import CODE, ENGLISH, LANGUAGES, PACKAGES, TRANSLATED, Source
+
+# Where the tests have their odd strings.
+sys.path.append(str(Path(__file__).resolve().parents[2] / "python" / "tests" / "tokenizer"))
+import odd
 
 # A piece of this many bytes stays whole when pieces are put in a random order.
 PIECE = 5_000
@@ -123,6 +126,8 @@ def main() -> None:
     packages = options.packages or options.out / "packages"
     fetch(packages)
     for name, make in (("english", english), ("code", code), ("multilingual", multilingual)):
+        if (options.out / f"{name}.txt").exists():
+            continue
         found = make(packages)
         random.Random(SEED).shuffle(found)
         write(options.out / f"{name}.txt", "".join(found))

@@ -6,6 +6,7 @@ are different text, so that who remembers words gains what it gains in a long co
 
 from __future__ import annotations
 
+import gzip
 import json
 from pathlib import Path
 
@@ -32,11 +33,16 @@ TOKENIZERS = {
 }
 
 
+FIXTURES = Path(__file__).resolve().parents[2] / "crates" / "bowstring-tokenizer" / "fixtures"
+
+
 def definition(folder: Path, name: str) -> Path:
-    """Where a tokenizer's own file is: as npm packages have it, or as `train.py` writes it."""
+    """Where a tokenizer's own file is: as npm packages have it, as `train.py` writes it, or shipped."""
     for path in (folder / name / "models" / "tokenizer.json", folder / name / "tokenizer.json"):
         if path.exists():
             return path
+    if name == "bert":
+        return FIXTURES / "bert-uncased.json.gz"
     raise FileNotFoundError(f"no tokenizer.json of {name} in {folder}")
 
 
@@ -47,7 +53,9 @@ def prepare(source: Path, folder: Path) -> tuple[Path, Path]:
     """
     whole, plain = folder / "tokenizer.json", folder / "plain" / "tokenizer.json"
     if not plain.exists():
-        described = json.loads(source.read_text(encoding="utf-8"))
+        opened = gzip.open if source.suffix == ".gz" else open
+        with opened(source, "rt", encoding="utf-8") as text:
+            described = json.load(text)
         described |= {"truncation": None, "padding": None}
         if "merges" in described["model"]:
             described["model"]["type"] = "BPE"

@@ -59,4 +59,8 @@ def sentencepiece_model(described: dict) -> bytes:
             ordinary = token.strip("\n\t▁") == "" or not token.startswith("<")
             kinds = proto.ModelProto.SentencePiece
             piece.type = kinds.USER_DEFINED if ordinary else kinds.CONTROL
+    # gemma writes some bytes as the characters that they are.
+    for byte in (f"<0x{byte:02X}>" for byte in range(256)):
+        if byte not in vocab:
+            model.pieces.add(piece=byte, score=0.0).type = proto.ModelProto.SentencePiece.BYTE
     return model.SerializeToString()

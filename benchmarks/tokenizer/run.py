@@ -160,11 +160,12 @@ def loads(names: list[str], found: Found, options: argparse.Namespace) -> None:
 
 
 def version(name: str, options: argparse.Namespace) -> str | None:
-    """Of a contender's package in its interpreter; None where it is not installed."""
+    """Of a contender's package in its interpreter; None where it, or the right kind of it, is missing."""
     script = f"from importlib.metadata import version; print(version({CONTENDERS[name].package!r}))"
     command = [options.python.get(name, sys.executable), "-c", script]
     done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, check=False)
-    return done.stdout.decode().strip() if done.returncode == 0 else None
+    shown = done.stdout.decode().strip() if done.returncode == 0 else None
+    return shown if shown and shown.startswith(CONTENDERS[name].VERSION) else None
 
 
 def main() -> None:

@@ -4,7 +4,7 @@ No package carries T5's or XLM-R's tokenizer, so ones of their make are trained 
 on the multilingual and the English corpus: the nmt_nfkc map, and T5's 32,000 pieces or XLM-R's 250,000. Each
 gets a folder of its own with `spiece.model` and the `tokenizer.json` that transformers' converters would
 write: `t5_like` as T5's has stood since 2020, with WhitespaceSplit, and `xlmr_like` as they write it today,
-where the normaliser takes surplus spaces away.
+where the normaliser takes surplus spaces away. What is there already is left alone.
 """
 
 from __future__ import annotations
@@ -142,6 +142,8 @@ def main() -> None:
     options = parser.parse_args()
     for name in options.only:
         folder = options.out / name
+        if (folder / "tokenizer.json").exists():
+            continue
         folder.mkdir(parents=True, exist_ok=True)
         model = train(options.corpora, folder, LIKES[name])
         written = json.dumps(definition(name, LIKES[name], model), ensure_ascii=False)
