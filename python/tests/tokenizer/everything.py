@@ -12,11 +12,11 @@ import argparse
 import sys
 import time
 from collections.abc import Iterable, Iterator
-from itertools import batched, islice
+from itertools import islice
 from pathlib import Path
 
 import odd
-from compare import ENOUGH, SETTINGS, Pair, definition, everything, ids, random_ids, shipped
+from compare import ENOUGH, SETTINGS, Pair, chunks, definition, everything, ids, random_ids, shipped
 
 CORPORA = ("english", "code", "multilingual", "odd")
 # Texts at a time; the memory of both libraries' answers.
@@ -44,16 +44,16 @@ def faults(pair: Pair, options: argparse.Namespace) -> Iterator[str]:
     """All that differs, for one tokenizer."""
     for corpus in CORPORA:
         path = options.corpora / f"{corpus}.txt"
-        for texts in batched(documents(path, options.bytes), CHUNK, strict=False):
+        for texts in chunks(documents(path, options.bytes), CHUNK):
             yield from ids(pair, texts)
         with path.open("rb") as opened:
             yield from ids(
                 pair, [opened.read(min(options.bytes, 20_000_000)).decode("utf-8", "ignore")], special=True
             )
-    for points in batched(odd.code_points(), 50_000, strict=False):
+    for points in chunks(odd.code_points(), 50_000):
         yield from ids(pair, points)
     # Neighbours show what a code point does to others.
-    for points in batched(odd.code_points(), 50_000, strict=False):
+    for points in chunks(odd.code_points(), 50_000):
         yield from ids(pair, [f"a{point} {point}b" for point in points])
     for seed in range(options.strings // 50_000):
         yield from ids(pair, odd.strings(seed, 50_000, parts=10), special=seed % 2 == 1)

@@ -6,11 +6,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from itertools import batched, islice
+from itertools import islice
 
 import odd
 import pytest
-from compare import ENOUGH, SETTINGS, Pair, everything, ids, random_ids, shipped
+from compare import ENOUGH, SETTINGS, Pair, chunks, everything, ids, random_ids, shipped
 
 PAIRS = {name: Pair.load(name, definition) for name, definition in shipped().items()}
 
@@ -43,7 +43,7 @@ def test_ids_of_odd_strings(pair: Pair, special: bool) -> None:
 
 def test_everything_about_odd_strings(pair: Pair) -> None:
     texts = odd.strings(2, 150 * len(SETTINGS), parts=6)
-    for texts_of_one, setting in zip(batched(texts, 150, strict=True), SETTINGS, strict=True):
+    for texts_of_one, setting in zip(chunks(texts, 150), SETTINGS, strict=True):
         check(everything(pair, texts_of_one, *setting))
 
 
