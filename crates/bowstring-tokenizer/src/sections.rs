@@ -4,7 +4,7 @@
 use tokenizers::Encoding;
 
 use crate::{
-    OffsetUnit, Result, Side, Truncation,
+    OffsetUnit, Result,
     added::{Part, Splitter},
     engine::{Engine, Scratch, complete_encoding, complete_ids},
     kernel::{Piece, Section, Start},
@@ -83,14 +83,12 @@ impl Shared {
         Ok(())
     }
 
-    /// `text` as tokens. Where it will be shortened to `limit`, no more pieces of the pre-tokeniser than it
-    /// takes to reach it are kept, since Hugging Face's library stops there, which shows in the overflow.
+    /// `text` as tokens.
     pub(crate) fn sequence(
         &self,
         text: &str,
         type_id: u32,
         unit: OffsetUnit,
-        limit: Option<&Truncation>,
         scratch: &mut Scratch,
     ) -> Result<Encoding> {
         let mut tokens = Vec::new();
@@ -102,8 +100,7 @@ impl Shared {
                 {
                     let word = encoding.get_word_ids()[place].unwrap_or(0);
                     let value = encoding.get_tokens()[place].clone();
-                    let added = self.vocabulary.is_added(*id);
-                    tokens.push(Token { id: *id, value, start: *start, end: *end, word, added });
+                    tokens.push(Token { id: *id, value, start: *start, end: *end, word });
                 }
             }
             Engine::Fast { kernel, .. } => {
@@ -112,7 +109,7 @@ impl Shared {
                 self.parts(text, |part| match part {
                     Part::Token { id, start, end } => {
                         let value = text[start..end].to_owned();
-                        tokens.push(Token { id, value, start, end, word, added: true });
+                        tokens.push(Token { id, value, start, end, word });
                         word += 1;
                     }
                     Part::Text { start: from, end: to } => {
@@ -121,15 +118,12 @@ impl Shared {
                         for Piece { id, start, end, word: own } in &pieces {
                             let value = self.vocabulary.token(*id).unwrap_or_default().to_owned();
                             let (start, end) = (from + start, from + end);
-                            tokens.push(Token { id: *id, value, start, end, word: word + own, added: false });
+                            tokens.push(Token { id: *id, value, start, end, word: word + own });
                         }
                         word += pieces.last().map_or(0, |last| last.word + 1);
                     }
                 });
             }
-        }
-        if let Some(limit) = limit {
-            keep(&mut tokens, limit);
         }
         if unit == OffsetUnit::Chars {
             count_chars(text, &mut tokens);
@@ -148,7 +142,6 @@ struct Token {
     start: usize,
     end: usize,
     word: u32,
-    added: bool,
 }
 
 /// The added tokens within `start..end` that are looked for after normalisation.
@@ -170,33 +163,6 @@ fn within(splitter: Option<&Splitter>, text: &str, start: usize, end: usize, eac
 pub(crate) fn section(text: &str, start: usize, end: usize) -> Section<'_> {
     let at = if start == 0 { Start::Text } else { Start::AddedToken };
     Section { text: &text[start..end], start: at }
-}
-
-/// Leaves the words that it takes to reach `limit`, added tokens not stopping the count, and numbers them
-/// anew from 0.
-fn keep(tokens: &mut Vec<Token>, limit: &Truncation) {
-    let words = || tokens.chunk_by(|left, right| left.word == right.word);
-    let mut total = 0;
-    let mut kept = 0;
-    let mut take = |word: &[Token]| {
-        total += word.len();
-        kept += word.len();
-        !word[0].added && total >= limit.max_length
-    };
-    match limit.side {
-        Side::Right => {
-            let _last = words().find(|word| take(word));
-            tokens.truncate(kept);
-        }
-        Side::Left => {
-            let _first = words().rev().find(|word| take(word));
-            tokens.drain(..tokens.len() - kept);
-        }
-    }
-    let first = tokens.first().map_or(0, |token| token.word);
-    for token in tokens {
-        token.word -= first;
-    }
 }
 
 /// Turns bytes into characters. A token that begins or ends within a character has all of it.

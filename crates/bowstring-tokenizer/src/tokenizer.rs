@@ -346,8 +346,8 @@ impl Tokenizer {
         unit: OffsetUnit,
         scratch: &mut Scratch,
     ) -> Result<tokenizers::Encoding> {
-        let first = self.sequence(text, 0, unit, scratch)?;
-        let second = pair.map(|pair| self.sequence(pair, 1, unit, scratch)).transpose()?;
+        let first = self.shared.sequence(text, 0, unit, scratch)?;
+        let second = pair.map(|pair| self.shared.sequence(pair, 1, unit, scratch)).transpose()?;
         let special = if add_special_tokens { self.num_special_tokens(pair.is_some()) } else { 0 };
         let (first, second) = match &self.truncation {
             None => (first, second),
@@ -379,21 +379,6 @@ impl Tokenizer {
             Some(padding) => tokenizers::utils::padding::pad_encodings(encodings, &padding_params(padding))
                 .map_err(|error| TokenizerError::Model { reason: error.to_string() }),
         }
-    }
-
-    /// One text as tokens, before anything is put around it.
-    fn sequence(
-        &self,
-        text: &str,
-        type_id: u32,
-        unit: OffsetUnit,
-        scratch: &mut Scratch,
-    ) -> Result<tokenizers::Encoding> {
-        let limit = match &self.truncation {
-            Some(limit) if limit.strategy != TruncationStrategy::OnlySecond || type_id != 0 => Some(limit),
-            _ => None,
-        };
-        self.shared.sequence(text, type_id, unit, limit, scratch)
     }
 }
 

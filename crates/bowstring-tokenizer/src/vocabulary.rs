@@ -116,11 +116,6 @@ impl Vocabulary {
         self.added_by_id.values().filter_map(|(place, _)| self.added.get(*place))
     }
 
-    /// Whether this is the id of an added token.
-    pub(crate) fn is_added(&self, id: u32) -> bool {
-        self.added_by_id.contains_key(&id)
-    }
-
     /// What decoders see of an id: the token, normalised when it is an added one that is matched so.
     pub(crate) fn token(&self, id: u32) -> Option<&str> {
         match self.added_by_id.get(&id) {

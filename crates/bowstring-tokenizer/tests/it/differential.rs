@@ -193,6 +193,8 @@ fn two_texts() {
 #[test]
 fn shortened_and_padded() {
     for Pair { name, ours, reference } in pairs() {
+        let mut bare = reference.clone();
+        bare.with_post_processor(None::<tokenizers::PostProcessorWrapper>);
         run(60, &(strings(), 4_usize..12, 0_usize..2, 8_usize..16), |(text, max_length, stride, length)| {
             let truncation = Truncation { stride, ..Truncation::to(max_length) };
             let padding = Padding {
@@ -203,12 +205,11 @@ fn shortened_and_padded() {
                 type_id: 1,
                 token: "pad".to_owned(),
             };
+            // In two steps, since in one version 0.23.2 of the crate encodes no more words than truncation
+            // needs, and the overflow misses some; in 0.22 and in PyPI's 0.23.3 it does not.
+            let whole = bare.encode_char_offsets(text.as_str(), false).unwrap();
             let mut reference = reference.clone();
-            let wanted = tokenizers::TruncationParams {
-                max_length,
-                stride,
-                ..tokenizers::TruncationParams::default()
-            };
+            let wanted = tokenizers::TruncationParams { max_length, stride, ..Default::default() };
             reference.with_truncation(Some(wanted)).unwrap();
             reference.with_padding(Some(tokenizers::PaddingParams {
                 strategy: tokenizers::PaddingStrategy::Fixed(length),
@@ -219,7 +220,7 @@ fn shortened_and_padded() {
                 pad_token: "pad".to_owned(),
             }));
             let ours = ours.clone().with_truncation(Some(truncation)).unwrap().with_padding(Some(padding));
-            let encoded = reference.encode_char_offsets(text.as_str(), true).unwrap();
+            let encoded = reference.post_process(whole, None, true).unwrap();
             let found = ours.encode(&text, None, true, OffsetUnit::Chars).unwrap();
             check(&found, &encoded, &format!("{text:?} to {max_length} ({stride}), {length}, by {name}"));
             Ok(())

@@ -222,7 +222,7 @@ fn what_a_document_says_of_truncation_and_padding_is_kept() {
         .expect("encoded");
     assert_eq!(encoding.tokens(), ["<s>", "hello", "Ġworld", "</s>", "<pad>", "<pad>"]);
     assert_eq!(encoding.attention_mask(), [1, 1, 1, 1, 0, 0]);
-    assert_eq!(encoding.overflowing().len(), 1, "the end of the text is not looked at");
+    assert_eq!(encoding.overflowing().len(), 3, "the whole text is in the overflow");
 }
 
 #[test]
