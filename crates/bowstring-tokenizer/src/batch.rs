@@ -1,7 +1,10 @@
 //! How are many texts encoded? Rows are shared among threads in jobs of some hundred kilobytes; a text
 //! that is larger than that is cut where the kernel says that it makes no difference.
 
-use std::{num::NonZero, ops::Range};
+use std::{
+    ops::Range,
+    sync::{Mutex, PoisonError},
+};
 
 use arrow::array::UInt32Array;
 
@@ -30,17 +33,48 @@ enum Job {
 /// The ids of a batch, row after row.
 #[derive(Debug, Default)]
 pub(crate) struct Ids {
-    /// The ids of consecutive rows, in as many lists as there were jobs.
-    pub lists: Vec<Vec<u32>>,
+    pub ids: Vec<u32>,
     /// How many of them each row has.
     pub lengths: Vec<usize>,
 }
 
-/// What a job found: the ids, and how many each row has.
-#[derive(Debug, Default)]
-struct Found {
+/// What one thread works with; kept for the next call when it ends.
+struct Worker<'a> {
+    number: usize,
+    tokenizer: &'a Tokenizer,
+    scratch: Scratch,
+    /// All that it finds.
     ids: Vec<u32>,
+}
+
+impl Drop for Worker<'_> {
+    fn drop(&mut self) {
+        self.tokenizer.shared.give_back(std::mem::replace(&mut self.scratch, Box::new(())));
+    }
+}
+
+/// What a job found: which ids of which worker, and how many each row has.
+#[derive(Debug)]
+struct Found {
+    worker: usize,
+    ids: Range<usize>,
     lengths: Vec<usize>,
+}
+
+/// Consecutive ids of the whole batch.
+#[derive(Debug)]
+enum Share {
+    Of(usize, Range<usize>),
+    Own(Vec<u32>),
+}
+
+impl Share {
+    fn ids<'a>(&'a self, lists: &'a [Vec<u32>]) -> &'a [u32] {
+        match self {
+            Share::Of(worker, ids) => &lists[*worker][ids.clone()],
+            Share::Own(ids) => ids,
+        }
+    }
 }
 
 /// The jobs for `texts`.
@@ -110,61 +144,106 @@ fn cut(tokenizer: &Tokenizer, row: usize, text: &str, jobs: &mut Vec<Job>) {
 pub(crate) fn ids(tokenizer: &Tokenizer, texts: &Texts<'_>, options: &BatchOptions) -> Result<Ids> {
     let special = options.add_special_tokens;
     let jobs = jobs(tokenizer, texts, tokenizer.around(special).is_some());
-    let found = run(tokenizer, jobs.len(), options, |job, scratch| match &jobs[job] {
-        Job::Rows(rows) => {
-            let mut found = Found { ids: Vec::new(), lengths: Vec::with_capacity(rows.len()) };
-            for row in rows.clone() {
-                let before = found.ids.len();
-                if let Some(text) = texts.get(row) {
-                    tokenizer.append_ids(text, special, scratch, &mut found.ids)?;
+    let (found, workers) = run(tokenizer, jobs.len(), options, |job, worker| {
+        let Worker { number, scratch, ids, .. } = worker;
+        let begin = ids.len();
+        let mut lengths = Vec::new();
+        match &jobs[job] {
+            Job::Rows(rows) => {
+                lengths.reserve_exact(rows.len());
+                for row in rows.clone() {
+                    let before = ids.len();
+                    if let Some(text) = texts.get(row) {
+                        tokenizer.append_ids(text, special, scratch, ids)?;
+                    }
+                    lengths.push(ids.len() - before);
                 }
-                found.lengths.push(found.ids.len() - before);
             }
-            Ok(found)
+            Job::Parts { row, parts } => {
+                each_part(tokenizer, texts.get(*row), parts, |id, section| match section {
+                    None => ids.push(id),
+                    Some((kernel, section)) => kernel.ids(section, scratch, ids),
+                });
+            }
         }
-        Job::Parts { row, parts } => {
-            let mut ids = Vec::new();
-            each_part(tokenizer, texts.get(*row), parts, |id, section| match section {
-                None => ids.push(id),
-                Some((kernel, section)) => kernel.ids(section, scratch, &mut ids),
-            });
-            Ok(Found { ids, lengths: Vec::new() })
-        }
+        Ok(Found { worker: *number, ids: begin..ids.len(), lengths })
     })?;
+    let mut lists: Vec<Vec<u32>> =
+        workers.into_iter().map(|mut worker| std::mem::take(&mut worker.ids)).collect();
 
-    let mut all = Ids { lists: Vec::with_capacity(found.len()), lengths: Vec::with_capacity(texts.len()) };
+    let around = tokenizer.around(special).cloned().unwrap_or_default();
+    let mut lengths = Vec::with_capacity(texts.len());
+    let mut shares = Vec::with_capacity(found.len());
     let mut found = jobs.iter().zip(found).peekable();
-    while let Some((job, mut share)) = found.next() {
-        match job {
-            Job::Rows(_) => {
-                all.lists.push(share.ids);
-                all.lengths.append(&mut share.lengths);
-            }
-            Job::Parts { row, .. } => {
-                let around = tokenizer.around(special).cloned().unwrap_or_default();
-                let mut whole: Vec<u32> = around.before.iter().map(|special| special.id).collect();
-                let start = whole.len();
-                whole.append(&mut share.ids);
-                while let Some((_, mut share)) =
-                    found.next_if(|(job, _)| matches!(job, Job::Parts { row: other, .. } if other == row))
-                {
-                    whole.append(&mut share.ids);
-                }
-                tokenizer.shorten(start, &around, &mut whole)?;
-                whole.extend(around.after.iter().map(|special| special.id));
-                all.lengths.push(whole.len());
-                all.lists.push(whole);
-            }
+    while let Some((job, Found { worker, ids, lengths: mut rows })) = found.next() {
+        let Job::Parts { row, .. } = job else {
+            lengths.append(&mut rows);
+            shares.push(Share::Of(worker, ids));
+            continue;
+        };
+        let mut parts = vec![(worker, ids)];
+        while let Some((_, next)) =
+            found.next_if(|(job, _)| matches!(job, Job::Parts { row: other, .. } if other == row))
+        {
+            parts.push((next.worker, next.ids));
         }
+        let mut length = parts.iter().map(|(_, ids)| ids.len()).sum();
+        shares.push(Share::Own(around.before.iter().map(|special| special.id).collect()));
+        if tokenizer.truncation().is_some() {
+            let mut whole = Vec::with_capacity(length);
+            parts.into_iter().for_each(|(worker, ids)| whole.extend_from_slice(&lists[worker][ids]));
+            tokenizer.shorten(0, &around, &mut whole)?;
+            length = whole.len();
+            shares.push(Share::Own(whole));
+        } else {
+            shares.extend(parts.into_iter().map(|(worker, ids)| Share::Of(worker, ids)));
+        }
+        shares.push(Share::Own(around.after.iter().map(|special| special.id).collect()));
+        lengths.push(around.len() + length);
     }
-    Ok(all)
+    // One worker has found everything in its order, unless a text that was cut has something around it.
+    let whole = |list: &Vec<u32>| {
+        lengths.iter().sum::<usize>() == list.len()
+            && shares.iter().all(|share| !matches!(share, Share::Own(ids) if !ids.is_empty()))
+    };
+    let ids = match lists.as_mut_slice() {
+        [list] if whole(list) => std::mem::take(list),
+        _ => join(&lists, &shares, options)?,
+    };
+    Ok(Ids { ids, lengths })
+}
+
+/// All shares, one after the other; several threads copy, each the first to touch its part of the memory.
+fn join(lists: &[Vec<u32>], shares: &[Share], options: &BatchOptions) -> Result<Vec<u32>> {
+    let length = |shares: &[Share]| shares.iter().map(|share| share.ids(lists).len()).sum();
+    let mut joined = vec![0; length(shares)];
+    let mut jobs = Vec::new();
+    let mut rest = joined.as_mut_slice();
+    for shares in shares.chunks(8) {
+        let (part, after) = rest.split_at_mut(length(shares));
+        jobs.push(Mutex::new((shares, part)));
+        rest = after;
+    }
+    let copy = |job: usize, (): &mut ()| {
+        let mut guard = jobs[job].lock().unwrap_or_else(PoisonError::into_inner);
+        let (shares, part) = &mut *guard;
+        let mut done = 0;
+        for share in shares.iter().map(|share| share.ids(lists)) {
+            part[done..done + share.len()].copy_from_slice(share);
+            done += share.len();
+        }
+        Ok(())
+    };
+    parallel::run(jobs.len(), options.threads, &options.cancel, |_| (), copy)?;
+    drop(jobs);
+    Ok(joined)
 }
 
 /// How many ids each of `texts` has.
 pub(crate) fn count(tokenizer: &Tokenizer, texts: &Texts<'_>, options: &BatchOptions) -> Result<UInt32Array> {
     let special = if options.add_special_tokens { tokenizer.num_special_tokens(false) } else { 0 };
     let jobs = jobs(tokenizer, texts, true);
-    let counts = run(tokenizer, jobs.len(), options, |job, scratch| match &jobs[job] {
+    let (counts, _) = run(tokenizer, jobs.len(), options, |job, Worker { scratch, .. }| match &jobs[job] {
         Job::Rows(rows) => rows
             .clone()
             .map(|row| texts.get(row).map(|text| tokenizer.shared.count(text, scratch)).transpose())
@@ -217,7 +296,7 @@ pub(crate) fn each_text<T: Send>(
     work: impl Fn(&str, &mut Scratch) -> Result<T> + Sync,
 ) -> Result<Vec<Option<T>>> {
     let jobs = jobs(tokenizer, texts, false);
-    let found = run(tokenizer, jobs.len(), options, |job, scratch| match &jobs[job] {
+    let (found, _) = run(tokenizer, jobs.len(), options, |job, Worker { scratch, .. }| match &jobs[job] {
         Job::Rows(rows) => rows
             .clone()
             .map(|row| texts.get(row).map(|text| work(text, scratch)).transpose())
@@ -245,29 +324,12 @@ fn each_part<'a>(
     }
 }
 
-fn run<T: Send>(
-    tokenizer: &Tokenizer,
+fn run<'a, T: Send>(
+    tokenizer: &'a Tokenizer,
     jobs: usize,
     options: &BatchOptions,
-    work: impl Fn(usize, &mut Scratch) -> Result<T> + Sync,
-) -> Result<Vec<T>> {
-    struct Held<'a>(&'a Tokenizer, Option<Scratch>);
-    impl Drop for Held<'_> {
-        fn drop(&mut self) {
-            if let Some(scratch) = self.1.take() {
-                self.0.shared.give_back(scratch);
-            }
-        }
-    }
-    let threads: Option<NonZero<usize>> = options.threads;
-    parallel::run(
-        jobs,
-        threads,
-        &options.cancel,
-        || Held(tokenizer, Some(tokenizer.shared.scratch())),
-        |job, held| match &mut held.1 {
-            Some(scratch) => work(job, scratch),
-            None => work(job, &mut tokenizer.shared.scratch()),
-        },
-    )
+    work: impl Fn(usize, &mut Worker<'a>) -> Result<T> + Sync,
+) -> Result<(Vec<T>, Vec<Worker<'a>>)> {
+    let start = |number| Worker { number, tokenizer, scratch: tokenizer.shared.scratch(), ids: Vec::new() };
+    parallel::run(jobs, options.threads, &options.cancel, start, work)
 }

@@ -1,6 +1,6 @@
 //! How do the tokens of a batch become Arrow columns?
 
-use std::sync::Arc;
+use std::{ops::Range, sync::Arc};
 
 use arrow::{
     array::{
@@ -40,7 +40,7 @@ impl Tokenizer {
 
     /// The columns that follow from the ids alone.
     fn from_ids(&self, texts: &Texts<'_>, options: &BatchOptions) -> Result<Table> {
-        let Ids { lists, lengths } = batch::ids(self, texts, options)?;
+        let Ids { ids, lengths } = batch::ids(self, texts, options)?;
         let nulls = nulls((0..texts.len()).map(|row| texts.get(row).is_some()));
         let longest = lengths.iter().copied().max().unwrap_or(0);
         let padded = self.padding().map(|padding| (padding, padding.length(longest)));
@@ -78,7 +78,7 @@ impl Tokenizer {
         if options.special_tokens_mask {
             table.special_tokens_mask = Some(narrow(&per_row(|special| special.special, 0, |_| 1)));
         }
-        table.ids = join(lists);
+        table.ids = ids;
         if let Some((padding, to)) = padded {
             let mut ids = Vec::with_capacity(to * table.lengths.len());
             let mut rest = table.ids.as_slice();
@@ -191,27 +191,30 @@ impl Table {
         }
     }
 
-    fn batches(self, options: &BatchOptions) -> Result<Vec<RecordBatch>> {
-        if options.large_list || i32::try_from(self.ids.len()).is_ok() {
-            let rows = self.lengths.len();
-            let batch =
-                if options.large_list { self.rows::<i64>(0..rows, 0) } else { self.rows::<i32>(0..rows, 0) };
-            return Ok(vec![batch?]);
+    fn batches(mut self, options: &BatchOptions) -> Result<Vec<RecordBatch>> {
+        let rows = self.lengths.len();
+        if options.large_list {
+            return Ok(vec![self.rows::<i64>(0..rows, 0)?]);
+        }
+        if i32::try_from(self.ids.len()).is_ok() {
+            return Ok(vec![self.rows::<i32>(0..rows, 0)?]);
         }
         let (mut batches, mut first, mut start, mut tokens) = (Vec::new(), 0, 0, 0_usize);
-        for (row, length) in self.lengths.iter().enumerate() {
+        for row in 0..rows {
+            let length = self.lengths[row];
             if tokens + length > i32::MAX as usize {
                 batches.push(self.rows::<i32>(first..row, start)?);
                 (first, start, tokens) = (row, start + tokens, 0);
             }
             tokens += length;
         }
-        batches.push(self.rows::<i32>(first..self.lengths.len(), start)?);
+        batches.push(self.rows::<i32>(first..rows, start)?);
         Ok(batches)
     }
 
-    /// A batch of some rows, whose tokens begin at `start`.
-    fn rows<O: OffsetSizeTrait>(&self, rows: std::ops::Range<usize>, start: usize) -> Result<RecordBatch> {
+    /// A batch of some rows, whose tokens begin at `start`. What a batch of all rows needs is taken, not
+    /// copied.
+    fn rows<O: OffsetSizeTrait>(&mut self, rows: Range<usize>, start: usize) -> Result<RecordBatch> {
         let lengths = &self.lengths[rows.clone()];
         let tokens: usize = lengths.iter().sum();
         if O::from_usize(tokens).is_none() {
@@ -229,23 +232,23 @@ impl Table {
             Arc::new(GenericListArray::<O>::new(item, offsets.clone(), values, nulls.clone()))
         };
         let mut columns: Vec<(&str, ArrayRef)> =
-            vec![("ids", list(flat::<UInt32Type>(&self.ids, start, tokens), false))];
-        if let Some(values) = &self.attention_mask {
+            vec![("ids", list(flat::<UInt32Type>(&mut self.ids, start, tokens), false))];
+        if let Some(values) = &mut self.attention_mask {
             columns.push(("attention_mask", list(flat::<UInt8Type>(values, start, tokens), false)));
         }
-        if let Some(values) = &self.type_ids {
+        if let Some(values) = &mut self.type_ids {
             columns.push(("type_ids", list(flat::<UInt32Type>(values, start, tokens), false)));
         }
-        if let Some(values) = &self.special_tokens_mask {
+        if let Some(values) = &mut self.special_tokens_mask {
             columns.push(("special_tokens_mask", list(flat::<UInt8Type>(values, start, tokens), false)));
         }
-        if let Some(values) = &self.offsets {
+        if let Some(values) = &mut self.offsets {
             let item = Arc::new(Field::new_list_field(DataType::UInt32, false));
             let pairs =
                 FixedSizeListArray::new(item, 2, flat::<UInt32Type>(values, 2 * start, 2 * tokens), None);
             columns.push(("offsets", list(Arc::new(pairs), false)));
         }
-        if let Some(values) = &self.word_ids {
+        if let Some(values) = &mut self.word_ids {
             let values: UInt32Array = values[start..start + tokens].iter().copied().collect();
             columns.push(("word_ids", list(Arc::new(values), true)));
         }
@@ -261,9 +264,13 @@ impl Table {
     }
 }
 
-/// Values as an array.
-fn flat<T: ArrowPrimitiveType>(values: &[T::Native], start: usize, length: usize) -> ArrayRef {
-    let values: ScalarBuffer<T::Native> = values[start..start + length].to_vec().into();
+/// Values as an array; all of them are taken.
+fn flat<T: ArrowPrimitiveType>(values: &mut Vec<T::Native>, start: usize, length: usize) -> ArrayRef {
+    let values: ScalarBuffer<T::Native> = if length == values.len() {
+        std::mem::take(values).into()
+    } else {
+        values[start..start + length].to_vec().into()
+    };
     Arc::new(PrimitiveArray::<T>::new(values, None))
 }
 
@@ -275,9 +282,4 @@ fn nulls(valid: impl ExactSizeIterator<Item = bool>) -> Option<NullBuffer> {
 
 fn narrow(values: &[u32]) -> Vec<u8> {
     values.iter().map(|value| *value as u8).collect()
-}
-
-/// All lists, one after the other.
-fn join(mut lists: Vec<Vec<u32>>) -> Vec<u32> {
-    if lists.len() == 1 { lists.pop().unwrap_or_default() } else { lists.concat() }
 }

@@ -64,11 +64,11 @@ impl Tokenizer {
                 first = row + 1;
             }
         }
-        let texts = parallel::run(
+        let (texts, _) = parallel::run(
             jobs.len(),
             options.threads,
             &options.cancel,
-            || (),
+            |_| (),
             |job, ()| {
                 let mut texts = Vec::with_capacity(jobs[job].len());
                 for row in jobs[job].clone() {

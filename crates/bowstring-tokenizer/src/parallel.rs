@@ -17,24 +17,26 @@ use bowstring_core::Cancel;
 
 use crate::{Result, TokenizerError};
 
-/// Runs `work` for each of `jobs`, with what `start` makes for each thread, and gives the results in
-/// their order. Of several errors, that of the first job counts.
-pub(crate) fn run<S, T: Send>(
+/// Runs `work` for each of `jobs`, with what `start` makes for each thread, by its number; gives the results
+/// in the order of the jobs, and what the threads worked with in the order of their numbers. Of several
+/// errors, that of the first job counts.
+pub(crate) fn run<S: Send, T: Send>(
     jobs: usize,
     threads: Option<NonZero<usize>>,
     cancel: &Cancel,
-    start: impl Fn() -> S + Sync,
+    start: impl Fn(usize) -> S + Sync,
     work: impl Fn(usize, &mut S) -> Result<T> + Sync,
-) -> Result<Vec<T>> {
+) -> Result<(Vec<T>, Vec<S>)> {
     let threads = threads.or_else(|| thread::available_parallelism().ok()).map_or(1, NonZero::get).min(jobs);
     let next = AtomicUsize::new(0);
     let done: Mutex<Vec<(usize, Result<T>)>> = Mutex::new(Vec::with_capacity(jobs));
-    let worker = || {
-        let mut state = start();
+    let ended: Mutex<Vec<(usize, S)>> = Mutex::new(Vec::with_capacity(threads));
+    let worker = |number: usize| {
+        let mut state = start(number);
         loop {
             let job = next.fetch_add(1, Ordering::Relaxed);
             if job >= jobs {
-                return;
+                break;
             }
             let result = match cancel.check() {
                 Err(cancelled) => Err(cancelled.into()),
@@ -48,17 +50,22 @@ pub(crate) fn run<S, T: Send>(
             }
             done.lock().unwrap_or_else(PoisonError::into_inner).push((job, result));
         }
+        ended.lock().unwrap_or_else(PoisonError::into_inner).push((number, state));
     };
+    let worker = &worker;
     thread::scope(|scope| {
-        for _ in 1..threads {
+        for number in 1..threads {
             // Fewer threads do the same work; this one alone if need be.
-            if thread::Builder::new().spawn_scoped(scope, worker).is_err() {
+            if thread::Builder::new().spawn_scoped(scope, move || worker(number)).is_err() {
                 break;
             }
         }
-        worker();
+        worker(0);
     });
     let mut done = done.into_inner().unwrap_or_else(PoisonError::into_inner);
     done.sort_unstable_by_key(|(job, _)| *job);
-    done.into_iter().map(|(_, result)| result).collect()
+    let mut ended = ended.into_inner().unwrap_or_else(PoisonError::into_inner);
+    ended.sort_unstable_by_key(|(number, _)| *number);
+    let results = done.into_iter().map(|(_, result)| result).collect::<Result<Vec<T>>>()?;
+    Ok((results, ended.into_iter().map(|(_, state)| state).collect()))
 }
