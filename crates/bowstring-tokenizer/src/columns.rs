@@ -31,15 +31,15 @@ impl Tokenizer {
     /// [`TokenizerError::Cancelled`].
     pub fn encode_batch(&self, texts: &Texts<'_>, options: &BatchOptions) -> Result<Vec<RecordBatch>> {
         let table = if options.needs_pieces() || self.around(options.add_special_tokens).is_none() {
-            self.from_encodings(texts, options)?
+            self.of_encodings(texts, options)?
         } else {
-            self.from_ids(texts, options)?
+            self.of_ids(texts, options)?
         };
         table.batches(options)
     }
 
     /// The columns that follow from the ids alone.
-    fn from_ids(&self, texts: &Texts<'_>, options: &BatchOptions) -> Result<Table> {
+    fn of_ids(&self, texts: &Texts<'_>, options: &BatchOptions) -> Result<Table> {
         let Ids { ids, lengths } = batch::ids(self, texts, options)?;
         let nulls = nulls((0..texts.len()).map(|row| texts.get(row).is_some()));
         let longest = lengths.iter().copied().max().unwrap_or(0);
@@ -104,7 +104,7 @@ impl Tokenizer {
     }
 
     /// The columns for which each token has to be known.
-    fn from_encodings(&self, texts: &Texts<'_>, options: &BatchOptions) -> Result<Table> {
+    fn of_encodings(&self, texts: &Texts<'_>, options: &BatchOptions) -> Result<Table> {
         let found = batch::encodings(self, texts, options)?;
         let valid: Vec<bool> = found.iter().map(Option::is_some).collect();
         let mut encodings: Vec<tokenizers::Encoding> =

@@ -103,8 +103,8 @@ fn masks_types_offsets_and_words_have_the_shape_of_the_ids() {
     let names: Vec<String> = many.schema().fields().iter().map(|field| field.name().clone()).collect();
     assert_eq!(names, ["ids", "attention_mask", "type_ids", "special_tokens_mask", "offsets", "word_ids"]);
     // What follows from the ids alone is computed on another way than what needs each token.
-    for column in 0..4 {
-        assert_eq!(few.column(column), many.column(column), "{}", names[column]);
+    for (column, name) in names.iter().enumerate().take(4) {
+        assert_eq!(few.column(column), many.column(column), "{name}");
     }
     let encoding = tokenizer.encode("hello wörld", None, true, OffsetUnit::Chars).expect("encoded");
     let ids = lists::<UInt32Type>(many.column(0));
@@ -156,11 +156,11 @@ fn large_lists_are_made_on_request() {
 fn any_number_of_threads_and_any_cut_gives_the_same_ids() {
     let tokenizer = fixtures::tokenizer("gpt2");
     let mut text = String::new();
-    for number in 0..60_000 {
+    for number in 0..9_000 {
         text.push_str(&format!("Line {number} says “hello” to {}!\n", number % 977));
     }
-    text.push_str(&"a".repeat(1 << 20));
-    text.push_str(&" ".repeat(1 << 20));
+    text.push_str(&"a".repeat(1 << 17));
+    text.push_str(&" ".repeat(1 << 17));
     let rows = [text.as_str(), "short", "", text.as_str()];
     let texts = Texts::from_slices(&rows);
     let expected = tokenizer.ids(&text, true).expect("ids");
