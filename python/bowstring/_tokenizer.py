@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, overload
 
@@ -607,7 +608,51 @@ class Tokenizer:
         """
         return self._native.decode_stream(skip_special_tokens)
 
-    # --- chunks ---
+    # --- conversations and chunks ---
+
+    def apply_chat_template(
+        self,
+        messages: Sequence[Mapping[str, Any]],
+        *,
+        template: str | None = None,
+        add_generation_prompt: bool = False,
+        continue_final_message: bool = False,
+        tools: Sequence[Any] | None = None,
+        documents: Sequence[Any] | None = None,
+        **variables: Any,  # noqa: ANN401 - whatever the template knows
+    ) -> str:
+        """Make the text of a conversation by the template of the model, as `transformers` does.
+
+        The text has its special tokens: encode it with `add_special_tokens=False`.
+
+        Args:
+            messages: The messages, each with a `role` and a `content`.
+            template: The name of one of the model's templates, or the text of one; that for tools or the
+                default one when `None`.
+            add_generation_prompt: Whether the text ends with what comes before an answer.
+            continue_final_message: Whether it ends with the last message, for the model to go on with it.
+            tools: Descriptions of the tools that the model may call.
+            documents: Documents for retrieval.
+            variables: Further variables of the template, such as `enable_thinking`.
+
+        Raises:
+            UsageError: When the model has no such template, or both ends are asked for.
+            DataError: When the template fails or refuses the conversation.
+
+        Examples:
+            >>> template = "{% for turn in messages %}{{ turn.role }}: {{ turn.content }}{% endfor %}"
+            >>> t.apply_chat_template([{"role": "user", "content": "Hello"}], template=template)
+            'user: Hello'
+        """
+        options = _given(
+            template=template,
+            add_generation_prompt=add_generation_prompt,
+            continue_final_message=continue_final_message,
+            tools=tools,
+            documents=documents,
+        )
+        now = datetime.datetime.now().timetuple()[:6]
+        return self._native.apply_chat_template(messages, variables, options, now)
 
     def chunk(
         self,

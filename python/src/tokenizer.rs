@@ -20,20 +20,22 @@ use bowstring::{
     io::{Dataset, ReadOptions, WriteOptions, Writer},
     query::{QueryError, Table},
     tokenizer::{
-        BatchOptions, ChunkOptions, DecodeStream, Library, OffsetUnit, PadTo, Padding, Side, Tokenization,
-        Tokenizer, Truncation, TruncationStrategy,
+        BatchOptions, ChatOptions, ChunkOptions, DecodeStream, Library, OffsetUnit, PadTo, Padding, Side,
+        Tokenization, Tokenizer, Truncation, TruncationStrategy,
     },
 };
 use bowstring_cli::hub_cache;
+use jiff::civil::DateTime;
 use pyo3::{
     intern,
     prelude::*,
     types::{PyByteArray, PyBytes, PyDict, PyString},
 };
 use pyo3_arrow::{PyArray, export::Arro3Array, input::AnyArray};
+use serde_json::Value as Json;
 
 use crate::{
-    arguments::{Options, paths},
+    arguments::{Options, json, paths},
     encoded::{PyBatch, PyEncoding, Rectangle},
     error::{Fault, Result},
     table::PyTable,
@@ -435,6 +437,34 @@ impl PyTokenizer {
 
     fn decode_stream(&self, skip_special_tokens: bool) -> PyDecodeStream {
         PyDecodeStream { stream: Mutex::new(Some(self.tokenizer.decode_stream(skip_special_tokens))) }
+    }
+
+    /// The text of a conversation; `now` is year, month, day, hour, minute and second.
+    fn apply_chat_template(
+        &self,
+        messages: &Bound<'_, PyAny>,
+        variables: &Bound<'_, PyDict>,
+        options: &Bound<'_, PyDict>,
+        now: (i16, i8, i8, i8, i8, i8),
+    ) -> Result<String> {
+        let given = Options(options);
+        let template = given.one::<String>("template")?;
+        let value = |name: &str| given.any(name)?.map(|value| json(&value)).transpose();
+        let (tools, documents) = (value("tools")?, value("documents")?);
+        let Json::Object(variables) = json(variables)? else {
+            return Err(typed::wrong("variables", "a mapping", variables));
+        };
+        let (year, month, day, hour, minute, second) = now;
+        let options = ChatOptions {
+            template: template.as_deref(),
+            add_generation_prompt: given.one("add_generation_prompt")?.unwrap_or(false),
+            continue_final_message: given.one("continue_final_message")?.unwrap_or(false),
+            tools: tools.as_ref(),
+            documents: documents.as_ref(),
+            variables,
+            now: DateTime::new(year, month, day, hour, minute, second, 0).ok(),
+        };
+        self.tokenizer.apply_chat_template(&json(messages)?, &options).map_err(failed)
     }
 
     /// Texts in chunks, as a table.

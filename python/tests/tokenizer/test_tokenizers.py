@@ -352,6 +352,29 @@ def test_threads_change_nothing_and_are_at_least_one(small: bs.Tokenizer) -> Non
         small.count(texts, threads=0)
 
 
+def test_conversations(bert: bs.Tokenizer, tmp_path: Path) -> None:
+    (tmp_path / "tokenizer.json").write_text(BERT)
+    (tmp_path / "tokenizer_config.json").write_text('{"sep_token": "[SEP]"}')
+    (tmp_path / "chat_template.jinja").write_text(
+        "{% for message in messages %}{{ message['role'] }}: {{ message['content'] }}"
+        "{{ sep_token }}{% endfor %}"
+        "{% if add_generation_prompt %}model:{% endif %}{% if loud %}!{% endif %}"
+    )
+    model = bs.Tokenizer.from_directory(tmp_path)
+    messages = [{"role": "ann", "content": "the bob"}, {"role": "cy", "content": "met"}]
+    said = "ann: the bob[SEP]cy: met[SEP]"
+    assert model.apply_chat_template(messages) == said
+    assert model.apply_chat_template(messages, add_generation_prompt=True, loud=True) == f"{said}model:!"
+    assert model.apply_chat_template(messages, continue_final_message=True) == "ann: the bob[SEP]cy: met"
+    assert len(model.apply_chat_template(messages, template="{{ strftime_now('%Y-%m-%d') }}")) == 10
+    with pytest.raises(bs.UsageError, match="no chat template"):
+        bert.apply_chat_template(messages)
+    with pytest.raises(bs.DataError, match="no cats"):
+        model.apply_chat_template(messages, template="{{ raise_exception('no cats') }}")
+    with pytest.raises(TypeError, match="cannot stand here"):
+        model.apply_chat_template([{"role": object()}])
+
+
 def test_chunks(bert: bs.Tokenizer, small: bs.Tokenizer) -> None:
     text = "One sentence. Another sentence. A third one, which is longer than the others."
     chunks = small.chunk(text, 12, overlap=3).to_pyarrow().to_pylist()
