@@ -142,6 +142,12 @@ pub enum TokenizerError {
         /// What it can be.
         expected: &'static str,
     },
+    /// A tokenizer that could not be learned.
+    #[error("no tokenizer can be learned: {reason}")]
+    Training {
+        /// Why.
+        reason: String,
+    },
     /// A tokenizer without the template that was asked for.
     #[error("this tokenizer has no chat template to use")]
     NoChatTemplate {
@@ -210,7 +216,7 @@ impl Diagnostic for TokenizerError {
             E::Malformed { .. } | E::Unsupported { .. } | E::InvalidText { .. } => ErrorKind::Data,
             E::UnknownId { .. } | E::NullId { .. } | E::Model { .. } | E::Decode { .. } => ErrorKind::Data,
             E::ColumnType { .. } | E::IdsType { .. } | E::Option { .. } => ErrorKind::Usage,
-            E::ChatTemplate { .. } => ErrorKind::Data,
+            E::ChatTemplate { .. } | E::Training { .. } => ErrorKind::Data,
             E::NoChatTemplate { .. } => ErrorKind::Usage,
             E::TruncationTooShort { .. } | E::Stride { .. } | E::Truncation { .. } => ErrorKind::Usage,
             E::NoPadToken | E::UnknownToken { .. } | E::ChunkTooSmall { .. } => ErrorKind::Usage,

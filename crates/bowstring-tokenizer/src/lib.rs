@@ -44,6 +44,7 @@ mod sentence_unigram;
 mod split;
 mod texts;
 mod tokenizer;
+mod train;
 mod trie;
 mod unigram;
 mod vocabulary;
@@ -61,4 +62,5 @@ pub use crate::{
     options::{BatchOptions, OffsetUnit, PadTo, Padding, Side, Truncation, TruncationStrategy},
     texts::Texts,
     tokenizer::Tokenizer,
+    train::{Algorithm, TrainOptions},
 };

@@ -9,3 +9,4 @@ mod differential;
 mod fixtures;
 mod loading;
 mod tiny;
+mod train;
