@@ -73,12 +73,28 @@ impl MergeTable {
     /// The table of `merges`, `(left, right, merged)` in the order of their ranks; of the same pair twice
     /// the later counts.
     pub(crate) fn new(merges: impl ExactSizeIterator<Item = (u32, u32, u32)>) -> Self {
+        Self::ranked((0..NEVER).zip(merges))
+    }
+
+    /// The same, but merges that follow each other and make the same token have one rank.
+    pub(crate) fn by_token(merges: &[(u32, u32, u32)]) -> Self {
+        let mut rank = 0;
+        let mut last = None;
+        Self::ranked(merges.iter().map(move |&merge| {
+            if last.replace(merge.2).is_some_and(|last| last != merge.2) {
+                rank += 1;
+            }
+            (rank, merge)
+        }))
+    }
+
+    fn ranked(merges: impl ExactSizeIterator<Item = (u32, (u32, u32, u32))>) -> Self {
         let size = (merges.len().max(4) * 3 / 2).next_power_of_two();
         // Symbols are ids, which never reach the largest number, so that it marks empty slots.
         let empty = Slot { pair: [NONE; 2], merge: Merge::NEVER };
         let mut table =
             Self { slots: vec![empty; size].into_boxed_slice(), shift: 64 - size.trailing_zeros() };
-        for (rank, (left, right, id)) in (0..NEVER).zip(merges) {
+        for (rank, (left, right, id)) in merges {
             let slot = table.slot([left, right]);
             table.slots[slot] = Slot { pair: [left, right], merge: Merge { rank, id } };
         }
@@ -253,6 +269,19 @@ mod tests {
                 prop_assert_eq!(&word, &expected);
             }
         }
+    }
+
+    #[test]
+    fn of_merges_into_one_token_the_leftmost_comes_first() {
+        let merges = [(0, 0, 1), (1, 0, 2), (0, 1, 2)];
+        let word = || symbols(&[0, 1, 0]);
+        let merged = |table: MergeTable| {
+            let mut word = word();
+            table.merge(&mut word, &mut MergeScratch::default());
+            word.iter().map(|symbol| symbol.id).collect::<Vec<_>>()
+        };
+        assert_eq!(merged(MergeTable::new(merges.into_iter())), [0, 2]);
+        assert_eq!(merged(MergeTable::by_token(&merges)), [2, 0]);
     }
 
     #[test]

@@ -106,7 +106,10 @@ impl ByteLevel {
             };
             triples.push((id(&left.0)?, id(&right.0)?, id(&joined)?));
         }
-        let merges = MergeTable::new(triples.into_iter());
+        let merges = match definition.beyond.ranks_of_tokens {
+            true => MergeTable::by_token(&triples),
+            false => MergeTable::new(triples.into_iter()),
+        };
         Ok(Self { form, prefix, splitter: Splitter::new(rules), bytes, merges, whole, lens })
     }
 
@@ -225,12 +228,12 @@ impl Kernel for ByteLevel {
 
 /// The characters by which vocabularies write bytes: those that are printable stand for themselves, the
 /// others for those from 256 on.
-struct Alphabet {
-    chars: [char; 256],
+pub(crate) struct Alphabet {
+    pub chars: [char; 256],
 }
 
 impl Alphabet {
-    fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let mut others = (256..).filter_map(char::from_u32);
         let chars = std::array::from_fn(|byte| {
             let c = char::from(byte as u8);
@@ -243,7 +246,7 @@ impl Alphabet {
     }
 
     /// The bytes that a token stands for, if it is written in this alphabet.
-    fn decode(&self, token: &str) -> Option<impl Iterator<Item = u8>> {
+    pub(crate) fn decode(&self, token: &str) -> Option<impl Iterator<Item = u8>> {
         let byte = |c: char| match c {
             '!'..='~' | '\u{a1}'..='\u{ac}' | '\u{ae}'..='\u{ff}' => u8::try_from(c as u32).ok(),
             _ => self.chars.iter().position(|&known| known == c).and_then(|byte| u8::try_from(byte).ok()),

@@ -31,6 +31,25 @@ pub(crate) struct Definition<'a> {
     pub decoder: Option<Value>,
     #[serde(borrow)]
     pub model: Model<'a>,
+    /// What files of other formats say that a `tokenizer.json` cannot.
+    #[serde(default, rename = "bowstring")]
+    pub beyond: Beyond,
+}
+
+/// Rules of other formats; only our kernels know them.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct Beyond {
+    /// There are such rules.
+    pub needed: bool,
+    /// Merges that make the same token have the same rank, so that of two the leftmost comes first.
+    pub ranks_of_tokens: bool,
+    /// Ids of tokens that stand in no text.
+    pub unmatched: Vec<u32>,
+    /// Scores are summed in single precision.
+    pub single_precision: bool,
+    /// Of the byte strings in a table of characters the longest counts, graphemes do not.
+    pub longest_in_table: bool,
 }
 
 /// A token that is looked for in the text before anything else happens to it.

@@ -39,6 +39,9 @@ pub(crate) fn engine(definition: &Definition<'_>, json: &[u8]) -> Result<Engine,
             Err(reason) => reasons.push(format!("not {name}: {reason}")),
         }
     }
+    if definition.beyond.needed {
+        return Err(reasons.join("; "));
+    }
     if reasons.is_empty() {
         reasons.push(format!("no kernel for the model {kind}"));
     }

@@ -22,6 +22,8 @@ const PLANE: usize = 1 << 16;
 pub(crate) struct Precompiled {
     units: Vec<u32>,
     texts: String,
+    /// The longest byte string counts, wherever it ends, as in SentencePiece itself.
+    longest: bool,
     /// Characters that stay what they are, one bit each.
     inert: Box<[u64]>,
 }
@@ -69,7 +71,7 @@ fn bit(bits: &[u64], character: char) -> bool {
 
 impl Precompiled {
     /// The table in base64, as a `tokenizer.json` has it; `None` when it is not one.
-    pub(crate) fn new(table: &str) -> Option<Self> {
+    pub(crate) fn new(table: &str, longest: bool) -> Option<Self> {
         let table = base64::engine::general_purpose::STANDARD.decode(table).ok()?;
         let (size, rest) = table.split_first_chunk()?;
         // What is left over of a size that is not a multiple of four belongs to the texts, as there.
@@ -78,31 +80,44 @@ impl Precompiled {
         let (units, _) = units.as_chunks();
         let units: Vec<u32> = units.iter().map(|unit| u32::from_le_bytes(*unit)).collect();
         let texts = String::from_utf8(texts.to_vec()).ok()?;
-        let mut precompiled = Self { units, texts, inert: Box::default() };
+        let mut precompiled = Self { units, texts, longest, inert: Box::default() };
         precompiled.inert = bits(|character| {
             let mut bytes = [0; 4];
-            bit(&ALONE, character) && precompiled.text(character.encode_utf8(&mut bytes)).is_none()
+            let text = character.encode_utf8(&mut bytes);
+            if longest {
+                !precompiled.knows(text)
+            } else {
+                bit(&ALONE, character) && precompiled.text(text).is_none()
+            }
         });
         Some(precompiled)
     }
 
     /// What the shortest beginning of `part` becomes that the table knows.
-    fn text(&self, part: &str) -> Option<&str> {
-        let mut at = offset(*self.units.first()?);
-        for &byte in part.as_bytes().iter().take_while(|&&byte| byte != 0) {
-            at ^= usize::from(byte);
-            let unit = *self.units.get(at)?;
-            if unit & (1 << 31 | 0xFF) != u32::from(byte) {
-                return None;
+    fn text<'a>(&'a self, part: &'a str) -> Option<&'a str> {
+        self.beginnings(part).next().map(|(_, text)| text)
+    }
+
+    /// The beginnings of `part` that the table knows, the shortest first: their lengths, and what they become.
+    fn beginnings<'a>(&'a self, part: &'a str) -> impl Iterator<Item = (usize, &'a str)> {
+        let mut at = self.units.first().map_or(0, |&unit| offset(unit));
+        let mut bytes = (1..).zip(part.bytes());
+        std::iter::from_fn(move || {
+            for (len, byte) in bytes.by_ref().take_while(|&(_, byte)| byte != 0) {
+                at ^= usize::from(byte);
+                let unit = *self.units.get(at)?;
+                if unit & (1 << 31 | 0xFF) != u32::from(byte) {
+                    return None;
+                }
+                at ^= offset(unit);
+                if unit >> 8 & 1 == 1 {
+                    let start = *self.units.get(at)? & !(1 << 31);
+                    let text = self.texts.get(start as usize..)?;
+                    return Some((len, text.split_once('\0').map_or(text, |(text, _)| text)));
+                }
             }
-            at ^= offset(unit);
-            if unit >> 8 & 1 == 1 {
-                let start = *self.units.get(at)? & !(1 << 31);
-                let text = self.texts.get(start as usize..)?;
-                return Some(text.split_once('\0').map_or(text, |(text, _)| text));
-            }
-        }
-        None
+            None
+        })
     }
 
     /// Whether any byte string of the table begins with `part`, or `part` with one of them.
@@ -126,6 +141,16 @@ impl Precompiled {
     /// Calls `part` with all parts of `text`, as long as they are one character or grapheme, and what each
     /// becomes if the table knows it.
     fn each<'a>(&'a self, text: &'a str, mut part: impl FnMut(&'a str, Option<&'a str>)) {
+        if self.longest {
+            let mut rest = text;
+            while let Some(character) = rest.chars().next() {
+                let found = self.beginnings(rest).filter(|&(len, _)| rest.is_char_boundary(len)).last();
+                let len = found.map_or(character.len_utf8(), |(len, _)| len);
+                part(&rest[..len], found.map(|(_, becomes)| becomes));
+                rest = &rest[len..];
+            }
+            return;
+        }
         for grapheme in text.graphemes(true) {
             if grapheme.len() <= LONGEST_GRAPHEME
                 && let Some(becomes) = self.text(grapheme)

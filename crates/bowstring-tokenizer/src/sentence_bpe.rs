@@ -135,7 +135,10 @@ impl SentenceBpe {
             pairs.extend(neighbours.filter(|&(_, right)| words == Words::Section || right != ' '));
         }
         let mut kernel = Self {
-            merges: MergeTable::new(merges.into_iter()),
+            merges: match definition.beyond.ranks_of_tokens {
+                true => MergeTable::by_token(&merges),
+                false => MergeTable::new(merges.into_iter()),
+            },
             characters,
             joints: Joints::new(Vec::new()),
             unknown,

@@ -83,7 +83,10 @@ impl SentenceUnigram {
         if words == Words::Whitespace && prefix == PrependScheme::First {
             return Err("only the first of several words is marked".into());
         }
-        let normal = Normal::new(definition.normalizer.as_ref())?;
+        let normal = Normal::new(definition.normalizer.as_ref(), definition.beyond.longest_in_table)?;
+        if normal.prefix && (words == Words::Whitespace || prefix != PrependScheme::Never) {
+            return Err("marks are put in front twice".into());
+        }
         if words == Words::Whitespace && normal.collapse_to_mark {
             return Err("spaces become marks before words are told apart at spaces".into());
         }
@@ -183,15 +186,17 @@ impl SentenceUnigram {
         let from = edge.len();
         self.normal.word(text, edge);
         if last && self.normal.after.right {
-            edge.truncate(edge.trim_end().len().max(from));
+            edge.truncate(self.normal.trim_end(&edge[from..]).len() + from);
         }
         if !last && self.normal.collapse {
             edge.truncate(edge.trim_end_matches(' ').len());
         }
         if first {
-            let left =
-                if self.normal.after.left && at != Start::Cut { edge.trim_start() } else { edge.as_str() };
-            let mark = !left.is_empty() && !left.starts_with([' ', MARK]) && self.prefixed(at);
+            let trimmed = self.normal.after.left && at != Start::Cut;
+            let left = if trimmed { self.normal.trim_start(edge) } else { edge.as_str() };
+            let missing = self.normal.prefix || !left.starts_with([' ', MARK]);
+            // What is empty here is followed by a space, or nothing is there at all.
+            let mark = missing && self.prefixed(at) && !(left.is_empty() && (last || !self.normal.prefix));
             work.normal.clear();
             work.normal.push_str(if mark { " " } else { "" });
             work.normal.push_str(left);
@@ -201,6 +206,7 @@ impl SentenceUnigram {
 
     fn prefixed(&self, start: Start) -> bool {
         match (self.prefix, start) {
+            _ if self.normal.prefix => start != Start::Cut,
             (PrependScheme::Never, _) | (_, Start::Cut) | (PrependScheme::First, Start::AddedToken) => false,
             (PrependScheme::Always, _) | (PrependScheme::First, Start::Text) => true,
         }
@@ -216,15 +222,16 @@ impl SentenceUnigram {
         if self.normal.before.right {
             text = text.trim_end();
         }
-        let mut blank = |part: &str| {
-            work.normal.clear();
-            self.normal.word(part, &mut work.normal);
-            work.normal.trim_start().is_empty()
+        let normal = &mut work.normal;
+        let mut becomes = |part: &str| {
+            normal.clear();
+            self.normal.word(part, normal);
+            (self.normal.trim_start(normal).is_empty(), self.normal.trim_end(normal).is_empty())
         };
         if self.normal.after.left && !inside {
             while !text.is_empty() {
                 let end = self.end(text, 0);
-                if !blank(&text[..end]) {
+                if !becomes(&text[..end]).0 {
                     break;
                 }
                 text = text.get(end + 1..).unwrap_or_default();
@@ -233,7 +240,7 @@ impl SentenceUnigram {
         if self.normal.after.right {
             while !text.is_empty() {
                 let start = self.start(text);
-                if !blank(&text[start..]) {
+                if !becomes(&text[start..]).1 {
                     break;
                 }
                 text = &text[..start.saturating_sub(1)];

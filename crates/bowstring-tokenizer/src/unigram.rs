@@ -7,6 +7,8 @@
 
 use std::ops::Range;
 
+use hashbrown::HashMap;
+
 use crate::{
     definition::{Definition, Vocab},
     kernel::Reason,
@@ -23,6 +25,8 @@ pub(crate) struct Unigram {
     scores: Vec<f64>,
     unknown: u32,
     unknown_score: f64,
+    /// Sums are rounded to single precision.
+    single_precision: bool,
     /// The tokens of bytes, when each of them has one.
     bytes: Option<Box<[Option<u32>; 256]>>,
 }
@@ -58,23 +62,42 @@ impl Unigram {
         if unknown >= vocab.len() {
             return Err("the unknown token is not in the vocabulary".into());
         }
-        let trie = Trie::new(vocab.iter().zip(0..).map(|((token, _), id)| (token.0.as_bytes(), id)))
+        let beyond = &definition.beyond;
+        let mut matched = vec![true; vocab.len()];
+        for &id in &beyond.unmatched {
+            *matched.get_mut(id as usize).ok_or("a token that is never matched is not there")? = false;
+        }
+        let tokens = || {
+            let tokens = (0..).zip(vocab.iter().map(|(token, _)| token.0.as_ref()));
+            tokens.zip(&matched).filter_map(|(token, &matched)| matched.then_some(token))
+        };
+        let trie = Trie::new(tokens().map(|(id, token): (u32, &str)| (token.as_bytes(), id)))
             .ok_or("the vocabulary is too large")?;
         let scores: Vec<f64> = vocab.iter().map(|(_, score)| *score).collect();
-        let worst = scores
-            .iter()
-            .copied()
-            .fold(f64::INFINITY, |worst, score| if score < worst { score } else { worst });
+        let mut worst = f64::INFINITY;
+        for (id, _) in tokens() {
+            // The order of numbers that are none does not matter, as there.
+            if scores[id as usize] < worst {
+                worst = scores[id as usize];
+            }
+        }
         let bytes = model.byte_fallback.then(|| {
+            let names = (0..).zip(vocab.iter().map(|(token, _)| token.0.as_ref()));
+            let ids: HashMap<&str, u32> = names.map(|(id, name)| (name, id)).collect();
             let mut bytes = Box::new([None; 256]);
             for (byte, id) in (0..=u8::MAX).zip(bytes.iter_mut()) {
-                *id = trie
-                    .walk(Trie::ROOT, format!("<0x{byte:02X}>").as_bytes())
-                    .and_then(|node| trie.id(node));
+                *id = ids.get(format!("<0x{byte:02X}>").as_str()).copied();
             }
             bytes
         });
-        Ok(Self { trie, scores, unknown: unknown as u32, unknown_score: worst - UNKNOWN_PENALTY, bytes })
+        Ok(Self {
+            trie,
+            scores,
+            unknown: unknown as u32,
+            unknown_score: worst - UNKNOWN_PENALTY,
+            bytes,
+            single_precision: beyond.single_precision,
+        })
     }
 
     /// Calls `token` with the id of each token of `word`, and what part of it it stands for.
@@ -115,7 +138,10 @@ impl Unigram {
             let mut single = false;
             let mut reach = |len: usize, id: u32, score: f64| {
                 let target = &mut best[start + len];
-                let score = score + here;
+                let mut score = score + here;
+                if self.single_precision {
+                    score = f64::from(score as f32);
+                }
                 if target.start == u32::MAX || score > target.score {
                     *target = Best { score, start: start as u32, id };
                 }

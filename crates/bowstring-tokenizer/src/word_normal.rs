@@ -14,11 +14,16 @@ use crate::{kernel::Reason, precompiled::Precompiled};
 /// The normalisers of a pipeline.
 #[derive(Debug)]
 pub(crate) struct Normal {
+    longest_in_table: bool,
     steps: Vec<Step>,
     /// Spaces that go from the ends of the text before anything else.
     pub before: Ends,
     /// Spaces that go from the ends in the end.
     pub after: Ends,
+    /// Only spaces go, no other white space; at the end, marks do too.
+    spaces_only: bool,
+    /// A mark is put in front of what is not empty.
+    pub prefix: bool,
     /// Several spaces become one.
     pub collapse: bool,
     /// What they become is no space, but what stands for one.
@@ -58,8 +63,11 @@ enum Aligned {
 
 impl Normal {
     /// What `normalizer` does, if it is no more than this.
-    pub(crate) fn new(normalizer: Option<&Value>) -> Result<Self, Reason> {
+    pub(crate) fn new(normalizer: Option<&Value>, longest_in_table: bool) -> Result<Self, Reason> {
         let mut normal = Self {
+            longest_in_table,
+            spaces_only: false,
+            prefix: false,
             steps: Vec::new(),
             before: Ends::default(),
             after: Ends::default(),
@@ -97,7 +105,9 @@ impl Normal {
 
     fn add(&mut self, kind: &str, value: &Value) -> Result<(), Reason> {
         if kind == "Precompiled" {
-            let table = value["precompiled_charsmap"].as_str().and_then(Precompiled::new);
+            let table = value["precompiled_charsmap"]
+                .as_str()
+                .and_then(|table| Precompiled::new(table, self.longest_in_table));
             self.aligned.push(Aligned::Precompiled(self.steps.len()));
             if self.steps.iter().any(|step| matches!(step, Step::Precompiled(_))) {
                 return Err("there are two compiled tables".into());
@@ -109,11 +119,18 @@ impl Normal {
         match &library {
             NormalizerWrapper::StripNormalizer(strip) => {
                 let ends = if self.steps.is_empty() { &mut self.before } else { &mut self.after };
-                if self.collapse {
+                if self.collapse || self.spaces_only {
                     return Err("spaces go from the ends after several became one".into());
                 }
                 ends.left |= strip.strip_left;
                 ends.right |= strip.strip_right;
+            }
+            NormalizerWrapper::Replace(replace) if is_trim(replace) && !self.collapse => {
+                self.spaces_only = true;
+                self.after = Ends { left: true, right: true };
+            }
+            NormalizerWrapper::Prepend(prepend) if prepend.prepend == "▁" && !self.prefix => {
+                self.prefix = true
             }
             NormalizerWrapper::Replace(replace) if is_collapse(replace) => {
                 self.collapse = true;
@@ -140,7 +157,7 @@ impl Normal {
     }
 
     fn step(&mut self, step: Step) -> Result<(), Reason> {
-        if self.collapse || self.after != Ends::default() {
+        if self.collapse || self.prefix || self.after != Ends::default() {
             return Err("spaces are changed before characters are".into());
         }
         self.steps.push(step);
@@ -159,6 +176,16 @@ impl Normal {
             return Err("the compiled table changes spaces".into());
         }
         Ok(())
+    }
+
+    /// `text` without what goes from its beginning after the other steps.
+    pub(crate) fn trim_start<'a>(&self, text: &'a str) -> &'a str {
+        if self.spaces_only { text.trim_start_matches(' ') } else { text.trim_start() }
+    }
+
+    /// `text` without what goes from its end after the other steps.
+    pub(crate) fn trim_end<'a>(&self, text: &'a str) -> &'a str {
+        if self.spaces_only { text.trim_end_matches([' ', '▁']) } else { text.trim_end() }
     }
 
     /// Whether nothing is done to `byte` wherever it stands; it is no space then.
@@ -221,6 +248,14 @@ impl Step {
 fn is_collapse(replace: &Replace) -> bool {
     let spaces = || tokenizers::normalizers::replace::ReplacePattern::Regex(" {2,}".to_owned());
     [" ", "▁"].into_iter().any(|one| Replace::new(spaces(), one).is_ok_and(|collapse| *replace == collapse))
+}
+
+/// What goes from the ends of a text in SentencePiece.
+pub(crate) const TRIM: &str = r"\A +|[ ▁]+\z";
+
+fn is_trim(replace: &Replace) -> bool {
+    let ends = tokenizers::normalizers::replace::ReplacePattern::Regex(TRIM.to_owned());
+    Replace::new(ends, "").is_ok_and(|trim| *replace == trim)
 }
 
 /// Characters that are one grapheme with what follows them, a space even.
