@@ -39,8 +39,11 @@ impl Tokenizer {
     }
 }
 
+/// Tokens and their ranks, in the order of these.
+type Ranks = Vec<(Vec<u8>, u32)>;
+
 /// The tokens of a file with their ranks, or the line that has none and why.
-fn ranks(text: &[u8]) -> Result<Vec<(Vec<u8>, u32)>, (usize, &'static str)> {
+fn ranks(text: &[u8]) -> Result<Ranks, (usize, &'static str)> {
     let mut ranks = Vec::new();
     let mut seen = HashMap::new();
     for (number, line) in (1..).zip(text.split(|&byte| byte == b'\n')) {
