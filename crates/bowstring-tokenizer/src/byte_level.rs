@@ -23,7 +23,7 @@ pub(crate) struct ByteLevel {
     form: Option<Form>,
     /// Put a space before text that does not begin with one.
     prefix: bool,
-    splitter: Splitter,
+    pub(crate) splitter: Splitter,
     /// The id of each byte.
     bytes: [u32; 256],
     merges: MergeTable,

@@ -5,9 +5,10 @@ use crate::metadata::Metadata;
 /// Each crate and the crates of ours that it may use.
 const ALLOWED: &[(&str, &[&str])] = &[
     ("bowstring-core", &[]),
+    ("bowstring-simd", &[]),
     ("bowstring-io", &["bowstring-core"]),
     ("bowstring-graph", &["bowstring-core"]),
-    ("bowstring-tokenizer", &["bowstring-core"]),
+    ("bowstring-tokenizer", &["bowstring-core", "bowstring-simd"]),
     ("bowstring-workflow", &["bowstring-core"]),
     ("bowstring-query", &["bowstring-core", "bowstring-io"]),
     (
