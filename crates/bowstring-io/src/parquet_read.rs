@@ -20,7 +20,9 @@ use parquet::{
         parquet_to_arrow_field_levels,
     },
     errors::ParquetError,
-    file::metadata::{PageIndexPolicy, ParquetMetaData, ParquetMetaDataReader, RowGroupMetaData},
+    file::metadata::{
+        ColumnChunkMetaData, PageIndexPolicy, ParquetMetaData, ParquetMetaDataReader, RowGroupMetaData,
+    },
 };
 
 use crate::{
@@ -43,6 +45,10 @@ const PART_BYTES: u64 = 2 << 20;
 const CUT_BYTES: u64 = 8 << 20;
 /// and rows.
 const CUT_ROWS: u64 = 1 << 18;
+/// A batch has fewer rows than are asked for when these would be more than this many bytes,
+const BATCH_BYTES: u64 = 8 << 20;
+/// but not fewer than this.
+const BATCH_ROWS: usize = 64;
 
 /// A Parquet file whose footer has been read.
 #[derive(Clone, Debug)]
@@ -203,6 +209,23 @@ impl ParquetFile {
         Some((0..pieces).map(|piece| at(piece)..at(piece + 1)).collect())
     }
 
+    /// The most rows of a batch of some columns, which are sorted: as many as are asked for, unless they
+    /// would take much memory.
+    fn batch_rows(&self, groups: &[usize], columns: &[usize], most: usize) -> usize {
+        let (mut rows, mut bytes) = (0, 0_u64);
+        for group in groups.iter().filter_map(|group| self.metadata().row_groups().get(*group)) {
+            rows += u64::try_from(group.num_rows()).unwrap_or_default();
+            let chunks = self.read_leaves(columns).filter_map(|leaf| group.columns().get(leaf));
+            let size = |chunk: &ColumnChunkMetaData| {
+                let texts = chunk.unencoded_byte_array_data_bytes().unwrap_or_default();
+                u64::try_from(chunk.uncompressed_size().max(texts)).unwrap_or_default()
+            };
+            bytes = chunks.map(size).fold(bytes, u64::saturating_add);
+        }
+        let fit = u128::from(BATCH_BYTES) * u128::from(rows) / u128::from(bytes.max(1));
+        most.min(usize::try_from(fit).unwrap_or(usize::MAX).max(BATCH_ROWS))
+    }
+
     /// A selection of these rows of some row groups, counted over all of them.
     fn rows(&self, groups: &[usize], rows: &Range<u64>) -> RowSelection {
         let groups = groups.iter().filter_map(|group| self.metadata().row_groups().get(*group));
@@ -361,7 +384,8 @@ impl Source for ParquetFile {
         let groups = Groups { pages, metadata: Arc::clone(metadata.metadata()), groups };
         let rows = |columns: &[usize], selection| {
             let levels = self.levels(columns)?;
-            let batches = groups.read(&levels, scan.batch_rows, selection)?;
+            let batch_rows = self.batch_rows(&groups.groups, columns, scan.batch_rows);
+            let batches = groups.read(&levels, batch_rows, selection)?;
             let (path, failure) = (path.clone(), Arc::clone(&failure));
             Ok(batches.map(move |batch| batch.map_err(|error| failed(&path, &failure, &error))))
         };

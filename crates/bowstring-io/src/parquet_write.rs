@@ -26,6 +26,9 @@ pub struct ParquetWriteOptions {
     pub level: Option<i32>,
     /// The most rows of a row group; 1 048 576 by default.
     pub row_group_rows: usize,
+    /// About the most bytes of a row group, which is held in memory until it is complete; 128 MiB by
+    /// default.
+    pub row_group_bytes: usize,
     /// Which minima, maxima and counts are written; those of pages by default.
     pub statistics: ParquetStatistics,
 }
@@ -36,6 +39,7 @@ impl Default for ParquetWriteOptions {
             compression: ParquetCompression::Zstd,
             level: None,
             row_group_rows: 1 << 20,
+            row_group_bytes: 128 << 20,
             statistics: ParquetStatistics::Page,
         }
     }
@@ -106,6 +110,9 @@ pub(crate) fn encoder(
     if options.row_group_rows == 0 {
         return Err(IoError::option("row_group_rows", "must be at least 1"));
     }
+    if options.row_group_bytes == 0 {
+        return Err(IoError::option("row_group_bytes", "must be at least 1"));
+    }
     if let Some(field) = schema.fields().iter().find(|field| holds_union(field.data_type())) {
         return Err(IoError::Unwritable {
             column: field.name().clone(),
@@ -117,6 +124,7 @@ pub(crate) fn encoder(
     let properties = WriterProperties::builder()
         .set_compression(compression(options)?)
         .set_max_row_group_row_count(Some(options.row_group_rows))
+        .set_max_row_group_bytes(Some(options.row_group_bytes))
         .set_statistics_enabled(match options.statistics {
             ParquetStatistics::None => EnabledStatistics::None,
             ParquetStatistics::RowGroup => EnabledStatistics::Chunk,

@@ -40,6 +40,31 @@ fn open(path: &Path) -> Dataset {
     Dataset::open(&[path.to_owned()], &ReadOptions::default()).expect("a dataset")
 }
 
+/// A batch of wide rows has fewer of them, so that what a reader holds stays small.
+#[test]
+fn wide_rows_come_in_small_batches() {
+    let folder = folder();
+    let path = folder.path().join("wide.parquet");
+    let texts = StringArray::from_iter_values((0..600).map(|row| format!("{row:06}").repeat(10_000)));
+    let wide = table(vec![
+        ("id", Arc::new(Int64Array::from_iter_values(0..600)) as ArrayRef),
+        ("text", Arc::new(texts)),
+    ]);
+    write(&path, &wide, properties(600, 100).set_dictionary_enabled(false).build());
+    let dataset = open(&path);
+    let rows = |projection: Vec<usize>| -> Vec<usize> {
+        let wanted = Scan { projection: Some(projection), ..Scan::default() };
+        let parts = dataset.split(&wanted).expect("parts");
+        let batches =
+            parts.iter().flat_map(|part| dataset.read(part, &wanted, &Cancel::new()).expect("batches"));
+        batches.map(|batch| batch.expect("rows").num_rows()).collect()
+    };
+    // 36 MB in batches of 8 MiB, and 5 KB in one.
+    assert_eq!(rows(vec![0, 1]), [139, 139, 139, 139, 44]);
+    assert_eq!(rows(vec![0]), [600]);
+    assert_eq!(scan(&dataset, &Scan::default()).expect("all rows"), wide);
+}
+
 /// Rows of `batch` for which the predicate is true, by the plain evaluation of every row.
 fn reference(batch: &RecordBatch, wanted: &Scan) -> RecordBatch {
     let all: Vec<usize> = (0..batch.num_columns()).collect();

@@ -143,6 +143,11 @@ fn what_cannot_be_written_is_refused_before_any_work() {
     );
     refused(
         "x.parquet",
+        &parquet(ParquetWriteOptions { row_group_bytes: 0, ..default() }),
+        expect!["usage: `row_group_bytes` must be at least 1"],
+    );
+    refused(
+        "x.parquet",
         &parquet(ParquetWriteOptions { level: Some(23), ..default() }),
         expect!["usage: `level` is out of range: valid compression range 1..=22 exceeded"],
     );
@@ -379,4 +384,23 @@ fn a_killed_process_leaves_the_old_file_whole() {
 fn kinds_of_failures_are_storage() {
     let failed = IoError::WriterFailed { path: "x".into() };
     assert_eq!(failed.kind(), ErrorKind::Storage);
+}
+
+/// A row group is held in memory until it is complete, so it ends after so many bytes too.
+#[test]
+fn a_row_group_ends_after_so_many_bytes() {
+    let folder = folder();
+    let path = folder.path().join("groups.parquet");
+    let parquet = ParquetWriteOptions {
+        compression: ParquetCompression::None,
+        row_group_bytes: 100_000,
+        ..ParquetWriteOptions::default()
+    };
+    let batches: Vec<RecordBatch> = (0..20).map(|at| varied(at * 1000, 1000)).collect();
+    let options = WriteOptions { parquet, ..WriteOptions::default() };
+    let written = write_all(&path, &batches, &options).expect("a file");
+    let groups = bowstring_io::parquet_metadata(&[path]).expect("metadata").row_groups;
+    let sizes: Vec<u64> = groups.iter().map(|group| group.total_byte_size).collect();
+    assert!(sizes.len() > 3 && written.rows == 20_000, "{sizes:?}");
+    assert!(sizes.iter().all(|bytes| *bytes < 150_000), "{sizes:?}");
 }
