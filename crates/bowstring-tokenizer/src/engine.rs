@@ -18,6 +18,7 @@ pub(crate) trait AnyKernel: Debug + Send + Sync {
     fn ids(&self, section: Section<'_>, scratch: &mut Scratch, out: &mut Vec<u32>);
     fn count(&self, section: Section<'_>, scratch: &mut Scratch) -> usize;
     fn pieces(&self, section: Section<'_>, scratch: &mut Scratch, out: &mut Vec<Piece>);
+    fn written(&self, section: Section<'_>, pieces: &[Piece], scratch: &mut Scratch) -> Vec<(usize, String)>;
     fn cut(&self, text: &str, from: usize) -> Option<usize>;
 }
 
@@ -40,6 +41,10 @@ where
 
     fn pieces(&self, section: Section<'_>, scratch: &mut Scratch, out: &mut Vec<Piece>) {
         with::<K, _>(scratch, |own| Kernel::pieces(self, section, own, out));
+    }
+
+    fn written(&self, section: Section<'_>, pieces: &[Piece], scratch: &mut Scratch) -> Vec<(usize, String)> {
+        with::<K, _>(scratch, |own| Kernel::written(self, section, pieces, own))
     }
 
     fn cut(&self, text: &str, from: usize) -> Option<usize> {

@@ -49,6 +49,17 @@ pub(crate) trait Kernel: Debug + Send + Sync {
     /// Appends the tokens of `section` with what each stands for.
     fn pieces(&self, section: Section<'_>, scratch: &mut Self::Scratch, out: &mut Vec<Piece>);
 
+    /// What is written for tokens of `section` that the vocabulary writes otherwise, by their places among
+    /// the pieces: some models write unknown words as they are.
+    fn written(
+        &self,
+        _section: Section<'_>,
+        _pieces: &[Piece],
+        _scratch: &mut Self::Scratch,
+    ) -> Vec<(usize, String)> {
+        Vec::new()
+    }
+
     /// The first place at or after `from`, a char boundary, where `text` can be cut so that the ids of
     /// both parts, one after the other, are those of the whole; `None` when none is near enough to look
     /// for. The second part is then a section with [`Start::Cut`].

@@ -114,11 +114,16 @@ impl Shared {
                     }
                     Part::Text { start: from, end: to } => {
                         pieces.clear();
-                        kernel.pieces(section(text, from, to), scratch, &mut pieces);
+                        let section = section(text, from, to);
+                        kernel.pieces(section, scratch, &mut pieces);
+                        let first = tokens.len();
                         for Piece { id, start, end, word: own } in &pieces {
                             let value = self.vocabulary.token(*id).unwrap_or_default().to_owned();
                             let (start, end) = (from + start, from + end);
                             tokens.push(Token { id: *id, value, start, end, word: word + own });
+                        }
+                        for (place, value) in kernel.written(section, &pieces, scratch) {
+                            tokens[first + place].value = value;
                         }
                         word += pieces.last().map_or(0, |last| last.word + 1);
                     }

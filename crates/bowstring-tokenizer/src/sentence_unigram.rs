@@ -377,7 +377,17 @@ impl Kernel for SentenceUnigram {
         let lattice = &mut scratch.work.lattice;
         // Nothing of this fails: no pattern is compiled, and each part gets its tokens.
         let Ok(pieces) = self.aligned(section, lattice) else { return };
-        out.extend(pieces);
+        out.extend(pieces.into_iter().map(|(piece, _)| piece));
+    }
+
+    fn written(&self, section: Section<'_>, pieces: &[Piece], scratch: &mut Scratch) -> Vec<(usize, String)> {
+        let unknown = self.model.unknown_id();
+        if pieces.iter().all(|piece| piece.id != unknown) {
+            return Vec::new();
+        }
+        let pieces = self.aligned(section, &mut scratch.work.lattice).unwrap_or_default();
+        let written = pieces.into_iter().enumerate().filter(|(_, (piece, _))| piece.id == unknown);
+        written.map(|(place, (_, text))| (place, text)).collect()
     }
 
     fn cut(&self, text: &str, from: usize) -> Option<usize> {
@@ -393,8 +403,12 @@ impl Kernel for SentenceUnigram {
 }
 
 impl SentenceUnigram {
-    /// The tokens of `section` by the library's own alignments.
-    fn aligned(&self, section: Section<'_>, lattice: &mut Lattice) -> tokenizers::Result<Vec<Piece>> {
+    /// The tokens of `section` by the library's own alignments, and what of the text each is.
+    fn aligned(
+        &self,
+        section: Section<'_>,
+        lattice: &mut Lattice,
+    ) -> tokenizers::Result<Vec<(Piece, String)>> {
         let mut text = NormalizedString::from(section.text);
         self.normal.align(&mut text)?;
         let mut text = PreTokenizedString::from(text);
@@ -405,15 +419,17 @@ impl SentenceUnigram {
         text.tokenize(|word| {
             let mut tokens = Vec::new();
             self.model.encode(word.get(), &mut lattice.borrow_mut(), |id, range| {
-                tokens.push(Token::new(id, String::new(), (range.start, range.end)));
+                tokens.push(Token::new(id, word.get()[range.clone()].to_owned(), (range.start, range.end)));
             });
             Ok(tokens)
         })?;
         let encoding = text.into_encoding(None, 0, OffsetType::Byte)?;
         let places = encoding.get_offsets().iter().zip(encoding.get_word_ids());
-        let pieces = encoding.get_ids().iter().zip(places);
+        let pieces = encoding.get_ids().iter().zip(places).zip(encoding.get_tokens());
         Ok(pieces
-            .map(|(&id, (&(start, end), &word))| Piece { id, start, end, word: word.unwrap_or(0) })
+            .map(|((&id, (&(start, end), &word)), text)| {
+                (Piece { id, start, end, word: word.unwrap_or(0) }, text.clone())
+            })
             .collect())
     }
 }

@@ -161,6 +161,11 @@ impl Unigram {
         }
     }
 
+    /// The id of what is unknown.
+    pub(crate) fn unknown_id(&self) -> u32 {
+        self.unknown
+    }
+
     /// Unknown characters that follow each other: a token after all, those of their bytes, or unknown.
     fn unknown(&self, word: &str, range: Range<usize>, token: &mut impl FnMut(u32, Range<usize>)) {
         let bytes = &word.as_bytes()[range.clone()];
