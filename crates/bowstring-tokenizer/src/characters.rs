@@ -1,6 +1,6 @@
-//! Which id has a token of one character?
+//! Which number has a character: the id of its token, a place in a trie?
 //!
-//! ASCII stands in a table of its own, the rest in pages of 256 characters, only those that have a token.
+//! ASCII stands in a table of its own, the rest in pages of 256 characters, only those that have a number.
 
 use std::fmt;
 

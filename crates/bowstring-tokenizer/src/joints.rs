@@ -7,9 +7,16 @@
 
 use std::fmt;
 
+/// All pairs of ASCII.
+const ASCII: usize = 1 << 14;
+
+fn place(left: u8, right: u8) -> usize {
+    usize::from(left & 0x7F) << 7 | usize::from(right & 0x7F)
+}
+
 /// Pairs of characters that stand side by side in a token.
 pub(crate) struct Joints {
-    ascii: [u128; 128],
+    ascii: Box<[bool; ASCII]>,
     others: Box<[u64]>,
     /// How far the hash is shifted so that it is the index of a bit.
     shift: u32,
@@ -28,13 +35,13 @@ impl Joints {
         pairs.dedup();
         let bits = (pairs.len() * 16).next_power_of_two().max(64);
         let mut joints = Self {
-            ascii: [0; 128],
+            ascii: Box::new([false; ASCII]),
             others: vec![0; bits / 64].into_boxed_slice(),
             shift: 64 - bits.trailing_zeros(),
         };
         for (left, right) in pairs {
             if left.is_ascii() && right.is_ascii() {
-                joints.ascii[left as usize] |= 1 << right as u32;
+                joints.ascii[place(left as u8, right as u8)] = true;
             } else {
                 let bit = joints.bit(left, right);
                 joints.others[bit / 64] |= 1 << (bit % 64);
@@ -51,8 +58,7 @@ impl Joints {
     /// Whether `right` may follow `left` in a token; both are ASCII.
     #[inline]
     pub(crate) fn ascii(&self, left: u8, right: u8) -> bool {
-        let row = self.ascii[usize::from(left & 0x7F)];
-        row >> (right & 0x7F) & 1 != 0
+        self.ascii[place(left, right)]
     }
 
     /// Whether `right` may follow `left` in a token.

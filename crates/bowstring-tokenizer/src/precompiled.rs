@@ -3,18 +3,21 @@
 //! The table is a double array of byte strings (as darts-clone has it: a unit has 8 bits of label, a leaf
 //! flag, and an offset that is xored with the place) that leads to texts, zeros between them. A grapheme
 //! of at most five bytes that the table knows a beginning of becomes the text of the shortest one, otherwise
-//! each of its characters does, or stays: that is what Hugging Face does. Characters that stand for
-//! themselves wherever they are, nearly all, are known beforehand and copied.
+//! each of its characters does, or stays: that is what Hugging Face does. Most characters begin no byte string
+//! alone and go on with none, so that they stay what they are; they are known beforehand and copied.
 
 use std::{fmt, sync::LazyLock};
 
 use base64::Engine as _;
+use hashbrown::HashSet;
 use tokenizers::NormalizedString;
 use unicode_normalization_alignments::char::is_combining_mark;
 use unicode_segmentation::UnicodeSegmentation;
 
 /// Graphemes of more bytes are not looked up as a whole.
 const LONGEST_GRAPHEME: usize = 5;
+/// More places of a table are not looked at to know what it has.
+const MOST_PLACES: usize = 1 << 18;
 /// Beyond it, no character is known to stand for itself.
 const PLANE: usize = 1 << 16;
 
@@ -24,7 +27,7 @@ pub(crate) struct Precompiled {
     texts: String,
     /// The longest byte string counts, wherever it ends, as in SentencePiece itself.
     longest: bool,
-    /// Characters that stay what they are, one bit each.
+    /// Characters that stay what they are among others of these, one bit each.
     inert: Box<[u64]>,
 }
 
@@ -39,7 +42,8 @@ static ALONE: LazyLock<Box<[u64]>> = LazyLock::new(|| {
     let alone = |character: char| {
         let twice: String = [character, character].iter().collect();
         // A carriage return joins no other but a line feed.
-        twice.graphemes(true).count() == 2 && character != '\r' && !extends(character)
+        let joins = twice.graphemes(true).count() == 1 || extends(character) || is_prepended(character);
+        !joins && character != '\r'
     };
     bits(alone)
 });
@@ -81,16 +85,65 @@ impl Precompiled {
         let units: Vec<u32> = units.iter().map(|unit| u32::from_le_bytes(*unit)).collect();
         let texts = String::from_utf8(texts.to_vec()).ok()?;
         let mut precompiled = Self { units, texts, longest, inert: Box::default() };
-        precompiled.inert = bits(|character| {
-            let mut bytes = [0; 4];
-            let text = character.encode_utf8(&mut bytes);
-            if longest {
-                !precompiled.knows(text)
-            } else {
-                bit(&ALONE, character) && precompiled.text(text).is_none()
-            }
-        });
+        if let Some(followers) = precompiled.followers() {
+            precompiled.inert = bits(|character| {
+                !followers.contains(&character)
+                    && precompiled.text(character.encode_utf8(&mut [0; 4])).is_none()
+            });
+        }
         Some(precompiled)
+    }
+
+    /// The characters that stand in a byte string after one of the first plane; `None` when there are
+    /// strings that end within a character, or more than any table has.
+    fn followers(&self) -> Option<HashSet<char>> {
+        let mut found = HashSet::new();
+        let mut open: Vec<(usize, Vec<u8>)> = Vec::new();
+        for character in (0..PLANE as u32).filter_map(char::from_u32) {
+            open.extend(self.walk(character.encode_utf8(&mut [0; 4])).map(|at| (at, Vec::new())));
+        }
+        // Strings that end alike may share what they end in.
+        let mut seen = HashSet::new();
+        while let Some((at, bytes)) = open.pop() {
+            if !seen.insert((at, bytes.clone())) {
+                continue;
+            }
+            // No other bytes are in a text there.
+            let continues = if bytes.is_empty() { 1..0xF5 } else { 0x80..0xC0 };
+            for byte in continues {
+                let child = at ^ usize::from(byte);
+                let Some(&unit) = self.units.get(child) else { continue };
+                if unit & (1 << 31 | 0xFF) != u32::from(byte) {
+                    continue;
+                }
+                let mut bytes = bytes.clone();
+                bytes.push(byte);
+                let last = str::from_utf8(&bytes).ok().and_then(|text| text.chars().next());
+                if seen.len() > MOST_PLACES || bytes.len() > 4 || (last.is_none() && has_leaf(unit)) {
+                    return None;
+                }
+                if let Some(character) = last {
+                    found.insert(character);
+                    bytes.clear();
+                }
+                open.push((child ^ offset(unit), bytes));
+            }
+        }
+        Some(found)
+    }
+
+    /// Where the byte strings go on that begin with `part`.
+    fn walk(&self, part: &str) -> Option<usize> {
+        let mut at = offset(*self.units.first()?);
+        for &byte in part.as_bytes() {
+            at ^= usize::from(byte);
+            let unit = *self.units.get(at)?;
+            if unit & (1 << 31 | 0xFF) != u32::from(byte) {
+                return None;
+            }
+            at ^= offset(unit);
+        }
+        Some(at)
     }
 
     /// What the shortest beginning of `part` becomes that the table knows.
@@ -110,7 +163,7 @@ impl Precompiled {
                     return None;
                 }
                 at ^= offset(unit);
-                if unit >> 8 & 1 == 1 {
+                if has_leaf(unit) {
                     let start = *self.units.get(at)? & !(1 << 31);
                     let text = self.texts.get(start as usize..)?;
                     return Some((len, text.split_once('\0').map_or(text, |(text, _)| text)));
@@ -130,7 +183,7 @@ impl Precompiled {
             if unit & (1 << 31 | 0xFF) != u32::from(byte) {
                 return false;
             }
-            if unit >> 8 & 1 == 1 {
+            if has_leaf(unit) {
                 return true;
             }
             at ^= offset(unit);
@@ -167,11 +220,34 @@ impl Precompiled {
 
     /// Appends what `text` becomes.
     pub(crate) fn append(&self, text: &str, out: &mut String) {
-        if text.chars().all(|character| bit(&self.inert, character)) {
-            out.push_str(text);
-        } else {
+        let start = out.len();
+        if !self.append_one_by_one(text, out) {
+            out.truncate(start);
             self.each(text, |part, becomes| out.push_str(becomes.unwrap_or(part)));
         }
+    }
+
+    /// Appends what `text` becomes if each character that changes is a grapheme of its own, else says no.
+    fn append_one_by_one(&self, text: &str, out: &mut String) -> bool {
+        let mut copied = 0;
+        let mut before = None;
+        let mut characters = text.char_indices().peekable();
+        while let Some((at, character)) = characters.next() {
+            if !bit(&self.inert, character) {
+                let joined = before.is_some_and(|before| extends(before) || is_prepended(before))
+                    || characters.peek().is_some_and(|&(_, next)| extends(next));
+                if self.longest || joined || !bit(&ALONE, character) {
+                    return false;
+                }
+                let end = at + character.len_utf8();
+                out.push_str(&text[copied..at]);
+                out.push_str(self.text(&text[at..end]).unwrap_or(&text[at..end]));
+                copied = end;
+            }
+            before = Some(character);
+        }
+        out.push_str(&text[copied..]);
+        true
     }
 
     /// Makes of `text` what it becomes, with the alignments that Hugging Face gives it.
@@ -196,6 +272,33 @@ impl Precompiled {
     }
 }
 
+fn has_leaf(unit: u32) -> bool {
+    unit >> 8 & 1 == 1
+}
+
 fn offset(unit: u32) -> usize {
     ((unit >> 10) << ((unit & 1 << 9) >> 6)) as usize
 }
+
+fn is_prepended(character: char) -> bool {
+    !character.is_ascii() && PREPENDED.iter().any(|range| range.contains(&character))
+}
+
+/// Characters that are one grapheme with what follows them, a space even.
+pub(crate) const PREPENDED: [std::ops::RangeInclusive<char>; 15] = [
+    '\u{600}'..='\u{605}',
+    '\u{6DD}'..='\u{6DD}',
+    '\u{70F}'..='\u{70F}',
+    '\u{890}'..='\u{891}',
+    '\u{8E2}'..='\u{8E2}',
+    '\u{D4E}'..='\u{D4E}',
+    '\u{110BD}'..='\u{110BD}',
+    '\u{110CD}'..='\u{110CD}',
+    '\u{111C2}'..='\u{111C3}',
+    '\u{113D1}'..='\u{113D1}',
+    '\u{1193F}'..='\u{1193F}',
+    '\u{11941}'..='\u{11941}',
+    '\u{11A84}'..='\u{11A89}',
+    '\u{11D46}'..='\u{11D46}',
+    '\u{11F02}'..='\u{11F02}',
+];

@@ -26,6 +26,9 @@ use crate::{
 /// What stands for a space.
 pub(crate) const MARK: char = '▁';
 
+/// No id.
+const NONE: u32 = u32::MAX;
+
 /// How far from the asked place a cut is looked for.
 const CUT_WITHIN: usize = 1 << 16;
 
@@ -35,6 +38,8 @@ pub(crate) struct SentenceBpe {
     merges: MergeTable,
     characters: Characters,
     joints: Joints,
+    /// The ids of ASCII that is a piece by itself, if it is one.
+    alone: [u32; 128],
     unknown: Unknown,
     prefix: Prefix,
     words: Words,
@@ -141,6 +146,7 @@ impl SentenceBpe {
             },
             characters,
             joints: Joints::new(Vec::new()),
+            alone: [NONE; 128],
             unknown,
             prefix,
             words,
@@ -150,6 +156,14 @@ impl SentenceBpe {
         let both = ascii().flat_map(|left| ascii().map(move |right| (left, right)));
         pairs.extend(both.filter(|&(left, right)| kernel.fuses(left, right)));
         kernel.joints = Joints::new(pairs);
+        for byte in 0..128_u8 {
+            let mut ids = Vec::new();
+            let text = char::from(byte).to_string();
+            kernel.merge(&text, &mut Vec::new(), &mut MergeScratch::default(), &mut ids);
+            if let [id] = ids.as_slice() {
+                kernel.alone[usize::from(byte)] = *id;
+            }
+        }
         Ok(kernel)
     }
 
@@ -176,6 +190,14 @@ impl SentenceBpe {
             piece(text, start..end);
             start = end;
         }
+    }
+
+    /// The id of a piece of one byte, if it has only one.
+    #[inline(always)]
+    fn alone(&self, text: &str, range: &Range<usize>) -> Option<u32> {
+        let byte = text.as_bytes()[range.start];
+        let id = if range.len() == 1 { self.alone[usize::from(byte & 0x7F)] } else { NONE };
+        (id != NONE).then_some(id)
     }
 
     fn begins_with_mark(&self, section: Section<'_>) -> bool {
@@ -247,11 +269,10 @@ impl SentenceBpe {
     }
 
     /// Appends the ids of a piece by merging it.
-    fn merge(&self, piece: &[u8], word: &mut Vec<Symbol>, scratch: &mut MergeScratch, out: &mut Vec<u32>) {
+    fn merge(&self, piece: &str, word: &mut Vec<Symbol>, scratch: &mut MergeScratch, out: &mut Vec<u32>) {
         word.clear();
         let mut was_unknown = false;
-        // Pieces are cut between characters.
-        for character in std::str::from_utf8(piece).unwrap_or_default().chars() {
+        for character in piece.chars() {
             let character = if character == ' ' { MARK } else { character };
             let known = self.characters.get(character);
             match (&self.unknown, known) {
@@ -279,8 +300,11 @@ impl Kernel for SentenceBpe {
 
     fn ids(&self, section: Section<'_>, scratch: &mut Scratch, out: &mut Vec<u32>) {
         let Scratch { memo, word, merge, head } = scratch;
-        self.each_piece(section, head, |text, range| {
-            memo.append(text.as_bytes(), range, out, |piece, out| self.merge(piece, word, merge, out));
+        self.each_piece(section, head, |text, range| match self.alone(text, &range) {
+            Some(id) => out.push(id),
+            None => memo.append(text.as_bytes(), range.clone(), out, |_, out| {
+                self.merge(&text[range], word, merge, out)
+            }),
         });
     }
 
@@ -288,7 +312,12 @@ impl Kernel for SentenceBpe {
         let Scratch { memo, word, merge, head } = scratch;
         let mut count = 0;
         self.each_piece(section, head, |text, range| {
-            count += memo.count(text.as_bytes(), range, |piece, out| self.merge(piece, word, merge, out));
+            count += match self.alone(text, &range) {
+                Some(_) => 1,
+                None => memo.count(text.as_bytes(), range.clone(), |_, out| {
+                    self.merge(&text[range], word, merge, out)
+                }),
+            };
         });
         count
     }
@@ -299,7 +328,9 @@ impl Kernel for SentenceBpe {
         let mut places = Places::new(self, section);
         self.each_piece(section, head, |text, range| {
             ids.clear();
-            memo.append(text.as_bytes(), range, &mut ids, |piece, out| self.merge(piece, word, merge, out));
+            memo.append(text.as_bytes(), range.clone(), &mut ids, |_, out| {
+                self.merge(&text[range], word, merge, out)
+            });
             out.extend(ids.iter().map(|&id| places.next(id)));
         });
     }

@@ -33,6 +33,8 @@ pub(crate) struct SentenceUnigram {
     normal: Normal,
     words: Words,
     prefix: PrependScheme,
+    /// Each word has a mark in front.
+    marked: bool,
     /// What stands between parts: the space, and what always becomes one.
     separators: [bool; 256],
     pre_tokenizer: PreTokenizerWrapper,
@@ -125,6 +127,7 @@ impl SentenceUnigram {
             normal,
             words,
             prefix,
+            marked: words == Words::Marks || prefix != PrependScheme::Never,
             separators,
             pre_tokenizer: wrap(prefix),
             pre_tokenizer_inside: wrap(inside),
@@ -325,11 +328,19 @@ impl SentenceUnigram {
     }
 
     /// Appends the ids of an inner part.
-    fn inner(&self, part: &[u8], work: &mut Work, out: &mut Vec<u32>) {
+    fn inner(&self, part: &str, work: &mut Work, out: &mut Vec<u32>) {
         let Work { lattice, normal, word, .. } = work;
+        if self.marked {
+            word.clear();
+            word.push(MARK);
+            self.normal.word(part, word);
+            let becomes = &word[MARK.len_utf8()..];
+            let one_word = !becomes.chars().any(|character| character == MARK || character.is_whitespace());
+            if one_word && (!becomes.is_empty() || self.one_mark_stays()) {
+                return self.model.encode(word, lattice, |id, _| out.push(id));
+            }
+        }
         normal.clear();
-        // Parts are cut between characters.
-        let part = std::str::from_utf8(part).unwrap_or_default();
         if self.words == Words::Marks {
             normal.push(' ');
         }
@@ -341,6 +352,11 @@ impl SentenceUnigram {
         self.encode(normal, word, lattice, out);
         normal.shrink_to(1 << 12);
     }
+
+    /// Whether a part that becomes nothing leaves the mark before it.
+    fn one_mark_stays(&self) -> bool {
+        self.words == Words::Marks && !self.normal.collapse
+    }
 }
 
 impl Kernel for SentenceUnigram {
@@ -350,7 +366,9 @@ impl Kernel for SentenceUnigram {
         let Scratch { memo, work } = scratch;
         self.each(section, work, |text, part, work| match part {
             Part::Inner(range) => {
-                memo.append(text.as_bytes(), range, out, |part, out| self.inner(part, work, out));
+                memo.append(text.as_bytes(), range.clone(), out, |_, out| {
+                    self.inner(&text[range], work, out)
+                });
             }
             Part::Edge(edge) => self.encode(edge, &mut work.word, &mut work.lattice, out),
         });
@@ -362,7 +380,8 @@ impl Kernel for SentenceUnigram {
         let mut ids = Vec::new();
         self.each(section, work, |text, part, work| match part {
             Part::Inner(range) => {
-                count += memo.count(text.as_bytes(), range, |part, out| self.inner(part, work, out));
+                count +=
+                    memo.count(text.as_bytes(), range.clone(), |_, out| self.inner(&text[range], work, out));
             }
             Part::Edge(edge) => {
                 ids.clear();

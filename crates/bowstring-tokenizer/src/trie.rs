@@ -19,7 +19,7 @@ pub(crate) struct Trie {
 
 /// A place in a [`Trie`]: what has been read so far.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Node(u32);
+pub(crate) struct Node(pub u32);
 
 #[derive(Clone, Copy, Debug)]
 struct Slot {
@@ -59,6 +59,23 @@ impl Trie {
     #[inline]
     pub(crate) fn id(&self, node: Node) -> Option<u32> {
         self.slots.get(node.0 as usize).map(|slot| slot.id).filter(|&id| id != NONE)
+    }
+
+    /// Calls `found` with the length and the number of each string that `text` begins with, read on from
+    /// `node`, the shortest first.
+    #[inline(always)]
+    pub(crate) fn each(&self, node: Node, text: &[u8], mut found: impl FnMut(usize, u32)) {
+        let mut at = node.0;
+        let Some(slot) = self.slots.get(at as usize) else { return };
+        let mut base = slot.base;
+        for (len, &byte) in (1..).zip(text) {
+            let child = base ^ u32::from(byte);
+            let Some(slot) = self.slots.get(child as usize).filter(|slot| slot.parent == at) else { return };
+            (at, base) = (child, slot.base);
+            if slot.id != NONE {
+                found(len, slot.id);
+            }
+        }
     }
 
     /// Where `text` leads from `node`.

@@ -10,9 +10,10 @@ use std::ops::Range;
 use hashbrown::HashMap;
 
 use crate::{
+    characters::Characters,
     definition::{Definition, Vocab},
     kernel::Reason,
-    trie::Trie,
+    trie::{Node, Trie},
 };
 
 /// How much worse than the worst token an unknown character is.
@@ -22,6 +23,8 @@ const UNKNOWN_PENALTY: f64 = 10.0;
 #[derive(Debug)]
 pub(crate) struct Unigram {
     trie: Trie,
+    /// Where in the trie the strings go on that begin with a character.
+    first: Characters,
     scores: Vec<f64>,
     unknown: u32,
     unknown_score: f64,
@@ -73,6 +76,11 @@ impl Unigram {
         };
         let trie = Trie::new(tokens().map(|(id, token): (u32, &str)| (token.as_bytes(), id)))
             .ok_or("the vocabulary is too large")?;
+        let starts: Vec<(&str, u32)> = tokens()
+            .filter_map(|(_, token)| token.get(..token.chars().next()?.len_utf8()))
+            .filter_map(|start| Some((start, trie.walk(Trie::ROOT, start.as_bytes())?.0)))
+            .collect();
+        let first = Characters::new(starts.into_iter());
         let scores: Vec<f64> = vocab.iter().map(|(_, score)| *score).collect();
         let mut worst = f64::INFINITY;
         for (id, _) in tokens() {
@@ -92,6 +100,7 @@ impl Unigram {
         });
         Ok(Self {
             trie,
+            first,
             scores,
             unknown: unknown as u32,
             unknown_score: worst - UNKNOWN_PENALTY,
@@ -146,17 +155,18 @@ impl Unigram {
                     *target = Best { score, start: start as u32, id };
                 }
             };
-            let mut node = Trie::ROOT;
-            for (len, &byte) in (1..).zip(&word.as_bytes()[start..]) {
-                let Some(next) = self.trie.step(node, byte) else { break };
-                node = next;
+            let len = character.len_utf8();
+            if let Some(node) = self.first.get(character).map(Node) {
                 if let Some(id) = self.trie.id(node) {
-                    single |= len == character.len_utf8();
+                    single = true;
                     reach(len, id, self.scores[id as usize]);
                 }
+                self.trie.each(node, &word.as_bytes()[start + len..], |more, id| {
+                    reach(len + more, id, self.scores[id as usize]);
+                });
             }
             if !single {
-                reach(character.len_utf8(), self.unknown, self.unknown_score);
+                reach(len, self.unknown, self.unknown_score);
             }
         }
     }

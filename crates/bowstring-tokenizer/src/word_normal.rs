@@ -9,7 +9,10 @@ use serde_json::Value;
 use tokenizers::{NormalizedString, Normalizer, NormalizerWrapper, normalizers::Replace};
 use unicode_normalization_alignments::{UnicodeNormalization, char::is_combining_mark};
 
-use crate::{kernel::Reason, precompiled::Precompiled};
+use crate::{
+    kernel::Reason,
+    precompiled::{PREPENDED, Precompiled},
+};
 
 /// The normalisers of a pipeline.
 #[derive(Debug)]
@@ -257,25 +260,6 @@ fn is_trim(replace: &Replace) -> bool {
     let ends = tokenizers::normalizers::replace::ReplacePattern::Regex(TRIM.to_owned());
     Replace::new(ends, "").is_ok_and(|trim| *replace == trim)
 }
-
-/// Characters that are one grapheme with what follows them, a space even.
-const PREPENDED: [std::ops::RangeInclusive<char>; 15] = [
-    '\u{600}'..='\u{605}',
-    '\u{6DD}'..='\u{6DD}',
-    '\u{70F}'..='\u{70F}',
-    '\u{890}'..='\u{891}',
-    '\u{8E2}'..='\u{8E2}',
-    '\u{D4E}'..='\u{D4E}',
-    '\u{110BD}'..='\u{110BD}',
-    '\u{110CD}'..='\u{110CD}',
-    '\u{111C2}'..='\u{111C3}',
-    '\u{113D1}'..='\u{113D1}',
-    '\u{1193F}'..='\u{1193F}',
-    '\u{11941}'..='\u{11941}',
-    '\u{11A84}'..='\u{11A89}',
-    '\u{11D46}'..='\u{11D46}',
-    '\u{11F02}'..='\u{11F02}',
-];
 
 #[cfg(test)]
 mod tests {
