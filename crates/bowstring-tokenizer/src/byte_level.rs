@@ -9,7 +9,7 @@ use std::fmt;
 use hashbrown::{HashMap, HashTable};
 
 use crate::{
-    bpe::{MergeScratch, MergeTable, Symbol},
+    bpe::{Merge, MergeScratch, MergeTable, Symbol},
     definition::{Definition, Vocab},
     kernel::{Kernel, Piece, Reason, Section, Start},
     memo::Memo,
@@ -23,10 +23,12 @@ pub(crate) struct ByteLevel {
     form: Option<Form>,
     /// Put a space before text that does not begin with one.
     prefix: bool,
-    pub(crate) splitter: Splitter,
+    splitter: Splitter,
     /// The id of each byte.
     bytes: [u32; 256],
     merges: MergeTable,
+    /// What each pair of bytes becomes, the first in the higher bits: most lookups, from little memory.
+    pairs: Box<[Merge]>,
     /// All tokens, if a piece that is a token is not merged but taken as it is.
     whole: Option<Tokens>,
     /// How many bytes the token of each id has.
@@ -110,7 +112,8 @@ impl ByteLevel {
             true => MergeTable::by_token(&triples),
             false => MergeTable::new(triples.into_iter()),
         };
-        Ok(Self { form, prefix, splitter: Splitter::new(rules), bytes, merges, whole, lens })
+        let pairs = bytes.iter().flat_map(|&left| bytes.map(|right| merges.get(left, right))).collect();
+        Ok(Self { pairs, form, prefix, splitter: Splitter::new(rules), bytes, merges, whole, lens })
     }
 
     /// Appends the ids of a piece.
@@ -122,7 +125,10 @@ impl ByteLevel {
         let Merging { word, scratch } = merging;
         word.clear();
         word.extend(piece.iter().map(|&byte| Symbol { id: self.bytes[usize::from(byte)], len: 1 }));
-        self.merges.merge(word, scratch);
+        self.merges.merge_with(word, scratch, |_, _, place| {
+            let pair = usize::from(piece[place]) << 8 | usize::from(piece[place + 1]);
+            self.pairs[pair]
+        });
         out.extend(word.iter().map(|symbol| symbol.id));
         // One long piece must not keep its memory for ever.
         word.clear();

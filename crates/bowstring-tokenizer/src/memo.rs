@@ -6,7 +6,8 @@
 //! Longer pieces, up to [`LONG`] bytes, have slots of their own, one for each hash: the newer wins. Their
 //! bytes, and ids that are too many to stand in an entry, stand in two stores; when a store is full,
 //! everything is forgotten, and the tables fill again from what the text holds now. The tables grow
-//! with what they are given, to 7 MB at the most.
+//! with what they are given, to 18 MB at the most: a text in many languages has hundreds of thousands of
+//! different pieces, and the work that a miss takes is a hundred times that of a look.
 
 use std::{fmt, ops::Range};
 
@@ -17,12 +18,12 @@ const LONG: usize = 256;
 /// How many ids stand in an entry.
 const INLINE: usize = 3;
 /// Buckets of two entries, 64 bytes each: at first, and at the most.
-const BUCKETS: (usize, usize) = (1 << 8, 1 << 15);
+const BUCKETS: (usize, usize) = (1 << 8, 1 << 17);
 /// Slots of long pieces, 24 bytes each.
-const SLOTS: usize = 1 << 14;
+const SLOTS: usize = 1 << 15;
 /// Bytes of long pieces, and ids of all that do not stand in entries.
-const STORE_BYTES: usize = 1 << 20;
-const STORE_IDS: usize = 1 << 18;
+const STORE_BYTES: usize = 1 << 22;
+const STORE_IDS: usize = 1 << 20;
 
 /// The bytes of a short piece, zeros behind them, and its length in the last byte.
 type Key = [u64; 2];
@@ -368,7 +369,7 @@ mod tests {
         for len in [LONG - 1, LONG, LONG + 1] {
             check(&mut memo, &text, 5..5 + len);
         }
-        assert!(bytes_held(&memo) <= 7 << 20, "{}", bytes_held(&memo));
+        assert!(bytes_held(&memo) <= 18 << 20, "{}", bytes_held(&memo));
     }
 
     #[test]
@@ -412,6 +413,6 @@ mod tests {
         let count =
             memo.count(&text, 0..text.len(), |piece, out| out.extend(piece.iter().map(|&b| u32::from(b))));
         assert_eq!(count, text.len());
-        assert!(bytes_held(&memo) <= 7 << 20);
+        assert!(bytes_held(&memo) <= 18 << 20);
     }
 }

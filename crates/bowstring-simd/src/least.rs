@@ -1,0 +1,84 @@
+//! Which is the least of a few numbers?
+//!
+//! With AVX2 eight at a time; elsewhere one after the other.
+
+/// The least of `numbers`; the largest number there is if there are none.
+#[inline]
+pub fn least(numbers: &[[u32; 8]]) -> u32 {
+    #[cfg(target_arch = "x86_64")]
+    if std::arch::is_x86_feature_detected!("avx2") {
+        #[expect(unsafe_code, reason = "what needs a feature of the processor can only be called so")]
+        // SAFETY: the processor has AVX2, as the line above found out.
+        return unsafe { avx2::least(numbers) };
+    }
+    scalar::least(numbers)
+}
+
+/// What any machine runs.
+mod scalar {
+    /// [`super::least`], one number after the other.
+    pub(super) fn least(numbers: &[[u32; 8]]) -> u32 {
+        numbers.as_flattened().iter().fold(u32::MAX, |least, &number| least.min(number))
+    }
+}
+
+#[cfg(target_arch = "x86_64")]
+mod avx2 {
+    use std::arch::x86_64::{
+        __m256i, _mm_cvtsi128_si32, _mm_min_epu32, _mm_shuffle_epi32, _mm256_castsi256_si128,
+        _mm256_extracti128_si256, _mm256_min_epu32, _mm256_set1_epi32, _mm256_setr_epi32,
+    };
+
+    #[target_feature(enable = "avx2")]
+    pub(super) fn least(numbers: &[[u32; 8]]) -> u32 {
+        let mut least = _mm256_set1_epi32(-1);
+        for eight in numbers {
+            least = _mm256_min_epu32(least, load(eight));
+        }
+        let four = _mm_min_epu32(_mm256_castsi256_si128(least), _mm256_extracti128_si256::<1>(least));
+        let two = _mm_min_epu32(four, _mm_shuffle_epi32::<0b01_00_11_10>(four));
+        let one = _mm_min_epu32(two, _mm_shuffle_epi32::<0b10_11_00_01>(two));
+        _mm_cvtsi128_si32(one).cast_unsigned()
+    }
+
+    #[inline]
+    #[target_feature(enable = "avx2")]
+    fn load(eight: &[u32; 8]) -> __m256i {
+        let [a, b, c, d, e, f, g, h] = eight.map(u32::cast_signed);
+        _mm256_setr_epi32(a, b, c, d, e, f, g, h)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn check(numbers: &[[u32; 8]]) {
+        let expected = numbers.as_flattened().iter().copied().min().unwrap_or(u32::MAX);
+        assert_eq!(least(numbers), expected);
+        assert_eq!(scalar::least(numbers), expected);
+    }
+
+    #[test]
+    fn the_least_may_stand_anywhere() {
+        check(&[]);
+        for count in 1..5 {
+            for place in 0..count * 8 {
+                let mut numbers = vec![[u32::MAX; 8]; count];
+                numbers[place / 8][place % 8] = 1 << 31;
+                check(&numbers);
+                numbers[place / 8][place % 8] = 7;
+                check(&numbers);
+            }
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn any_numbers(numbers in prop::collection::vec(prop::array::uniform8(any::<u32>()), 0..20)) {
+            check(&numbers);
+        }
+    }
+}
