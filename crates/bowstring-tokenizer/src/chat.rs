@@ -4,10 +4,11 @@
 //! Python's: blocks take the line that they stand on, strings have Python's methods, `tojson` writes what
 //! Python's `json` writes, and `raise_exception` ends it all. A template is given the messages, the tools,
 //! the documents, the special tokens by their parts, and what the caller adds; it can reach nothing else,
-//! not even the time, and what it may do has an end. One thing is more lenient than in Python: none can be
-//! gone through, as if it were an empty list.
+//! not even the time, and the steps that it may take have an end; the memory that they take has none but
+//! the machine's. One thing is more lenient than in Python: none can be gone through, as if it were an
+//! empty list.
 
-use std::io;
+use std::io::{self, Read as _};
 
 use jiff::civil::DateTime;
 use minijinja::{
@@ -39,6 +40,8 @@ pub struct ChatOptions<'a> {
     pub now: Option<DateTime>,
 }
 
+/// The most spaces by which JSON can be indented, so that a template cannot ask for all memory.
+const WIDEST: usize = 64;
 /// The steps that a template may take.
 const FUEL: u64 = 10_000_000;
 
@@ -142,9 +145,8 @@ fn without_end(name: &str, mut text: String, messages: &Value) -> Result<String>
     };
     let content = content.and_then(Value::as_str).ok_or_else(|| failed("the last message has no text"))?;
     let start = text.rfind(content.trim()).ok_or_else(|| failed("the last message is not in its text"))?;
-    // The white space at its end stays if the template left it.
-    let whole = content.trim_start();
-    let kept = if text[start..].starts_with(whole) { whole } else { content.trim() };
+    // The white space at its end stays if the template left all of it.
+    let kept = if text[start..].starts_with(content) { content } else { content.trim() };
     text.truncate(start + kept.len());
     Ok(text)
 }
@@ -163,6 +165,9 @@ fn refused(name: &str, error: &TemplateError) -> TokenizerError {
 fn to_json(value: &minijinja::Value, options: Kwargs) -> Result<String, TemplateError> {
     let invalid = |reason: String| TemplateError::new(ErrorKind::BadSerialization, reason);
     let indent: Option<usize> = options.get("indent")?;
+    if indent.is_some_and(|indent| indent > WIDEST) {
+        return Err(invalid(format!("`indent` is at most {WIDEST}")));
+    }
     let separators: Option<Vec<String>> = options.get("separators")?;
     let ascii: Option<bool> = options.get("ensure_ascii")?;
     let sorted: Option<bool> = options.get("sort_keys")?;
@@ -223,7 +228,11 @@ impl Python {
 
     fn line<W: ?Sized + io::Write>(&self, writer: &mut W) -> io::Result<()> {
         match self.indent {
-            Some(indent) => write!(writer, "\n{:width$}", "", width = indent * self.depth),
+            Some(indent) => {
+                writer.write_all(b"\n")?;
+                let spaces = indent.saturating_mul(self.depth) as u64;
+                io::copy(&mut io::repeat(b' ').take(spaces), writer).map(drop)
+            }
             None => Ok(()),
         }
     }

@@ -89,6 +89,7 @@ fn the_last_message_is_left_open() {
     let trimmed = "{% for m in messages %}[{{ m.content|trim }}]</s>{% endfor %}";
     check(each, &user("so "), "[so ");
     check(trimmed, &user(" so "), "[so");
+    check(each, &user(" so "), "[ so");
     let twice = json!([{"role": "user", "content": "so"}, {"role": "assistant", "content": "so"}]);
     check(each, &twice, "[so]</s>[so");
     let parts = json!([{"role": "user", "content": [{"type": "text", "text": "a"}, {"type": "image"}]}]);
@@ -154,6 +155,13 @@ fn failures_are_named() {
         this tokenizer has no chat template to use
 
         hint: name one with `template`: rag"#]],
+    );
+    fails(
+        &json!("{{ [1]|tojson(indent=999999999) }}"),
+        &plain,
+        expect![[r#"
+        the chat template `default` fails: `indent` is at most 64
+          at line 1 of the template"#]],
     );
     let open = ChatOptions { continue_final_message: true, ..ChatOptions::default() };
     fails(

@@ -131,9 +131,17 @@ fn a_column_has_a_row_for_each_chunk() {
 fn texts_without_boundaries_take_linear_time() {
     // Were each chunk looked for in all that follows, this would take minutes.
     let start = Instant::now();
-    for (name, part) in
-        [("gpt2", "a"), ("bert-uncased", "a"), ("gpt2", " "), ("gpt2", "\u{301}"), ("bert-uncased", "a.")]
-    {
+    for (name, part) in [
+        ("gpt2", "a"),
+        ("bert-uncased", "a"),
+        ("gpt2", " "),
+        ("gpt2", "\u{301}"),
+        ("bert-uncased", "a."),
+        ("gpt2", "1.\u{301}"),
+        ("gpt2", "\u{1f1e9}"),
+        ("gpt2", "\u{1f469}\u{200d}"),
+        ("bert-uncased", "\u{1f1e9}"),
+    ] {
         let text = part.repeat(100_000 / part.len());
         let chunks = tokenizer(name).chunk(&text, &plain(64, 32)).expect("chunks");
         assert_eq!(chunks.last().expect("a chunk").bytes.end, text.len());
