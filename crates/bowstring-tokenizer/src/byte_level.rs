@@ -9,6 +9,7 @@ use std::fmt;
 use hashbrown::{HashMap, HashTable};
 
 use crate::{
+    alphabet::{ALPHABET, Alphabet},
     bpe::{Merge, MergeScratch, MergeTable, Symbol},
     definition::{Definition, Vocab},
     kernel::{Kernel, Piece, Reason, Section, Start},
@@ -74,7 +75,7 @@ impl ByteLevel {
         let Vocab::Ids(vocab) = &model.vocab else { return Err("the vocabulary has scores".into()) };
         let ids: HashMap<&str, u32> = vocab.iter().map(|(token, id)| (token.0.as_ref(), *id)).collect();
 
-        let alphabet = Alphabet::new();
+        let alphabet = &ALPHABET;
         let mut bytes = [0; 256];
         for (id, c) in bytes.iter_mut().zip(alphabet.chars) {
             *id = *ids.get(c.encode_utf8(&mut [0; 4]) as &str).ok_or("the vocabulary lacks a byte")?;
@@ -95,7 +96,7 @@ impl ByteLevel {
             }
             lens[index] = alphabet.decode(token).map_or(0, |bytes| bytes.count() as u32);
         }
-        let whole = model.ignore_merges.then(|| Tokens::new(&alphabet, &ids));
+        let whole = model.ignore_merges.then(|| Tokens::new(alphabet, &ids));
 
         let mut triples = Vec::with_capacity(model.merges.0.len());
         let mut joined = String::new();
@@ -232,35 +233,6 @@ impl Kernel for ByteLevel {
     }
 }
 
-/// The characters by which vocabularies write bytes: those that are printable stand for themselves, the
-/// others for those from 256 on.
-pub(crate) struct Alphabet {
-    pub chars: [char; 256],
-}
-
-impl Alphabet {
-    pub(crate) fn new() -> Self {
-        let mut others = (256..).filter_map(char::from_u32);
-        let chars = std::array::from_fn(|byte| {
-            let c = char::from(byte as u8);
-            match c {
-                '!'..='~' | '\u{a1}'..='\u{ac}' | '\u{ae}'..='\u{ff}' => c,
-                _ => others.next().unwrap_or(c),
-            }
-        });
-        Self { chars }
-    }
-
-    /// The bytes that a token stands for, if it is written in this alphabet.
-    pub(crate) fn decode(&self, token: &str) -> Option<impl Iterator<Item = u8>> {
-        let byte = |c: char| match c {
-            '!'..='~' | '\u{a1}'..='\u{ac}' | '\u{ae}'..='\u{ff}' => u8::try_from(c as u32).ok(),
-            _ => self.chars.iter().position(|&known| known == c).and_then(|byte| u8::try_from(byte).ok()),
-        };
-        token.chars().all(|c| byte(c).is_some()).then(|| token.chars().filter_map(byte))
-    }
-}
-
 /// Tokens by their bytes.
 struct Tokens {
     bytes: Vec<u8>,
@@ -347,9 +319,7 @@ mod tests {
     fn definition(pre_tokenizer: &Value, normalizer: &Value, ignore_merges: bool) -> String {
         let mut vocab = serde_json::Map::new();
         let joined = MERGES.iter().map(|(left, right)| format!("{left}{right}"));
-        for token in
-            Alphabet::new().chars.into_iter().map(String::from).chain(joined).chain(["Ġtha".to_owned()])
-        {
+        for token in ALPHABET.chars.into_iter().map(String::from).chain(joined).chain(["Ġtha".to_owned()]) {
             let id = vocab.len() + 3;
             vocab.entry(token).or_insert(json!(id));
         }

@@ -7,9 +7,9 @@ use arrow::{
     compute::{CastOptions, cast_with_options},
     datatypes::{DataType, UInt32Type},
 };
-use tokenizers::Decoder;
+use tokenizers::{Decoder, DecoderWrapper};
 
-use crate::{BatchOptions, Result, Tokenizer, TokenizerError, parallel};
+use crate::{BatchOptions, Result, Tokenizer, TokenizerError, alphabet::ALPHABET, parallel};
 
 /// How many ids a job of a batch has, about.
 const JOB: usize = 64 << 10;
@@ -23,21 +23,31 @@ impl Tokenizer {
     /// tokenizer's decoder refuses.
     pub fn decode(&self, ids: &[u32], skip_special_tokens: bool) -> Result<String> {
         let vocabulary = &self.shared.vocabulary;
-        let mut tokens = Vec::with_capacity(ids.len());
-        for &id in ids {
-            let Some(token) = vocabulary.token(id) else {
-                return Err(TokenizerError::UnknownId { id, limit: vocabulary.limit(), row: None });
-            };
-            if !(skip_special_tokens && vocabulary.is_special(id)) {
-                tokens.push(token.to_owned());
+        let wanted = |id: &u32| !(skip_special_tokens && vocabulary.is_special(*id));
+        let token = |id: &u32| {
+            let unknown = || TokenizerError::UnknownId { id: *id, limit: vocabulary.limit(), row: None };
+            vocabulary.token(*id).ok_or_else(unknown)
+        };
+        let Some(decoder) = &self.shared.decoder else {
+            let tokens = ids.iter().filter(|id| wanted(id)).map(token).collect::<Result<Vec<_>>>()?;
+            return Ok(tokens.join(" "));
+        };
+        if let DecoderWrapper::ByteLevel(_) = decoder {
+            let mut bytes = Vec::with_capacity(4 * ids.len());
+            for id in ids.iter().filter(|id| wanted(id)) {
+                let token = token(id)?;
+                match ALPHABET.decode(token) {
+                    Some(token) => bytes.extend(token),
+                    None => bytes.extend_from_slice(token.as_bytes()),
+                }
             }
+            return Ok(String::from_utf8(bytes)
+                .unwrap_or_else(|error| String::from_utf8_lossy(error.as_bytes()).into_owned()));
         }
-        match &self.shared.decoder {
-            None => Ok(tokens.join(" ")),
-            Some(decoder) => {
-                decoder.decode(tokens).map_err(|error| TokenizerError::Decode { reason: error.to_string() })
-            }
-        }
+        let tokens = (ids.iter().filter(|id| wanted(id)))
+            .map(|id| token(id).map(str::to_owned))
+            .collect::<Result<Vec<_>>>()?;
+        decoder.decode(tokens).map_err(|error| TokenizerError::Decode { reason: error.to_string() })
     }
 
     /// The texts of a column of lists of ids, in parallel; rows that are null stay null. Of `options` only

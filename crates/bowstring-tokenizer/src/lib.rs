@@ -8,6 +8,7 @@
 //! [`Tokenizer::backend`] says which. Both give the same ids.
 
 mod added;
+mod alphabet;
 mod around;
 mod batch;
 mod bert;

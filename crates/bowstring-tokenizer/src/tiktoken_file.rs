@@ -10,7 +10,7 @@ use base64::Engine as _;
 use hashbrown::HashMap;
 use serde_json::{Value, json};
 
-use crate::{Result, Tokenizer, TokenizerError, byte_level::Alphabet};
+use crate::{Result, Tokenizer, TokenizerError, alphabet::ALPHABET};
 
 impl Tokenizer {
     /// The tokenizer of a file of tiktoken's ranks, with the `pattern` that cuts text into pieces and the
@@ -74,9 +74,8 @@ fn ranks(text: &[u8]) -> Result<Ranks, (usize, &'static str)> {
 
 /// The `tokenizer.json` of `ranks`, which are in their order.
 fn document(ranks: &[(Vec<u8>, u32)], pattern: &str, special_tokens: &[(String, u32)]) -> Value {
-    let alphabet = Alphabet::new();
     let written =
-        |token: &[u8]| -> String { token.iter().map(|&byte| alphabet.chars[usize::from(byte)]).collect() };
+        |token: &[u8]| -> String { token.iter().map(|&byte| ALPHABET.chars[usize::from(byte)]).collect() };
     let tokens: HashMap<&[u8], String> =
         ranks.iter().map(|(token, _)| (token.as_slice(), written(token))).collect();
     let merges: Vec<[&str; 2]> = ranks
@@ -127,10 +126,9 @@ mod tests {
     fn gpt2() -> Vec<u8> {
         let json: Value =
             serde_json::from_str(&fixture(include_bytes!("../fixtures/gpt2.json.gz"))).expect("a document");
-        let alphabet = Alphabet::new();
         let mut file = Vec::new();
         for (token, rank) in json["model"]["vocab"].as_object().expect("a map") {
-            if let Some(bytes) = alphabet.decode(token).filter(|_| token != "<|endoftext|>") {
+            if let Some(bytes) = ALPHABET.decode(token).filter(|_| token != "<|endoftext|>") {
                 let token = base64::engine::general_purpose::STANDARD.encode(bytes.collect::<Vec<u8>>());
                 writeln!(file, "{token} {rank}").expect("a line");
             }
