@@ -11,6 +11,7 @@ use hashbrown::{HashMap, HashTable};
 use crate::{
     alphabet::{ALPHABET, Alphabet},
     bpe::{Merge, MergeScratch, MergeTable, Symbol},
+    bpe_chars::WholeChars,
     definition::{Definition, Vocab},
     kernel::{Kernel, Piece, Reason, Section, Start},
     memo::Memo,
@@ -30,6 +31,7 @@ pub(crate) struct ByteLevel {
     merges: MergeTable,
     /// What each pair of bytes becomes, the first in the higher bits: most lookups, from little memory.
     pairs: Box<[Merge]>,
+    chars: WholeChars,
     /// All tokens, if a piece that is a token is not merged but taken as it is.
     whole: Option<Tokens>,
     /// How many bytes the token of each id has.
@@ -111,10 +113,11 @@ impl ByteLevel {
         }
         let merges = match definition.beyond.ranks_of_tokens {
             true => MergeTable::by_token(&triples),
-            false => MergeTable::new(triples.into_iter()),
+            false => MergeTable::new(triples.iter().copied()),
         };
         let pairs = bytes.iter().flat_map(|&left| bytes.map(|right| merges.get(left, right))).collect();
-        Ok(Self { pairs, form, prefix, splitter: Splitter::new(rules), bytes, merges, whole, lens })
+        let chars = WholeChars::new(&merges, &triples, &bytes, lens.len());
+        Ok(Self { chars, pairs, form, prefix, splitter: Splitter::new(rules), bytes, merges, whole, lens })
     }
 
     /// Appends the ids of a piece.
@@ -125,15 +128,42 @@ impl ByteLevel {
         }
         let Merging { word, scratch } = merging;
         word.clear();
-        word.extend(piece.iter().map(|&byte| Symbol { id: self.bytes[usize::from(byte)], len: 1 }));
-        self.merges.merge_with(word, scratch, |_, _, place| {
-            let pair = usize::from(piece[place]) << 8 | usize::from(piece[place + 1]);
-            self.pairs[pair]
-        });
+        if piece.is_ascii() {
+            word.extend(piece.iter().map(|&byte| Symbol { id: self.bytes[usize::from(byte)], len: 1 }));
+            self.merges.merge_with(word, scratch, |_, _, place| {
+                let pair = usize::from(piece[place]) << 8 | usize::from(piece[place + 1]);
+                self.pairs[pair]
+            });
+        } else {
+            self.symbols(piece, word);
+            self.merges.merge(word, scratch);
+        }
         out.extend(word.iter().map(|symbol| symbol.id));
         // One long piece must not keep its memory for ever.
         word.clear();
         word.shrink_to(1 << 12);
+    }
+
+    /// Appends the symbols of a piece that is not ASCII.
+    fn symbols(&self, piece: &[u8], word: &mut Vec<Symbol>) {
+        let mut rest = piece;
+        while let Some(&first) = rest.first() {
+            let bits = |i: usize| rest.get(i).map_or(0, |byte| u32::from(byte & 0x3F));
+            let (code, len) = match first {
+                0..0x80 => (u32::from(first), 1),
+                0x80..0xE0 => (u32::from(first & 0x1F) << 6 | bits(1), 2),
+                0xE0..0xF0 => (u32::from(first & 0x0F) << 12 | bits(1) << 6 | bits(2), 3),
+                _ => (u32::MAX, 4),
+            };
+            let (c, behind) = rest.split_at(len.min(rest.len()));
+            match self.chars.get(code) {
+                Some(id) => word.push(Symbol { id, len: c.len() as u32 }),
+                None => {
+                    word.extend(c.iter().map(|&byte| Symbol { id: self.bytes[usize::from(byte)], len: 1 }));
+                }
+            }
+            rest = behind;
+        }
     }
 
     /// Whether a space is put before this text.

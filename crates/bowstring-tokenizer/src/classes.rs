@@ -40,7 +40,7 @@ const BLOCKS: usize = 0x11_0000 / BLOCK;
 /// The classes of all characters; equal blocks stand once.
 pub(crate) struct Classes {
     blocks: Box<[u16; BLOCKS]>,
-    classes: Vec<[Class; BLOCK]>,
+    classes: Box<[[Class; BLOCK]]>,
 }
 
 impl fmt::Debug for Classes {
@@ -88,7 +88,7 @@ impl Classes {
             *place = index as u16;
             last = uniform.then_some((class, index as u16));
         }
-        Self { blocks, classes }
+        Self { blocks, classes: classes.into_boxed_slice() }
     }
 
     /// The class of `c`.

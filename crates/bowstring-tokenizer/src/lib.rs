@@ -14,6 +14,7 @@ mod batch;
 mod bert;
 mod boundaries;
 mod bpe;
+mod bpe_chars;
 mod byte_level;
 mod characters;
 mod chat;

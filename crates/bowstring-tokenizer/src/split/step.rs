@@ -89,14 +89,13 @@ impl Reader<'_> {
 
     #[inline(always)]
     fn char(self, place: usize) -> Option<Char> {
-        let &first = self.bytes.get(place)?;
-        let rest = |i: usize| self.bytes.get(place + i).map_or(0, |byte| u32::from(byte & 0x3F));
-        let first = u32::from(first);
-        let (code, len) = match first {
-            0..0x80 => (first, 1),
-            0x80..0xE0 => ((first & 0x1F) << 6 | rest(1), 2),
-            0xE0..0xF0 => ((first & 0x0F) << 12 | rest(1) << 6 | rest(2), 3),
-            _ => ((first & 0x07) << 18 | rest(1) << 12 | rest(2) << 6 | rest(3), 4),
+        let low = |byte: u8| u32::from(byte & 0x3F);
+        let (code, len) = match *self.bytes.get(place..)? {
+            [a @ 0..0x80, ..] => (u32::from(a), 1),
+            [a @ 0..0xE0, b, ..] => (u32::from(a & 0x1F) << 6 | low(b), 2),
+            [a @ 0..0xF0, b, c, ..] => (u32::from(a & 0x0F) << 12 | low(b) << 6 | low(c), 3),
+            [a, b, c, d, ..] => (u32::from(a & 0x07) << 18 | low(b) << 12 | low(c) << 6 | low(d), 4),
+            _ => return None,
         };
         Some(Char { code, class: self.classes.of_code(code), len })
     }
@@ -113,7 +112,14 @@ impl Reader<'_> {
     }
 
     /// The end of `'s`, `'t`, `'re`, `'ve`, `'m`, `'ll` or `'d` at `place`.
+    #[inline(always)]
     fn contraction(self, place: usize, any_case: bool) -> Option<usize> {
+        if self.bytes.get(place) == Some(&b'\'') { self.after_quote(place, any_case) } else { None }
+    }
+
+    /// The same after the apostrophe at `place`.
+    #[inline(never)]
+    fn after_quote(self, place: usize, any_case: bool) -> Option<usize> {
         let letter = |place: usize| {
             let code = self.get(place)?.code;
             match u8::try_from(code).ok()? {
@@ -121,9 +127,6 @@ impl Reader<'_> {
                 byte => Some(byte),
             }
         };
-        if self.get(place)?.code != u32::from(b'\'') {
-            return None;
-        }
         // The long s is an s to an expression that does not mind the case.
         if any_case && self.get(place + 1)?.code == 0x17F {
             return Some(place + 3);
