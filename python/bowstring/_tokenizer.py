@@ -119,7 +119,8 @@ class EncodedBatch(Sequence["Encoding | None"]):
 class Tokenizer:
     """Turns text into the ids that a language model sees, and ids into text. Immutable.
 
-    Made by `from_file`, `from_bytes`, `from_directory` or `from_pretrained`. The ids are those of Hugging
+    Made by `from_file`, `from_bytes`, `from_directory`, `from_pretrained`, `from_tiktoken`,
+    `from_sentencepiece` or `train`. The ids are those of Hugging
     Face's `tokenizers`. Calls that take many texts use all cores unless `threads` says otherwise, hold no
     lock of the interpreter, are stopped by Ctrl-C, and work in forked processes.
 
@@ -205,8 +206,9 @@ class Tokenizer:
         """Load the tokenizer of a file, of a folder, or of a model in the local cache.
 
         Args:
-            path_or_name: A `tokenizer.json`, the folder of a model, or the name of a model that
-                Hugging Face's library has downloaded, such as `"org/name"`. Nothing is downloaded.
+            path_or_name: A `tokenizer.json`, a `.model` of SentencePiece, the folder of a model, or the name
+                of a model that Hugging Face's library has downloaded, such as `"org/name"`. Nothing is
+                downloaded.
 
         Raises:
             NotFoundError: When it is none of these; the message says how to download it.
@@ -217,6 +219,92 @@ class Tokenizer:
             2048
         """
         return cls(_bowstring.NativeTokenizer.from_pretrained(path_or_name))
+
+    @classmethod
+    def from_tiktoken(
+        cls, path: Path, pattern: str, special_tokens: Mapping[str, int] | None = None
+    ) -> Tokenizer:
+        r"""Load a file of tiktoken's ranks, such as `cl100k_base.tiktoken`.
+
+        Args:
+            path: The file: a token in base 64 and its rank in each line.
+            pattern: The regular expression that cuts texts into words, which the file does not have.
+            special_tokens: Special tokens and their ids, which it does not have either.
+
+        Raises:
+            NotFoundError: When there is no such file.
+            DataError: When it is no file of ranks, or the pattern is none that can be run exactly.
+
+        Examples:
+            >>> import base64
+            >>> ranks = b"".join(base64.b64encode(bytes([n])) + b" %d\n" % n for n in range(256))
+            >>> written = (folder / "bytes.tiktoken").write_bytes(ranks)
+            >>> pattern = r"'(?:[sdmt]|ll|ve|re)| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+"
+            >>> t2 = bs.Tokenizer.from_tiktoken(folder / "bytes.tiktoken", pattern, {"<|end|>": 256})
+            >>> t2.encode("ab<|end|>").ids
+            [97, 98, 256]
+        """
+        return cls(_bowstring.NativeTokenizer.from_tiktoken(path, pattern, dict(special_tokens or {})))
+
+    @classmethod
+    def from_sentencepiece(cls, path: Path) -> Tokenizer:
+        """Load a `.model` of SentencePiece, BPE or Unigram; its ids are those of that library.
+
+        Args:
+            path: The file.
+
+        Raises:
+            NotFoundError: When there is no such file.
+            DataError: When it is no such model, or one whose ids could not be those of the library.
+
+        Examples:
+            >>> bs.Tokenizer.from_sentencepiece(folder / "sentencepiece.model").vocab_size
+            4000
+        """
+        return cls(_bowstring.NativeTokenizer.from_sentencepiece(path))
+
+    @classmethod
+    def train(
+        cls,
+        texts: object,
+        vocab_size: int,
+        *,
+        algorithm: Literal["bpe", "wordpiece", "unigram"] = "bpe",
+        special_tokens: Sequence[str] | None = None,
+        min_frequency: int | None = None,
+        lowercase: bool | None = None,
+        threads: int | None = None,
+    ) -> Tokenizer:
+        """Learn a tokenizer from texts; `to_json` gives its `tokenizer.json`. The same texts give the same.
+
+        Args:
+            texts: The texts: a sequence of `str` and `None`, or an Arrow column.
+            vocab_size: The most tokens, special ones included.
+            algorithm: Byte-level BPE, WordPiece as BERT has it, or Unigram as SentencePiece has it.
+            special_tokens: The special tokens, which get the first ids; those that are usual when `None`.
+            min_frequency: How often a pair has to be met to be merged; not for Unigram.
+            lowercase: Whether capitals become small letters; as is usual when `None`.
+            threads: The most threads for counting words; as many as there are cores when `None`.
+
+        Raises:
+            TypeError: When the texts are anything else.
+            UsageError: When the vocabulary is too small for what it must hold, or an option does not fit.
+            DataError: When there is nothing to learn from.
+
+        Examples:
+            >>> trained = bs.Tokenizer.train(["low lower lowest", "new newer newest"] * 9, 270)
+            >>> trained.decode(trained.encode("lowest news").ids)
+            'lowest news'
+        """
+        options = _given(
+            vocab_size=vocab_size,
+            algorithm=algorithm,
+            special_tokens=special_tokens,
+            min_frequency=min_frequency,
+            lowercase=lowercase,
+            threads=threads,
+        )
+        return cls(_bowstring.NativeTokenizer.train(texts, options))
 
     # --- what there is to know ---
 

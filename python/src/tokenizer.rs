@@ -20,8 +20,8 @@ use bowstring::{
     io::{Dataset, ReadOptions, WriteOptions, Writer},
     query::{QueryError, Table},
     tokenizer::{
-        BatchOptions, ChatOptions, ChunkOptions, DecodeStream, Library, OffsetUnit, PadTo, Padding, Side,
-        Tokenization, Tokenizer, Truncation, TruncationStrategy,
+        Algorithm, BatchOptions, ChatOptions, ChunkOptions, DecodeStream, Library, OffsetUnit, PadTo,
+        Padding, Side, Tokenization, Tokenizer, TrainOptions, Truncation, TruncationStrategy,
     },
 };
 use bowstring_cli::hub_cache;
@@ -218,6 +218,51 @@ impl PyTokenizer {
     fn from_directory(py: Python<'_>, path: &Bound<'_, PyAny>) -> Result<Self> {
         let path: PathBuf = typed::path(path)?;
         work_apart(py, move |_| Ok(Tokenizer::from_directory(path).map_err(failed)?.into()))
+    }
+
+    #[staticmethod]
+    fn from_sentencepiece(py: Python<'_>, path: &Bound<'_, PyAny>) -> Result<Self> {
+        let path: PathBuf = typed::path(path)?;
+        work_apart(py, move |_| Ok(Tokenizer::from_sentencepiece(path).map_err(failed)?.into()))
+    }
+
+    #[staticmethod]
+    fn from_tiktoken(
+        py: Python<'_>,
+        path: &Bound<'_, PyAny>,
+        pattern: &Bound<'_, PyAny>,
+        special_tokens: Option<&Bound<'_, PyDict>>,
+    ) -> Result<Self> {
+        let (path, pattern) = (typed::path(path)?, typed::one::<String>("pattern", pattern)?);
+        let mut special = Vec::new();
+        for (token, id) in special_tokens.into_iter().flat_map(|tokens| tokens.iter()) {
+            let token = typed::one::<String>("special_tokens", &token)?;
+            let id = id_of(&format!("special_tokens[{token:?}]"), &id)?;
+            special.push((token, id));
+        }
+        work_apart(py, move |_| {
+            Ok(Tokenizer::from_tiktoken(path, &pattern, &special).map_err(failed)?.into())
+        })
+    }
+
+    #[staticmethod]
+    fn train(py: Python<'_>, texts: &Bound<'_, PyAny>, options: &Bound<'_, PyDict>) -> Result<Self> {
+        let given = Options(options);
+        let algorithms =
+            [("bpe", Algorithm::Bpe), ("wordpiece", Algorithm::WordPiece), ("unigram", Algorithm::Unigram)];
+        let algorithm = given.word("algorithm", &algorithms)?.unwrap_or(Algorithm::Bpe);
+        let mut wanted = TrainOptions::new(algorithm, given.one("vocab_size")?.unwrap_or_default());
+        wanted.min_frequency = given.one::<usize>("min_frequency")?.map(|least| least as u64);
+        if let Some(special) = given.many("special_tokens")? {
+            wanted.special_tokens = special;
+        }
+        wanted.lowercase = given.one("lowercase")?.unwrap_or(wanted.lowercase);
+        wanted.threads = positive(&given, "threads")?;
+        let texts = Given::of(texts)?;
+        work_apart(py, move |cancel| {
+            let options = TrainOptions { cancel: cancel.clone(), ..wanted };
+            texts.with(|texts| Ok(Tokenizer::train(texts, &options).map_err(failed)?.into()))
+        })
     }
 
     #[staticmethod]

@@ -248,8 +248,8 @@ pub(crate) struct TokenizeArgs {
     /// A table with a column of text: a file, a glob or a folder; `-` for stdin
     pub(crate) input: Option<PathBuf>,
 
-    /// A `tokenizer.json`, the folder of a model, or the name of a model in the cache of Hugging Face's
-    /// library; nothing is downloaded
+    /// A `tokenizer.json`, a `.model` of SentencePiece, the folder of a model, or the name of a model in the
+    /// cache of Hugging Face's library; nothing is downloaded
     #[arg(short, long, value_name = "PATH")]
     pub(crate) tokenizer: String,
 

@@ -45,7 +45,7 @@ impl Tokenizer {
         Ok(tokenizer.with_config(read_config(folder)?))
     }
 
-    /// The tokenizer of a file, of the folder of a model, or of a model in the `cache`, which is laid out
+    /// The tokenizer of a file (SentencePiece's if its name ends in `.model`), of the folder of a model, or of a model in the `cache`, which is laid out
     /// like the hub's: `models--ORGANISATION--NAME/snapshots/REVISION/`. Nothing is ever downloaded.
     ///
     /// # Errors
@@ -57,7 +57,8 @@ impl Tokenizer {
             return Self::from_directory(path);
         }
         if path.is_file() {
-            return Self::from_file(path);
+            let is_model = path.extension().is_some_and(|ending| ending == "model");
+            return if is_model { Self::from_sentencepiece(path) } else { Self::from_file(path) };
         }
         match cache.and_then(|cache| snapshot(cache, path_or_name)) {
             Some(folder) => Self::from_directory(folder),

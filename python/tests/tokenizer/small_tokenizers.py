@@ -8,6 +8,9 @@ FOLDER = Path(__file__).parents[3] / "examples" / "debian-packages" / "data"
 SMALL = FOLDER / "tokenizer.json"
 """A byte-level BPE tokenizer without special tokens around texts."""
 
+SENTENCEPIECE = Path(__file__).parents[3] / "crates" / "bowstring-tokenizer" / "fixtures" / "bpe-4k.model.gz"
+"""A model of SentencePiece, compressed."""
+
 BERT = """{
   "version": "1.0", "truncation": null, "padding": null,
   "added_tokens": [

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import doctest
+import gzip
 import inspect
 import re
 from pathlib import Path
 
 import pytest
-from small_tokenizers import SMALL
+from small_tokenizers import SENTENCEPIECE, SMALL
 
 import bowstring as bs
 from bowstring import _tokenizer
@@ -40,6 +41,7 @@ def test_every_method_has_an_example(name: str) -> None:
 
 def test_every_example_runs(tmp_path: Path) -> None:
     known = {"bs": bs, "t": bs.Tokenizer.from_file(SMALL), "path": SMALL, "folder": tmp_path}
+    (tmp_path / "sentencepiece.model").write_bytes(gzip.decompress(SENTENCEPIECE.read_bytes()))
     failed, ran = doctest.testmod(_tokenizer, extraglobs=known)
     assert failed == 0
     assert ran > 30

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import pickle
 from collections.abc import Callable
 from pathlib import Path
@@ -17,7 +18,7 @@ import pyarrow.parquet as pq
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from small_tokenizers import BERT, SMALL
+from small_tokenizers import BERT, FOLDER, SMALL
 
 import bowstring as bs
 
@@ -266,6 +267,45 @@ def test_a_folder_says_more(tmp_path: Path) -> None:
     assert tokenizer.config["chat_templates"] == {"default": "{{ messages }}"}
     assert tokenizer.config["model_max_length"] == 512
     assert tokenizer.encode_batch_with_padding(["ann"], length=4).input_ids.tolist() == [[2, 4, 3, 6]]
+
+
+def test_tiktoken_ranks(tmp_path: Path) -> None:
+    ranks = {bytes([n]): n for n in range(256)} | {b"ab": 256, b"abc": 257}
+    lines = [base64.b64encode(token) + b" %d\n" % rank for token, rank in ranks.items()]
+    path = tmp_path / "some.tiktoken"
+    path.write_bytes(b"".join(lines))
+    pattern = r"'(?:[sdmt]|ll|ve|re)| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+"
+    tokenizer = bs.Tokenizer.from_tiktoken(path, pattern, {"<|end|>": 300})
+    assert tokenizer.encode("abc ab<|end|>").ids == [257, 32, 256, 300]
+    assert tokenizer.decode([257, 32, 256]) == "abc ab"
+    with pytest.raises(bs.DataError, match="line 1"):
+        bs.Tokenizer.from_tiktoken(SMALL, pattern)
+    with pytest.raises(TypeError, match="pattern: expected a str"):
+        bs.Tokenizer.from_tiktoken(path, 17)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("algorithm", ["bpe", "wordpiece", "unigram"])
+def test_training(algorithm: Any, tmp_path: Path) -> None:  # noqa: ANN401
+    rows = bs.read_parquet(FOLDER / "packages.parquet", columns=["description"], limit=1000)
+    texts = rows["description"]
+    trained = bs.Tokenizer.train(texts, 600, algorithm=algorithm)
+    assert 300 < trained.vocab_size <= 600
+    again = bs.Tokenizer.train(texts, 600, algorithm=algorithm, threads=1)
+    assert trained.to_json() == again.to_json()
+    (tmp_path / "tokenizer.json").write_text(trained.to_json())
+    text = "a secure shell client"
+    loaded = bs.Tokenizer.from_directory(tmp_path)
+    assert loaded.encode(text).ids == trained.encode(text).ids
+    assert loaded.decode(loaded.encode(text).ids) == text
+
+
+def test_what_cannot_be_learned_is_refused() -> None:
+    with pytest.raises(bs.UsageError, match="vocab_size"):
+        bs.Tokenizer.train(["a"], 10)
+    with pytest.raises(bs.UsageError, match="did you mean `unigram`"):
+        bs.Tokenizer.train(["a"], 300, algorithm="unigramm")  # type: ignore[arg-type]
+    with pytest.raises(bs.DataError):
+        bs.Tokenizer.train([None], 300)
 
 
 def test_models_are_found_in_the_cache_and_never_downloaded(

@@ -11,7 +11,8 @@ use crate::{relation::Operator, tokenizer::Tokenization};
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct TokenizeConfig {
-    /// A `tokenizer.json`, the folder of a model, or the name of a registered tokenizer.
+    /// A `tokenizer.json`, a `.model` of SentencePiece, the folder of a model, or the name of a registered
+    /// tokenizer.
     tokenizer: String,
     /// The column of text. Default `text`.
     column: Option<String>,
