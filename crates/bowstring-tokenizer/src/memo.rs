@@ -95,7 +95,7 @@ impl Memo {
     /// # Panics
     ///
     /// If `range` is not within `text`.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn append(
         &mut self,
         text: &[u8],
@@ -103,17 +103,31 @@ impl Memo {
         out: &mut Vec<u32>,
         slow: impl FnOnce(&[u8], &mut Vec<u32>),
     ) {
-        match self.find(text, range.clone()) {
-            Ok(ids) => {
-                if ids.len as usize <= INLINE {
-                    // Always the same number of words, so that it is one store.
-                    let end = out.len() + ids.len as usize;
-                    out.extend_from_slice(&[ids.ids[0], ids.ids[1], ids.ids[2], 0]);
-                    out.truncate(end);
-                } else {
-                    out.extend_from_slice(self.stored(ids));
-                }
+        match self.look(text, &range) {
+            Some(ids) => {
+                // Always the same number of words, so that it is one store.
+                let end = out.len() + ids.len as usize;
+                out.extend_from_slice(&[ids.ids[0], ids.ids[1], ids.ids[2], 0]);
+                out.truncate(end);
             }
+            None => self.append_rare(text, range, out, slow),
+        }
+    }
+
+    /// The same for what is long, has many ids, or is not known.
+    #[inline(never)]
+    fn append_rare(
+        &mut self,
+        text: &[u8],
+        range: Range<usize>,
+        out: &mut Vec<u32>,
+        slow: impl FnOnce(&[u8], &mut Vec<u32>),
+    ) {
+        match self.find(text, range.clone()) {
+            Ok(ids) if ids.len as usize <= INLINE => {
+                out.extend(ids.ids.iter().take(ids.len as usize));
+            }
+            Ok(ids) => out.extend_from_slice(self.stored(ids)),
             Err(place) => self.miss(&text[range], place, out, slow),
         }
     }
@@ -123,8 +137,22 @@ impl Memo {
     /// # Panics
     ///
     /// If `range` is not within `text`.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn count(
+        &mut self,
+        text: &[u8],
+        range: Range<usize>,
+        slow: impl FnOnce(&[u8], &mut Vec<u32>),
+    ) -> usize {
+        match self.look(text, &range) {
+            Some(ids) => ids.len as usize,
+            None => self.count_rare(text, range, slow),
+        }
+    }
+
+    /// The same for what is long, has many ids, or is not known.
+    #[inline(never)]
+    fn count_rare(
         &mut self,
         text: &[u8],
         range: Range<usize>,
@@ -146,8 +174,19 @@ impl Memo {
         }
     }
 
-    /// The ids of a piece, or where they would stand.
+    /// The ids of a short piece that is known and has few.
     #[inline(always)]
+    fn look(&self, text: &[u8], range: &Range<usize>) -> Option<Ids> {
+        let len = range.end.wrapping_sub(range.start);
+        let bytes = text.get(range.start..)?.first_chunk::<16>()?;
+        let mask = MASKS.get(len)?;
+        let key = masked(halves(bytes), mask, len);
+        let Bucket([first, second]) = self.buckets.get(self.bucket(key))?;
+        let entry = if second.key == key { second } else { first };
+        (entry.key == key && entry.ids.len as usize <= INLINE).then_some(entry.ids)
+    }
+
+    /// The ids of a piece, or where they would stand.
     fn find(&self, text: &[u8], range: Range<usize>) -> Result<Ids, Place> {
         let len = range.len();
         if len > SHORT {
@@ -161,7 +200,6 @@ impl Memo {
         if entry.key == key { Ok(entry.ids) } else { Err(place) }
     }
 
-    #[inline(never)]
     fn find_long(&self, piece: &[u8]) -> Result<Ids, Place> {
         if piece.len() > LONG {
             return Err(Place::Nowhere);
@@ -272,27 +310,22 @@ enum Place {
 }
 
 /// The key of the `len` bytes at `start`, at most [`SHORT`].
-#[inline(always)]
 fn key(text: &[u8], start: usize, len: usize) -> Key {
-    let [low, high] = match text.get(start..start + 16) {
-        Some(bytes) => halves(bytes),
-        None => {
-            let mut padded = [0; 16];
-            padded[..len].copy_from_slice(&text[start..start + len]);
-            halves(&padded)
-        }
-    };
-    let [mask_low, mask_high] = MASKS[len];
-    [low & mask_low, high & mask_high | (len as u64) << 56]
+    let mut padded = [0; 16];
+    padded[..len].copy_from_slice(&text[start..start + len]);
+    masked(halves(&padded), &MASKS[len], len)
+}
+
+/// The key of the first `len` bytes.
+#[inline(always)]
+fn masked([low, high]: Key, mask: &Key, len: usize) -> Key {
+    [low & mask[0], high & mask[1] | (len as u64) << 56]
 }
 
 #[inline(always)]
-fn halves(bytes: &[u8]) -> Key {
-    let mut low = [0; 8];
-    let mut high = [0; 8];
-    low.copy_from_slice(&bytes[..8]);
-    high.copy_from_slice(&bytes[8..16]);
-    [u64::from_le_bytes(low), u64::from_le_bytes(high)]
+fn halves(bytes: &[u8; 16]) -> Key {
+    let both = u128::from_le_bytes(*bytes);
+    [both as u64, (both >> 64) as u64]
 }
 
 /// A folded product: both halves of the key reach the low bits.
@@ -303,12 +336,11 @@ fn hash([low, high]: Key) -> u64 {
 
 fn hash_long(piece: &[u8]) -> u64 {
     let mut state = piece.len() as u64;
-    let mut chunks = piece.chunks_exact(16);
-    for chunk in &mut chunks {
+    let (chunks, rest) = piece.as_chunks::<16>();
+    for chunk in chunks {
         let [low, high] = halves(chunk);
         state = hash([low ^ state, high]);
     }
-    let rest = chunks.remainder();
     let [low, high] = key(rest, 0, rest.len());
     hash([low ^ state, high])
 }

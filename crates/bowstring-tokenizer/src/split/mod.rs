@@ -32,22 +32,19 @@ impl Splitter {
     #[inline(always)]
     pub(crate) fn split(&self, text: &str, mut piece: impl FnMut(usize, usize)) {
         let bytes = text.as_bytes();
-        let mut start = 0;
+        let (mut start, mut base, mut ends) = (0, 0, 0u64);
         while start < bytes.len() {
-            let mut ends = window::ends(self.rules, bytes, start);
             if ends == 0 {
-                let end = step::end(self.rules, self.classes, text, start);
-                piece(start, end);
-                start = end;
-                continue;
+                base = start;
+                ends = window::ends(self.rules, bytes, start);
             }
-            let base = start;
-            while ends != 0 {
-                let end = base + ends.trailing_zeros() as usize;
-                piece(start, end);
-                start = end;
-                ends &= ends - 1;
-            }
+            let end = match ends {
+                0 => step::end(self.rules, self.classes, text, start),
+                _ => base + ends.trailing_zeros() as usize,
+            };
+            ends &= ends.wrapping_sub(1);
+            piece(start, end);
+            start = end;
         }
     }
 
