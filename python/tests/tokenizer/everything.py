@@ -2,8 +2,9 @@
 
 For each tokenizer the ids of english.txt, code.txt, multilingual.txt and odd.txt (190 MB, in documents, and
 the first 20 MB of each as one text), of every code point by itself, of a million odd strings; and everything
-about some tens of thousands more, in all ways of truncation and padding, with their texts again. Ends with 1
-when anything differs from what PyPI's `tokenizers` gives.
+about some tens of thousands more, in all ways of truncation and padding, with their texts again. With
+`--share N` each tokenizer gets an Nth of all that, and each another one. Ends with 1 when anything differs
+from what PyPI's `tokenizers` gives.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ import time
 from collections.abc import Iterable, Iterator
 from itertools import islice
 from pathlib import Path
+from typing import TypeVar
 
 import odd
 from compare import ENOUGH, SETTINGS, Pair, chunks, definition, everything, ids, random_ids, shipped
@@ -21,6 +23,7 @@ from compare import ENOUGH, SETTINGS, Pair, chunks, definition, everything, ids,
 CORPORA = ("english", "code", "multilingual", "odd")
 # Texts at a time; the memory of both libraries' answers.
 CHUNK = 2_000
+T = TypeVar("T")
 
 
 def documents(path: Path, limit: int) -> Iterator[str]:
@@ -40,28 +43,31 @@ def documents(path: Path, limit: int) -> Iterator[str]:
     yield "".join(lines)
 
 
-def faults(pair: Pair, options: argparse.Namespace) -> Iterator[str]:
-    """All that differs, for one tokenizer."""
+def faults(pair: Pair, number: int, options: argparse.Namespace) -> Iterator[str]:
+    """All that differs, for the tokenizer of this number."""
+
+    def share(things: Iterable[T]) -> Iterator[T]:
+        return islice(things, number % options.share, None, options.share)
+
     for corpus in CORPORA:
         path = options.corpora / f"{corpus}.txt"
-        for texts in chunks(documents(path, options.bytes), CHUNK):
+        for texts in chunks(share(documents(path, options.bytes)), CHUNK):
             yield from ids(pair, texts)
+        length = min(options.bytes, 20_000_000) // options.share
         with path.open("rb") as opened:
-            yield from ids(
-                pair, [opened.read(min(options.bytes, 20_000_000)).decode("utf-8", "ignore")], special=True
-            )
-    for points in chunks(odd.code_points(), 50_000):
+            opened.seek(length * (number % options.share))
+            yield from ids(pair, [opened.read(length).decode("utf-8", "ignore")], special=True)
+    for points in chunks(share(odd.code_points()), 50_000):
         yield from ids(pair, points)
-    # Neighbours show what a code point does to others.
-    for points in chunks(odd.code_points(), 50_000):
+        # Neighbours show what a code point does to others.
         yield from ids(pair, [f"a{point} {point}b" for point in points])
-    for seed in range(options.strings // 50_000):
-        yield from ids(pair, odd.strings(seed, 50_000, parts=10), special=seed % 2 == 1)
-    yield from ids(pair, odd.strings(77, 2_000, parts=6, repeats=20))
-    for seed in range(options.whole // 1_000):
-        texts = odd.strings(1_000 + seed, 1_000, parts=7)
-        yield from everything(pair, texts, *SETTINGS[seed % len(SETTINGS)])
-    yield from random_ids(pair, 5, 20_000)
+    for seed in share(range(options.strings // 10_000)):
+        yield from ids(pair, odd.strings(seed, 10_000, parts=10), special=seed % 2 == 1)
+    yield from ids(pair, odd.strings(77 + number, 2_000, parts=6, repeats=20))
+    for seed in share(range(options.whole // 200)):
+        texts = odd.strings(1_000 + seed, 200, parts=7)
+        yield from everything(pair, texts, *SETTINGS[seed // options.share % len(SETTINGS)])
+    yield from random_ids(pair, number, 20_000 // options.share)
 
 
 def definitions(folder: Path, names: Iterable[str]) -> Iterator[tuple[str, bytes]]:
@@ -86,13 +92,14 @@ def main() -> int:
     parser.add_argument("--names", nargs="+", default=[], help="only these")
     parser.add_argument("--bytes", type=int, default=1 << 40, help="of each corpus at most")
     parser.add_argument("--strings", type=int, default=1_000_000, help="odd strings for each tokenizer")
+    parser.add_argument("--share", type=int, default=1, help="compare an Nth for each tokenizer")
     parser.add_argument("--whole", type=int, default=54_000, help="strings of which everything is compared")
     options = parser.parse_args()
     wrong, count = 0, 0
-    for name, data in definitions(options.tokenizers, options.names):
+    for number, (name, data) in enumerate(definitions(options.tokenizers, options.names)):
         begin = time.monotonic()
         pair = Pair.load(name, data)
-        found = list(islice(faults(pair, options), ENOUGH))
+        found = list(islice(faults(pair, number, options), ENOUGH))
         wrong, count = wrong + bool(found), count + 1
         print(
             f"{'DIFFERS' if found else 'same'}  {name}  {pair.ours.backend}  {time.monotonic() - begin:.0f} s"
