@@ -393,6 +393,9 @@ impl Kernel for SentenceUnigram {
     }
 
     fn pieces(&self, section: Section<'_>, scratch: &mut Scratch, out: &mut Vec<Piece>) {
+        if self.is_simple(section.text) {
+            return self.simple_pieces(section, &mut scratch.work, out);
+        }
         let lattice = &mut scratch.work.lattice;
         // Nothing of this fails: no pattern is compiled, and each part gets its tokens.
         let Ok(pieces) = self.aligned(section, lattice) else { return };
@@ -422,6 +425,61 @@ impl Kernel for SentenceUnigram {
 }
 
 impl SentenceUnigram {
+    /// Whether `text` stays what it is but for its spaces, so that places can be counted.
+    fn is_simple(&self, text: &str) -> bool {
+        let normal = &self.normal;
+        let ends = [normal.before, normal.after];
+        !normal.prefix
+            && ends.into_iter().all(|ends| !ends.left && !ends.right)
+            && text.bytes().all(|byte| normal.is_plain(byte) || self.separators[usize::from(byte)])
+    }
+
+    /// The tokens of a section that [is simple](Self::is_simple). What stands for a space is where the space
+    /// is, of several the last; what was put in front is where the character is that it was put before.
+    fn simple_pieces(&self, section: Section<'_>, work: &mut Work, out: &mut Vec<Piece>) {
+        let text = section.text;
+        let bytes = text.as_bytes();
+        let Work { lattice, word: buffer, .. } = work;
+        let mut words = 0;
+        let mut word = |mark: Option<usize>, part: Range<usize>| {
+            buffer.clear();
+            buffer.extend(mark.map(|_| MARK));
+            let marked = buffer.len();
+            buffer.push_str(&text[part.clone()]);
+            self.model.encode(buffer, lattice, |id, range| {
+                let start = mark
+                    .filter(|_| range.start < marked)
+                    .unwrap_or(part.start + range.start.saturating_sub(marked));
+                let end = match mark {
+                    Some(mark) if range.end <= marked => mark + 1,
+                    _ => part.start + range.end - marked,
+                };
+                out.push(Piece { id, start, end, word: words });
+            });
+            words += 1;
+        };
+        let mut at = 0;
+        while at < bytes.len() {
+            let first = at;
+            while bytes.get(at).is_some_and(|&byte| self.separators[usize::from(byte)]) {
+                at += 1;
+            }
+            let spaces = first..at;
+            let end = self.end(text, at);
+            match (self.words, spaces.end.checked_sub(1).filter(|_| !spaces.is_empty())) {
+                (Words::Whitespace, _) if at == end => {}
+                (Words::Whitespace, _) => word((self.prefix != PrependScheme::Never).then_some(at), at..end),
+                (Words::Marks, None) => word(self.prefixed(section.start).then_some(at), at..end),
+                (Words::Marks, Some(last)) => {
+                    let alone = if self.normal.collapse { last..last } else { spaces.start..last };
+                    alone.for_each(|space| word(Some(space), space..space));
+                    word(Some(last), at..end);
+                }
+            }
+            at = end;
+        }
+    }
+
     /// The tokens of `section` by the library's own alignments, and what of the text each is.
     fn aligned(
         &self,
@@ -595,7 +653,10 @@ mod tests {
             3 => "[a-zA-Z0-9.,]{1,8}",
             1 => any::<char>().prop_map(String::from),
         ];
-        prop::collection::vec(part, 0..16).prop_map(|parts| parts.concat())
+        prop_oneof![
+            1 => "[a-zA-Z0-9., \t\n`']{0,40}",
+            3 => prop::collection::vec(part, 0..16).prop_map(|parts| parts.concat()),
+        ]
     }
 
     proptest! {
