@@ -23,6 +23,9 @@ use crate::{
     word_normal::Normal,
 };
 
+/// Places are found in stretches of at least so many bytes.
+const STRETCH: usize = 256;
+
 /// How far from the asked place a cut is looked for.
 const CUT_WITHIN: usize = 1 << 16;
 
@@ -393,13 +396,36 @@ impl Kernel for SentenceUnigram {
     }
 
     fn pieces(&self, section: Section<'_>, scratch: &mut Scratch, out: &mut Vec<Piece>) {
-        if self.is_simple(section.text) {
-            return self.simple_pieces(section, &mut scratch.work, out);
+        let Section { text, mut start } = section;
+        let (mut from, mut words) = (0, 0);
+        while from < text.len() {
+            let rest = &text[from..];
+            let mut end = self.cut(rest, STRETCH).filter(|_| self.is_local()).unwrap_or(rest.len());
+            let simple = self.is_simple(&rest[..end]);
+            if from == 0 && !simple {
+                // The library loses count of what vanishes at the very beginning, all places after it too.
+                end = rest.len();
+            }
+            let part = Section { text: &rest[..end], start };
+            let before = out.len();
+            if simple {
+                self.simple_pieces(part, &mut scratch.work, out);
+            } else if let Ok(pieces) = self.aligned(part, &mut scratch.work.lattice) {
+                // Nothing of this fails: no pattern is compiled, and each part gets its tokens.
+                out.extend(pieces.into_iter().map(|(piece, _)| piece));
+            }
+            let base = words;
+            for piece in &mut out[before..] {
+                *piece = Piece {
+                    start: piece.start + from,
+                    end: piece.end + from,
+                    word: piece.word + base,
+                    ..*piece
+                };
+                words = piece.word + 1;
+            }
+            (from, start) = (from + end, Start::Cut);
         }
-        let lattice = &mut scratch.work.lattice;
-        // Nothing of this fails: no pattern is compiled, and each part gets its tokens.
-        let Ok(pieces) = self.aligned(section, lattice) else { return };
-        out.extend(pieces.into_iter().map(|(piece, _)| piece));
     }
 
     fn written(&self, section: Section<'_>, pieces: &[Piece], scratch: &mut Scratch) -> Vec<(usize, String)> {
@@ -425,13 +451,16 @@ impl Kernel for SentenceUnigram {
 }
 
 impl SentenceUnigram {
+    /// Whether places in a part that [`cut`](Kernel::cut) makes are those in the whole.
+    fn is_local(&self) -> bool {
+        let ends = [self.normal.before, self.normal.after];
+        !self.normal.prefix && ends.into_iter().all(|ends| !ends.left && !ends.right)
+    }
+
     /// Whether `text` stays what it is but for its spaces, so that places can be counted.
     fn is_simple(&self, text: &str) -> bool {
-        let normal = &self.normal;
-        let ends = [normal.before, normal.after];
-        !normal.prefix
-            && ends.into_iter().all(|ends| !ends.left && !ends.right)
-            && text.bytes().all(|byte| normal.is_plain(byte) || self.separators[usize::from(byte)])
+        let simple = |byte| self.normal.is_plain(byte) || self.separators[usize::from(byte)];
+        self.is_local() && text.bytes().all(simple)
     }
 
     /// The tokens of a section that [is simple](Self::is_simple). What stands for a space is where the space
@@ -656,6 +685,7 @@ mod tests {
         prop_oneof![
             1 => "[a-zA-Z0-9., \t\n`']{0,40}",
             3 => prop::collection::vec(part, 0..16).prop_map(|parts| parts.concat()),
+            1 => ("[a-z ]{0,300}", "[éa\u{ad}\u{301} ]{0,8}", "[a-z ]{0,300}").prop_map(|(a, b, c)| a + &b + &c),
         ]
     }
 
