@@ -73,53 +73,61 @@ impl Bert {
             let mut ids = Vec::new();
             bert.compute(c.encode_utf8(&mut [0; 4]), &mut work, &mut ids);
             bert.separators[usize::from(byte)] = match ids.as_slice() {
-                [] => (0, 0),
-                &[id] => (id, 1),
-                _ => return Err("punctuation is more than one token".into()),
+                [] if is_space(byte) => (0, 0),
+                &[id] if !is_space(byte) => (id, 1),
+                _ => return Err("white space is a token, or punctuation is not one".into()),
             };
         }
         Ok(bert)
     }
 
-    /// Calls `stretch` with what stands between separators of ASCII, and `separator` with the place and
-    /// the token of those that have one, in the order of the text.
+    /// Calls `stretch` with what stands between separators of ASCII, and `mark` with the token of each
+    /// separator, in the order of the text; or with none of them, where `MARKS` is false. Says how many
+    /// separators are tokens.
     #[inline(always)]
-    fn walk<T>(
+    fn walk<T, const MARKS: bool>(
         &self,
         text: &str,
         to: &mut T,
         stretch: impl Fn(&mut T, usize, usize),
-        separator: impl Fn(&mut T, u32),
-    ) {
+        mark: impl Fn(&mut T, u32, u32),
+    ) -> usize {
         let bytes = text.as_bytes();
-        let (mut start, mut base) = (0, 0);
+        let (mut start, mut open, mut tokens, mut base) = (0, false, 0, 0);
         while let Some(rest) = bytes.get(base..).filter(|rest| !rest.is_empty()) {
-            let mut stops = match rest.first_chunk::<BLOCK>() {
-                Some(block) => separators_of(block),
-                None => {
-                    let mut block = [b'a'; BLOCK];
-                    for (to, from) in block.iter_mut().zip(rest) {
-                        *to = *from;
+            let Bounds { mut begins, ends, marks, last } = bounds(rest, open);
+            tokens += marks.count_ones() as usize;
+            // The space between two words is no event of its own, and there are few others at which no
+            // word ends, so that the processor guesses right what comes.
+            let mut events = if MARKS { ends | marks } else { ends };
+            while events != 0 {
+                let event = events & events.wrapping_neg();
+                let at = base + event.trailing_zeros() as usize;
+                if ends & event != 0 {
+                    if !open {
+                        start = base + begins.trailing_zeros() as usize;
+                        begins &= begins.wrapping_sub(1);
                     }
-                    separators_of(&block)
-                }
-            };
-            while stops != 0 {
-                let at = base + stops.trailing_zeros() as usize;
-                stops &= stops - 1;
-                if at > start {
+                    open = false;
                     stretch(to, start, at);
                 }
-                if let (id, 1) = self.separators[usize::from(bytes[at] & 127)] {
-                    separator(to, id);
+                if MARKS {
+                    let (id, count) =
+                        bytes.get(at).map_or((0, 0), |&byte| self.separators[usize::from(byte & 127)]);
+                    mark(to, id, count);
                 }
-                start = at + 1;
+                events ^= event;
             }
+            if begins != 0 {
+                start = base + begins.trailing_zeros() as usize;
+            }
+            open = last;
             base += BLOCK;
         }
-        if bytes.len() > start {
+        if open {
             stretch(to, start, bytes.len());
         }
+        tokens
     }
 
     /// Calls `part` with the characters that stand alone, what stands between them, and where each
@@ -188,20 +196,65 @@ impl Bert {
     }
 }
 
-/// Neither a letter, a digit, a control character nor a part of a character beyond ASCII.
-#[inline]
+#[inline(always)]
+fn is_space(byte: u8) -> bool {
+    (byte == b' ') | (byte == b'\t') | (byte == b'\n') | (byte == b'\r')
+}
+
+/// Neither a letter, a digit, a control character nor a part of a character beyond ASCII; or white space.
+#[inline(always)]
 fn is_separator(byte: u8) -> bool {
     let letter = (byte | 0x20).wrapping_sub(b'a') < 26;
     let digit = byte.wrapping_sub(b'0') < 10;
-    let space = (byte == b'\t') | (byte == b'\n') | (byte == b'\r');
     let inner = !(b' '..0x7f).contains(&byte);
-    !(letter | digit | inner) | space
+    !(letter | digit | inner) | is_space(byte)
 }
 
-/// A bit for each separator, the lowest for the first byte.
-#[inline]
-fn separators_of(block: &[u8; BLOCK]) -> u64 {
-    let flags = block.map(|byte| u8::from(is_separator(byte)));
+/// What is where in a block of [`BLOCK`] bytes, a bit for each, the lowest for the first byte.
+struct Bounds {
+    /// The first byte of a stretch.
+    begins: u64,
+    /// The separator behind a stretch.
+    ends: u64,
+    /// Separators that are tokens.
+    marks: u64,
+    /// Whether the last byte belongs to a stretch.
+    last: bool,
+}
+
+/// The bounds in the first bytes of `rest`, before which a stretch may be `open`.
+#[inline(always)]
+fn bounds(rest: &[u8], open: bool) -> Bounds {
+    let mut end = [b' '; BLOCK];
+    let block = match rest.first_chunk::<BLOCK>() {
+        Some(block) => block,
+        None => {
+            // What is open ends with the text.
+            for (to, from) in end.iter_mut().zip(rest) {
+                *to = *from;
+            }
+            &end
+        }
+    };
+    let stops = bits(block, is_separator);
+    let spaces = bits(block, is_space);
+    let follows = !stops << 1 | u64::from(open);
+    Bounds {
+        begins: !stops & !follows,
+        ends: stops & follows,
+        marks: stops & !spaces,
+        last: stops >> (BLOCK - 1) == 0,
+    }
+}
+
+/// A bit for each byte that `is` so.
+#[inline(always)]
+fn bits(block: &[u8; BLOCK], is: impl Fn(u8) -> bool) -> u64 {
+    let mut flags = [0; BLOCK];
+    // This form becomes vector instructions.
+    for (flag, &byte) in flags.iter_mut().zip(block) {
+        *flag = u8::from(is(byte));
+    }
     let mut mask = 0;
     for (eight, part) in flags.as_chunks::<8>().0.iter().enumerate() {
         // One bit of each byte is moved to the highest byte.
@@ -216,7 +269,7 @@ impl Kernel for Bert {
 
     fn ids(&self, section: Section<'_>, scratch: &mut BertScratch, out: &mut Vec<u32>) {
         let text = section.text;
-        self.walk(
+        self.walk::<_, true>(
             text,
             &mut (scratch, out),
             |(BertScratch { memo, work }, out), start, end| {
@@ -232,14 +285,18 @@ impl Kernel for Bert {
                     });
                 }
             },
-            |(_, out), id| out.push(id),
+            |(_, out), id, count| {
+                // Without a branch, which would often be guessed wrongly.
+                out.push(id);
+                out.truncate(out.len() - 1 + count as usize);
+            },
         );
     }
 
     fn count(&self, section: Section<'_>, scratch: &mut BertScratch) -> usize {
         let text = section.text;
         let mut to = (scratch, 0);
-        self.walk(
+        let marks = self.walk::<_, false>(
             text,
             &mut to,
             |(BertScratch { memo, work }, count), start, end| {
@@ -255,9 +312,9 @@ impl Kernel for Bert {
                     });
                 }
             },
-            |(_, count), _| *count += 1,
+            |_, _, _| {},
         );
-        to.1
+        marks + to.1
     }
 
     fn pieces(&self, section: Section<'_>, scratch: &mut BertScratch, out: &mut Vec<Piece>) {
