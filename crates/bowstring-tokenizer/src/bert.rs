@@ -5,12 +5,16 @@
 //! remembered by their bytes as they stand in the text; a stretch that is met for the first time, or is
 //! long, is normalised, split and matched. Linear in the text, a few cycles a byte for what repeats.
 
+mod bounds;
 mod characters;
 mod normal;
 
 use serde_json::Value;
 
-use self::normal::Normaliser;
+use self::{
+    bounds::{BLOCK, Bounds, bounds, is_separator, is_space},
+    normal::Normaliser,
+};
 use crate::{
     definition::Definition,
     kernel::{Kernel, Piece, Reason, Section},
@@ -46,8 +50,6 @@ const CUT_WITHIN: usize = 1 << 16;
 
 /// Longer stretches are cut where other characters than those of ASCII separate.
 const WHOLE: usize = 31;
-
-const BLOCK: usize = 64;
 
 impl Bert {
     pub(crate) fn new(definition: &Definition<'_>) -> Result<Self, Reason> {
@@ -194,74 +196,6 @@ impl Bert {
             *word += 1;
         });
     }
-}
-
-#[inline(always)]
-fn is_space(byte: u8) -> bool {
-    (byte == b' ') | (byte == b'\t') | (byte == b'\n') | (byte == b'\r')
-}
-
-/// Neither a letter, a digit, a control character nor a part of a character beyond ASCII; or white space.
-#[inline(always)]
-fn is_separator(byte: u8) -> bool {
-    let letter = (byte | 0x20).wrapping_sub(b'a') < 26;
-    let digit = byte.wrapping_sub(b'0') < 10;
-    let inner = !(b' '..0x7f).contains(&byte);
-    !(letter | digit | inner) | is_space(byte)
-}
-
-/// What is where in a block of [`BLOCK`] bytes, a bit for each, the lowest for the first byte.
-struct Bounds {
-    /// The first byte of a stretch.
-    begins: u64,
-    /// The separator behind a stretch.
-    ends: u64,
-    /// Separators that are tokens.
-    marks: u64,
-    /// Whether the last byte belongs to a stretch.
-    last: bool,
-}
-
-/// The bounds in the first bytes of `rest`, before which a stretch may be `open`.
-#[inline(always)]
-fn bounds(rest: &[u8], open: bool) -> Bounds {
-    let mut end = [b' '; BLOCK];
-    let block = match rest.first_chunk::<BLOCK>() {
-        Some(block) => block,
-        None => {
-            // What is open ends with the text.
-            for (to, from) in end.iter_mut().zip(rest) {
-                *to = *from;
-            }
-            &end
-        }
-    };
-    let stops = bits(block, is_separator);
-    let spaces = bits(block, is_space);
-    let follows = !stops << 1 | u64::from(open);
-    Bounds {
-        begins: !stops & !follows,
-        ends: stops & follows,
-        marks: stops & !spaces,
-        last: stops >> (BLOCK - 1) == 0,
-    }
-}
-
-/// A bit for each byte that `is` so.
-#[inline(always)]
-fn bits(block: &[u8; BLOCK], is: impl Fn(u8) -> bool) -> u64 {
-    let mut flags = [0; BLOCK];
-    // This form becomes vector instructions.
-    for (flag, &byte) in flags.iter_mut().zip(block) {
-        *flag = u8::from(is(byte));
-    }
-    let mut mask = 0;
-    for (eight, part) in flags.as_chunks::<8>().0.iter().enumerate() {
-        // One bit of each byte is moved to the highest byte.
-        let bits = u64::from_le_bytes(*part).wrapping_mul(0x0102_0408_1020_4080) >> 56;
-        mask |= bits << (8 * eight);
-    }
-    mask
 }
 
 impl Kernel for Bert {
