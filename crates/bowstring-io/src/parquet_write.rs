@@ -26,7 +26,7 @@ pub struct ParquetWriteOptions {
     pub level: Option<i32>,
     /// The most rows of a row group; 1 048 576 by default.
     pub row_group_rows: usize,
-    /// About the most bytes of a row group, which is held in memory until it is complete; 128 MiB by
+    /// About the most bytes of a row group, which is held in memory until it is complete; 64 MiB by
     /// default.
     pub row_group_bytes: usize,
     /// Which minima, maxima and counts are written; those of pages by default.
@@ -39,7 +39,7 @@ impl Default for ParquetWriteOptions {
             compression: ParquetCompression::Zstd,
             level: None,
             row_group_rows: 1 << 20,
-            row_group_bytes: 128 << 20,
+            row_group_bytes: 64 << 20,
             statistics: ParquetStatistics::Page,
         }
     }

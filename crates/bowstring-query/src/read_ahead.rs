@@ -16,7 +16,7 @@ use datafusion::physical_plan::{ExecutionPlan, execution_plan::replace_children_
 use crate::function::is_adapted;
 
 /// Bytes of batches that wait in each stream of a query.
-const AHEAD_BYTES: usize = 16 << 20;
+const AHEAD_BYTES: usize = 8 << 20;
 
 /// Puts a buffer below what calls functions of other crates.
 #[derive(Debug)]
