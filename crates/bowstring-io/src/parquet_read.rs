@@ -46,7 +46,7 @@ const CUT_BYTES: u64 = 8 << 20;
 /// and rows.
 const CUT_ROWS: u64 = 1 << 18;
 /// A batch has fewer rows than are asked for when these would be more than this many bytes,
-const BATCH_BYTES: u64 = 8 << 20;
+const BATCH_BYTES: u64 = 4 << 20;
 /// but not fewer than this.
 const BATCH_ROWS: usize = 64;
 

@@ -24,7 +24,7 @@ const WAITING: usize = 2;
 const AHEAD: usize = 64;
 
 /// and the bytes of those of all partitions, beyond one batch of each.
-const AHEAD_BYTES: usize = 64 << 20;
+const AHEAD_BYTES: usize = 32 << 20;
 
 /// A running query: an iterator of batches that blocks until the next one is there. It ends after
 /// the first error. Dropping it stops the query.
