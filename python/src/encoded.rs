@@ -168,10 +168,11 @@ impl PyBatch {
                 let Some(text) = texts.get(row) else { return Ok(None) };
                 // As long as it is in its batch.
                 let length = self.length(row).filter(|_| !self.options.overflow);
-                let padding = self.tokenizer.padding().map(|padding| Padding {
-                    to: length.map_or(padding.to, PadTo::Length),
-                    multiple_of: if length.is_some() { None } else { padding.multiple_of },
-                    ..padding.clone()
+                let padding = self.tokenizer.padding().map(|padding| match (padding.to, length) {
+                    (PadTo::Longest, Some(length)) => {
+                        Padding { to: PadTo::Length(length), multiple_of: None, ..padding.clone() }
+                    }
+                    _ => padding.clone(),
                 });
                 let tokenizer = self.tokenizer.clone().with_padding(padding);
                 let unit = self.options.offsets.unwrap_or(OffsetUnit::Chars);

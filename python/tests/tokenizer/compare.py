@@ -52,7 +52,7 @@ def shipped() -> dict[str, bytes]:
     """The tokenizers that the repository ships."""
     return {
         path.name.removesuffix(".json.gz"): gzip.decompress(path.read_bytes())
-        for path in sorted(FIXTURES.glob("*.gz"))
+        for path in sorted(FIXTURES.glob("*.json.gz"))
     }
 
 

@@ -26,7 +26,7 @@ LONG = "the quick brown fox jumps over the lazy dog, again and again. " * 20_000
 
 
 def test_other_threads_go_on_meanwhile(small: bs.Tokenizer) -> None:
-    texts = pa.array([LONG] * 4)
+    texts = pa.array([LONG] * 40)
     done = threading.Event()
     steps = 0
 
