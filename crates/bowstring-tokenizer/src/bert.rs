@@ -58,11 +58,6 @@ impl Bert {
             return Err("the pre-tokeniser is not BertPreTokenizer".into());
         }
         let normaliser = Normaliser::new(definition.normalizer.as_ref())?;
-        if definition.normalizer.is_some()
-            && definition.added_tokens.iter().any(|added| added.token.normalized)
-        {
-            return Err("an added token is looked for in normalised text".into());
-        }
         let model = WordPiece::new(&definition.model)?;
         let lowers = normaliser.lowers();
         let mut bert = Self { normaliser, lowers, model, separators: [(0, 0); 128] };
@@ -423,14 +418,6 @@ mod tests {
             ),
             ("/pre_tokenizer", json!({"type": "Whitespace"}), "the pre-tokeniser is not BertPreTokenizer"),
             ("/pre_tokenizer", Value::Null, "the pre-tokeniser is not BertPreTokenizer"),
-            (
-                "/added_tokens",
-                json!([{
-                    "id": 7, "content": "<x>", "single_word": false, "lstrip": false, "rstrip": false,
-                    "normalized": true, "special": false,
-                }]),
-                "an added token is looked for in normalised text",
-            ),
             ("/model/type", json!("BPE"), "the model is not WordPiece"),
             ("/model/vocab", json!([["a", 0.5]]), "the vocabulary has scores, not ids"),
             ("/model/unk_token", json!("[unknown]"), "the unknown token is not in the vocabulary"),

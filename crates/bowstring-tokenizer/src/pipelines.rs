@@ -3,6 +3,7 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
+use serde_json::Value;
 use tokenizers::{DecoderWrapper, PostProcessorWrapper, Tokenizer};
 
 use crate::{
@@ -33,7 +34,11 @@ const KERNELS: &[(&str, &str, Make)] = &[
 pub(crate) fn engine(definition: &Definition<'_>, json: &[u8]) -> Result<Engine, String> {
     let kind = definition.model.kind();
     let mut reasons = Vec::new();
-    for (_, name, make) in KERNELS.iter().filter(|(model, ..)| *model == kind) {
+    if looks_in_normalised_text(definition) {
+        reasons.push("added tokens are looked for in normalised text".to_owned());
+    }
+    let kernels = if reasons.is_empty() { KERNELS } else { &[] };
+    for (_, name, make) in kernels.iter().filter(|(model, ..)| *model == kind) {
         match make(definition) {
             Ok(kernel) => return Ok(Engine::Fast { name, kernel }),
             Err(reason) => reasons.push(format!("not {name}: {reason}")),
@@ -46,6 +51,19 @@ pub(crate) fn engine(definition: &Definition<'_>, json: &[u8]) -> Result<Engine,
         reasons.push(format!("no kernel for the model {kind}"));
     }
     complete(json, reasons.join("; "))
+}
+
+/// Whether added tokens are found only after a normaliser has changed the text; kernels normalise what is
+/// between added tokens.
+fn looks_in_normalised_text(definition: &Definition<'_>) -> bool {
+    fn changes(normalizer: &Value) -> bool {
+        match normalizer.get("normalizers").and_then(Value::as_array) {
+            Some(parts) => parts.iter().any(changes),
+            None => !normalizer.is_null(),
+        }
+    }
+    definition.normalizer.as_ref().is_some_and(changes)
+        && definition.added_tokens.iter().any(|added| added.token.normalized)
 }
 
 /// The `tokenizers` crate as engine.

@@ -130,12 +130,18 @@ impl Vocabulary {
         self.added_by_content.get(token).copied().or_else(|| self.model_id(token))
     }
 
-    /// Whether decoders leave this id out when special tokens are not wanted.
+    /// Whether decoders leave this id out when special tokens are not wanted. By Hugging Face's rule it is
+    /// the string that decoders see which has to be a special token's.
     pub(crate) fn is_special(&self, id: u32) -> bool {
-        self.added_by_id
-            .get(&id)
-            .and_then(|(place, _)| self.added.get(*place))
-            .is_some_and(|added| added.token.special)
+        let special = |place: usize| self.added.get(place).is_some_and(|added| added.token.special);
+        match self.added_by_id.get(&id) {
+            None => false,
+            Some((place, None)) => special(*place),
+            Some((_, Some(shown))) => {
+                let id = self.added_by_content.get(shown);
+                id.and_then(|id| self.added_by_id.get(id)).is_some_and(|(place, _)| special(*place))
+            }
+        }
     }
 
     /// All tokens with their ids, in the order of the ids.

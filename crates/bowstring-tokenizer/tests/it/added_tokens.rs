@@ -20,12 +20,21 @@ proptest! {
     #[test]
     fn they_are_found_as_there(
         flags in prop::collection::vec(prop::array::uniform5(any::<bool>()), 6),
-        text in "([a-cé_ ]|<x>|<x><y>|ab|word|  |\n|hello|<|>|\u{3000}){0,14}",
+        normalizer in prop::sample::select(vec![
+            Value::Null,
+            json!({"type": "Sequence", "normalizers": []}),
+            json!({"type": "NFC"}),
+            json!({"type": "NFD"}),
+            json!({"type": "Lowercase"}),
+            json!({"type": "Replace", "pattern": {"String": "b"}, "content": "e"}),
+        ]),
+        text in "([a-cé_ ]|e\u{301}|AB|<x>|<x><y>|ab|word|  |\n|hello|<|>|\u{3000}){0,14}",
     ) {
         let contents = ["<x>", "<x><y>", "ab", "word", "hello", "é"];
         let mut document = tiny::byte_level();
         document["added_tokens"] = contents.iter().zip(flags).map(|(content, flags)| token(content, flags)).collect();
         document["post_processor"] = Value::Null;
+        document["normalizer"] = normalizer;
         let text = text.as_str();
         let ours = Tokenizer::from_bytes(tiny::bytes(&document)).expect("a tokenizer");
         let theirs = tokenizers::Tokenizer::from_str(&document.to_string()).expect("a tokenizer");
