@@ -26,6 +26,7 @@ PYTEST := pytest -c python/pyproject.toml --rootdir . python/tests docs examples
 # The instrumentation of `make fuzz` is in nightly compilers only; nothing else here needs one.
 NIGHTLY := nightly-2026-05-20
 SECONDS_EACH ?= 60
+FUZZ_FEATURES ?= files,tokenizers
 FUZZ_TARGETS ?= parquet csv ndjson ipc document graph matrix_market tokenizer encode
 
 # Where `make test-tokenizers` keeps the tokenizers of published models; its texts are beside them.
@@ -106,7 +107,8 @@ check-python: wheel
 # That the targets compile; their running needs a nightly compiler, and one for C++.
 check-fuzz:
 	cargo fmt --manifest-path fuzz/Cargo.toml --check
-	cargo clippy --manifest-path fuzz/Cargo.toml --all-targets --no-default-features --locked -- -D warnings
+	cargo clippy --manifest-path fuzz/Cargo.toml --all-targets --no-default-features --features files,tokenizers \
+	    --locked -- -D warnings
 
 deny: $(DENY)
 	$(DENY) --locked check bans licenses sources
@@ -151,9 +153,14 @@ coverage: $(LLVM_COV) $(VENV)/ready ## line coverage of the tests; fails below 9
 fuzz: $(CARGO_FUZZ) ## fuzz each reader of foreign bytes for SECONDS_EACH (60) seconds; needs a nightly Rust
 	@rustup toolchain install $(NIGHTLY) --profile minimal --no-self-update || { \
 	    echo "make fuzz needs Rust's $(NIGHTLY), which rustup could not install" >&2; exit 1; }
-	cargo run --quiet --locked --manifest-path fuzz/Cargo.toml --example seeds -- fuzz/corpus
+	if [ "$(FUZZ_FEATURES)" = "files,tokenizers" ]; then \
+	    cargo run --quiet --locked --manifest-path fuzz/Cargo.toml --example seeds -- fuzz/corpus; \
+	fi
+	cargo run --quiet --locked --manifest-path fuzz/Cargo.toml --no-default-features --features tokenizers \
+	    --example tokenizer_seeds -- fuzz/corpus
 	for target in $(FUZZ_TARGETS); do \
-	    rustup run $(NIGHTLY) $(CARGO_FUZZ) fuzz run --release \
+	    rustup run $(NIGHTLY) $(CARGO_FUZZ) fuzz run --release --no-default-features \
+	        --features libfuzzer,$(FUZZ_FEATURES) \
 	        --fuzz-dir fuzz --target-dir $(CARGO_TARGET_DIR)/fuzz $$target -- \
 	        -max_total_time=$(SECONDS_EACH) -timeout=10 -rss_limit_mb=2048 -malloc_limit_mb=512 \
 	        -max_len=65536 -print_final_stats=1; \

@@ -24,8 +24,6 @@ use parquet::{
     file::properties::{WriterProperties, WriterPropertiesBuilder, WriterVersion},
 };
 
-use serde_json::{Map, Value, json};
-
 type Result<T, E = Box<dyn Error>> = std::result::Result<T, E>;
 
 fn main() -> Result<()> {
@@ -40,7 +38,6 @@ fn main() -> Result<()> {
     corners(&mut seeds)?;
     typed(&mut seeds)?;
     graphs(&mut seeds)?;
-    tokenizers(&mut seeds)?;
     shipped(&mut seeds, &root)?;
     println!("{} seeds in {}", seeds.count, seeds.folder.display());
     Ok(())
@@ -287,76 +284,6 @@ fn graphs(seeds: &mut Seeds) -> Result<()> {
                 "%%MatrixMarket matrix coordinate {field} {symmetry}\n% note\n3 3 2\n2 1{value}\n3 3{value}\n"
             );
             seeds.add("matrix_market", text.as_bytes())?;
-        }
-    }
-    Ok(())
-}
-
-/// Small tokenizers of each kind of pipeline, and texts for the shipped ones.
-fn tokenizers(seeds: &mut Seeds) -> Result<()> {
-    let split = |pattern: &str| {
-        json!({"type": "Sequence", "pretokenizers": [
-            {"type": "Split", "pattern": {"Regex": pattern}, "behavior": "Isolated", "invert": false},
-            {"type": "ByteLevel", "add_prefix_space": false, "trim_offsets": true, "use_regex": false},
-        ]})
-    };
-    let metaspace = |prepend: &str| json!({"type": "Metaspace", "replacement": "▁", "prepend_scheme": prepend, "split": true});
-    let bytes =
-        json!({"type": "ByteLevel", "add_prefix_space": false, "trim_offsets": true, "use_regex": true});
-    let numbered = |tokens: &[&str]| -> Value {
-        tokens
-            .iter()
-            .zip(0..)
-            .map(|(token, id)| ((*token).to_owned(), json!(id)))
-            .collect::<Map<_, _>>()
-            .into()
-    };
-    let byte_level = json!({"type": "BPE", "dropout": null, "unk_token": null, "continuing_subword_prefix": "",
-        "end_of_word_suffix": "", "fuse_unk": false, "byte_fallback": false, "ignore_merges": true,
-        "vocab": numbered(&["<s>", "a", "b", "h", "e", "l", "o", "1", "2", "Ġ", "Ċ", "Ã", "©", "he", "ll", "hell", "Ġhe"]),
-        "merges": [["h", "e"], ["l", "l"], ["he", "ll"], ["Ġ", "he"]]});
-    let fallback = json!({"type": "BPE", "dropout": null, "unk_token": "<s>", "fuse_unk": true, "byte_fallback": true,
-        "vocab": numbered(&["<s>", "<0x0A>", "<0xC3>", "<0xA9>", "▁", "a", "b", "h", "e", "▁a", "he", "▁▁", "▁▁▁▁"]),
-        "merges": ["▁ a", "h e", "▁ ▁", "▁▁ ▁▁"]});
-    let greedy = json!({"type": "WordPiece", "unk_token": "<s>", "continuing_subword_prefix": "##",
-        "max_input_chars_per_word": 20, "vocab": numbered(&["<s>", "a", "##a", "he", "##ll", "##o", "1", "##2", "日"])});
-    let unigram = json!({"type": "Unigram", "unk_id": 0, "byte_fallback": false, "vocab":
-        [["<s>", 0.0], ["▁", -2.5], ["a", -3.0], ["▁a", -2.0], ["he", -4.5], ["h", -5.0], ["e", -5.0], ["l", -6.5]]});
-    let bert = json!({"type": "BertNormalizer", "clean_text": true, "handle_chinese_chars": true,
-        "strip_accents": null, "lowercase": true});
-    let spaces = json!({"type": "Sequence", "normalizers": [{"type": "Prepend", "prepend": "▁"},
-        {"type": "Replace", "pattern": {"String": " "}, "content": "▁"}]});
-    let surplus = json!({"type": "Sequence", "normalizers": [{"type": "NFKC"},
-        {"type": "Replace", "pattern": {"Regex": " {2,}"}, "content": " "}]});
-    let gpt4 = r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+";
-    let pipelines = [
-        (Value::Null, bytes, &byte_level),
-        (Value::Null, split(gpt4), &byte_level),
-        (json!({"type": "NFC"}), split(gpt4), &byte_level),
-        (spaces.clone(), Value::Null, &fallback),
-        (Value::Null, metaspace("first"), &fallback),
-        (bert, json!({"type": "BertPreTokenizer"}), &greedy),
-        (Value::Null, json!({"type": "Whitespace"}), &greedy),
-        (surplus, metaspace("always"), &unigram),
-        (spaces, metaspace("never"), &unigram),
-    ];
-    for (normalizer, pre_tokenizer, model) in pipelines {
-        let definition = json!({"version": "1.0", "truncation": null, "padding": null, "added_tokens": [
-                {"id": 0, "content": "<s>", "single_word": false, "lstrip": false, "rstrip": true,
-                    "normalized": false, "special": true}],
-            "normalizer": normalizer, "pre_tokenizer": pre_tokenizer, "post_processor": null, "decoder": null,
-            "model": model});
-        seeds.add("tokenizer", definition.to_string().as_bytes())?;
-    }
-    let texts = [
-        "Hello world's  12345\n\n\t x",
-        "Ünï\u{301}cödé 日本語 ไทย 한국어 हिन्दी",
-        "<|endoftext|> [MASK]<s>",
-        "👩🏿\u{200d}🚀 ﬁ ½ İ",
-    ];
-    for choice in 0..16_u8 {
-        for text in texts {
-            seeds.add("encode", &[&[choice], text.as_bytes()].concat())?;
         }
     }
     Ok(())
