@@ -10,8 +10,10 @@ use serde::{
     Deserialize, Deserializer,
     de::{Error as _, MapAccess, SeqAccess, Visitor},
 };
-use serde_json::Value;
+use serde_json::{Value, value::RawValue};
 use tokenizers::{AddedToken, PaddingParams, TruncationParams};
+
+use crate::scores::ScoreReader;
 
 /// A string that borrows from the document where it can.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -144,8 +146,12 @@ impl<'de: 'a, 'a> Deserialize<'de> for Vocab<'a> {
 
             fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Vocab<'de>, A::Error> {
                 let mut scores = Vec::new();
-                while let Some(entry) = seq.next_element::<(Text<'de>, f64)>()? {
-                    scores.push(entry);
+                let reader = ScoreReader::new();
+                while let Some((token, score)) = seq.next_element::<(Text<'de>, &'de RawValue)>()? {
+                    let score = reader.read(score.get()).ok_or_else(|| {
+                        A::Error::custom(format!("the score {} is not a number", score.get()))
+                    })?;
+                    scores.push((token, score));
                 }
                 Ok(Vocab::Scores(scores))
             }

@@ -40,6 +40,7 @@ mod pad;
 mod parallel;
 mod pipelines;
 mod precompiled;
+mod scores;
 mod sections;
 mod sentence_bpe;
 mod sentence_unigram;
