@@ -10,6 +10,7 @@ import base64
 import json
 import os
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import ClassVar
 
@@ -77,8 +78,7 @@ class Count(Bowstring):
     """Lengths only."""
 
     def forms(self, shape: str) -> Forms:
-        count = self.tokenizer.count
-        call = lambda texts: count(texts, add_special_tokens=False, threads=self.threads)  # noqa: E731
+        call = partial(self.tokenizer.count, add_special_tokens=False, threads=self.threads)
         return {"list": call, "Arrow": Prepared(self.arrow.array, call)}
 
     def different(self, answer: object, right: Ids) -> int:

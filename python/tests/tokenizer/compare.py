@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Protocol, TypeVar
 
 import numpy as np
 import pyarrow as pa
@@ -93,14 +93,22 @@ def around(text: str, found: list[int], right: list[int]) -> str:
     return f"{text[:300]!r}: {found[at : at + 8]}, not {right[at : at + 8]}, from number {at} of {len(right)}"
 
 
-def _parts(found: object) -> list[object]:
-    return list(found.overflowing)  # type: ignore[attr-defined]
+class _Whole(Protocol):
+    """An encoding of either library."""
+
+    @property
+    def overflowing(self) -> Sequence[_Whole]:
+        """What was cut off."""
+
+
+def _parts(found: _Whole) -> list[_Whole]:
+    return list(found.overflowing)
 
 
 FIELDS = ("ids", "tokens", "offsets", "attention_mask", "type_ids", "special_tokens_mask", "word_ids")
 
 
-def encodings(found: object, wanted: object) -> Iterator[str]:
+def encodings(found: _Whole, wanted: _Whole) -> Iterator[str]:
     """Compare all that is known of an encoded text."""
     for name in FIELDS:
         one, other = list(getattr(found, name)), list(getattr(wanted, name))
@@ -177,7 +185,7 @@ def everything(
 
 def random_ids(pair: Pair, seed: int, count: int) -> Iterator[str]:
     """Compare the texts of ids that no text has."""
-    rng = random.Random(seed)  # noqa: S311
+    rng = random.Random(seed)  # noqa: S311 - the same texts each time, no secret
     known = sorted(pair.theirs.get_vocab(with_added_tokens=True).values())
     rows = [rng.choices(known, k=rng.randint(0, 12)) for _ in range(count)]
     for skip in (True, False):

@@ -147,7 +147,7 @@ _PARTS: list[tuple[int, Callable[[random.Random], str]]] = [
 
 def strings(seed: int, count: int, parts: int = 8, repeats: int = 0) -> list[str]:
     """Short strings put together from odd parts; `repeats` is how often one is a thing many times over."""
-    rng = random.Random(seed)  # noqa: S311
+    rng = random.Random(seed)  # noqa: S311 - the same texts each time, no secret
     weights = [weight if make is not _repeat else repeats for weight, make in _PARTS]
     makers = [make for _, make in _PARTS]
     return [
