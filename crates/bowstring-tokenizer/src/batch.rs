@@ -9,7 +9,7 @@ use std::{
 use arrow::array::UInt32Array;
 
 use crate::{
-    BatchOptions, Result, Texts, Tokenizer,
+    BatchOptions, Result, Texts, Tokenizer, TokenizerError,
     added::Part,
     engine::{Engine, Scratch},
     kernel::{Section, Start},
@@ -78,11 +78,14 @@ impl Share {
 }
 
 /// The jobs for `texts`.
-fn jobs(tokenizer: &Tokenizer, texts: &Texts<'_>, can_cut: bool) -> Vec<Job> {
+fn jobs(tokenizer: &Tokenizer, texts: &Texts<'_>, can_cut: bool) -> Result<Vec<Job>> {
     let mut jobs = Vec::new();
     let (mut first, mut bytes) = (0, 0);
     for row in 0..texts.len() {
         let Some(text) = texts.get(row) else { continue };
+        if u32::try_from(text.len()).is_err() {
+            return Err(TokenizerError::TextTooLong { bytes: text.len(), row });
+        }
         let whole = match &tokenizer.shared.engine {
             Engine::Complete { .. } => true,
             Engine::Fast { .. } => !can_cut || text.len() < 2 * JOB,
@@ -105,7 +108,7 @@ fn jobs(tokenizer: &Tokenizer, texts: &Texts<'_>, can_cut: bool) -> Vec<Job> {
     if first < texts.len() {
         jobs.push(Job::Rows(first..texts.len()));
     }
-    jobs
+    Ok(jobs)
 }
 
 /// Cuts a large text into jobs.
@@ -143,7 +146,7 @@ fn cut(tokenizer: &Tokenizer, row: usize, text: &str, jobs: &mut Vec<Job>) {
 /// The ids of `texts`: truncated, with what stands around them, not padded.
 pub(crate) fn ids(tokenizer: &Tokenizer, texts: &Texts<'_>, options: &BatchOptions) -> Result<Ids> {
     let special = options.add_special_tokens;
-    let jobs = jobs(tokenizer, texts, tokenizer.around(special).is_some());
+    let jobs = jobs(tokenizer, texts, tokenizer.around(special).is_some())?;
     let (found, workers) = run(tokenizer, jobs.len(), options, |job, worker| {
         let Worker { number, scratch, ids, .. } = worker;
         let begin = ids.len();
@@ -242,7 +245,7 @@ fn join(lists: &[Vec<u32>], shares: &[Share], options: &BatchOptions) -> Result<
 /// How many ids each of `texts` has.
 pub(crate) fn count(tokenizer: &Tokenizer, texts: &Texts<'_>, options: &BatchOptions) -> Result<UInt32Array> {
     let special = if options.add_special_tokens { tokenizer.num_special_tokens(false) } else { 0 };
-    let jobs = jobs(tokenizer, texts, true);
+    let jobs = jobs(tokenizer, texts, true)?;
     let (counts, _) = run(tokenizer, jobs.len(), options, |job, Worker { scratch, .. }| match &jobs[job] {
         Job::Rows(rows) => rows
             .clone()
@@ -295,7 +298,7 @@ pub(crate) fn each_text<T: Send>(
     options: &BatchOptions,
     work: impl Fn(&str, &mut Scratch) -> Result<T> + Sync,
 ) -> Result<Vec<Option<T>>> {
-    let jobs = jobs(tokenizer, texts, false);
+    let jobs = jobs(tokenizer, texts, false)?;
     let (found, _) = run(tokenizer, jobs.len(), options, |job, Worker { scratch, .. }| match &jobs[job] {
         Job::Rows(rows) => rows
             .clone()

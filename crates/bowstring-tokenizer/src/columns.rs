@@ -182,7 +182,7 @@ impl Table {
             values.extend(narrow(encoding.get_special_tokens_mask()));
         }
         if let Some(values) = &mut self.offsets {
-            // Texts of 4 GiB and more are refused by Arrow's offsets long before.
+            // Longer texts are refused when the work is shared out.
             values
                 .extend(encoding.get_offsets().iter().flat_map(|(start, end)| [*start as u32, *end as u32]));
         }

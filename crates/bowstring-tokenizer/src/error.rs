@@ -186,6 +186,14 @@ pub enum TokenizerError {
         /// Their word.
         reason: String,
     },
+    /// A text of 4 GiB or more, whose offsets and counts 32 bits do not hold.
+    #[error("a text of {bytes} bytes is too long for a batch, which takes less than 4294967296")]
+    TextTooLong {
+        /// How many bytes it has.
+        bytes: usize,
+        /// The row of the batch, counted from 0.
+        row: usize,
+    },
     /// Threads could not be started.
     #[error("the system refused a thread: {reason}")]
     Threads {
@@ -220,7 +228,7 @@ impl Diagnostic for TokenizerError {
             E::NoChatTemplate { .. } => ErrorKind::Usage,
             E::TruncationTooShort { .. } | E::Stride { .. } | E::Truncation { .. } => ErrorKind::Usage,
             E::NoPadToken | E::UnknownToken { .. } | E::ChunkTooSmall { .. } => ErrorKind::Usage,
-            E::Threads { .. } => ErrorKind::Limit,
+            E::Threads { .. } | E::TextTooLong { .. } => ErrorKind::Limit,
             E::Cancelled(cancelled) => cancelled.kind(),
         }
     }
@@ -239,7 +247,7 @@ impl Diagnostic for TokenizerError {
             E::Unsupported { path, .. } => path.as_ref().map(|path| path.display().to_string()),
             E::UnknownId { row, .. } | E::InvalidText { row, .. } => row.map(|row| format!("row {row}")),
             E::ChatTemplate { line, .. } => line.map(|line| format!("line {line} of the template")),
-            E::NullId { row } => Some(format!("row {row}")),
+            E::NullId { row } | E::TextTooLong { row, .. } => Some(format!("row {row}")),
             _ => None,
         }
     }
@@ -261,6 +269,7 @@ impl Diagnostic for TokenizerError {
             E::IdsType { .. } => "lists of 32- or 64-bit integers are taken",
             E::TruncationTooShort { .. } => "raise `max_length`, or encode with `add_special_tokens=False`",
             E::Stride { .. } => "lower `stride`, or raise `max_length`",
+            E::TextTooLong { .. } => "split the text into several rows",
             E::NoPadToken => "name one: `with_padding(token=\"<pad>\")`, or `id=` for one without a name",
             E::NoChatTemplate { names } if !names.is_empty() => {
                 return Some(format!("name one with `template`: {}", names.join(", ")));

@@ -98,8 +98,8 @@ impl Vocabulary {
 
     /// How many tokens there are: those of the model, or all.
     pub(crate) fn len(&self, with_added: bool) -> usize {
-        let more = self.added_by_content.keys().filter(|content| self.model_id(content).is_none()).count();
-        self.places.len() + if with_added { more } else { 0 }
+        let more = || self.added_by_content.keys().filter(|content| self.model_id(content).is_none()).count();
+        self.places.len() + if with_added { more() } else { 0 }
     }
 
     /// One more than the largest id.

@@ -56,10 +56,16 @@ struct Share {
 
 impl Share {
     fn during<T>(&self, work: impl FnOnce(NonZero<usize>) -> T) -> T {
+        /// Ends a call's part, also when it panics.
+        struct Busy<'a>(&'a AtomicUsize);
+        impl Drop for Busy<'_> {
+            fn drop(&mut self) {
+                self.0.fetch_sub(1, Ordering::Relaxed);
+            }
+        }
         let busy = self.busy.fetch_add(1, Ordering::Relaxed) + 1;
-        let done = work(NonZero::new(self.threads.div_ceil(busy)).unwrap_or(NonZero::<usize>::MIN));
-        self.busy.fetch_sub(1, Ordering::Relaxed);
-        done
+        let _busy = Busy(&self.busy);
+        work(NonZero::new(self.threads.div_ceil(busy)).unwrap_or(NonZero::<usize>::MIN))
     }
 }
 
