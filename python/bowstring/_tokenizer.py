@@ -545,6 +545,7 @@ class Tokenizer:
             TypeError: When the texts are anything else.
             UsageError: When a column is not text.
             DataError: When a text has a lone surrogate, or is not UTF-8; its row is named.
+            LimitError: When a text has 4 GiB or more; its row is named.
 
         Examples:
             >>> batch = t.encode_batch(["s", None, "secure shell client"])
@@ -631,6 +632,7 @@ class Tokenizer:
             TypeError: When the texts are anything else.
             UsageError: When a column is not text.
             DataError: When a text has a lone surrogate, or is not UTF-8; its row is named.
+            LimitError: When a text has 4 GiB or more; its row is named.
 
         Examples:
             >>> t.count(["s", None, "secure shell client"]).to_pylist()
@@ -774,6 +776,7 @@ class Tokenizer:
             TypeError: When the texts are anything else.
             UsageError: When the special tokens alone are too many, or the overlap is too large.
             DataError: When a text has a lone surrogate, or is not UTF-8; its row is named.
+            LimitError: When a text has 4 GiB or more; its row is named.
 
         Examples:
             >>> t.chunk("One sentence. Another sentence.", 9)["text"].to_pylist()

@@ -286,8 +286,8 @@ impl Tokenizer {
     /// are not applied. Rows that are null stay null.
     ///
     /// # Errors
-    /// [`TokenizerError::Model`] when the tokenizer's own parts refuse a text, and
-    /// [`TokenizerError::Cancelled`].
+    /// [`TokenizerError::Model`] when the tokenizer's own parts refuse a text,
+    /// [`TokenizerError::TextTooLong`] for one of 4 GiB or more, and [`TokenizerError::Cancelled`].
     pub fn count(&self, texts: &Texts<'_>, options: &BatchOptions) -> Result<UInt32Array> {
         crate::batch::count(self, texts, options)
     }
