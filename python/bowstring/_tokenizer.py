@@ -728,6 +728,8 @@ class Tokenizer:
         Raises:
             UsageError: When the model has no such template, or both ends are asked for.
             DataError: When the template fails or refuses the conversation.
+            LimitError: When it takes more than 10 million steps, or makes a value of more than 32 MiB, more
+                than 1 GiB of them, or lists in one another more than 128 deep.
 
         Examples:
             >>> template = "{% for turn in messages %}{{ turn.role }}: {{ turn.content }}{% endfor %}"

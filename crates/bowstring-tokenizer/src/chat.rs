@@ -4,19 +4,26 @@
 //! Python's: blocks take the line that they stand on, strings have Python's methods, `tojson` writes what
 //! Python's `json` writes, and `raise_exception` ends it all. A template is given the messages, the tools,
 //! the documents, the special tokens by their parts, and what the caller adds; it can reach nothing else,
-//! not even the time, and the steps that it may take have an end; the memory that they take has none but
-//! the machine's. One thing is more lenient than in Python: none can be gone through, as if it were an
-//! empty list.
+//! not even the time. Its steps, its bytes and the depth of its values have limits ([`limits`]). One thing
+//! is more lenient than in Python: none can be gone through, as if it were an empty list.
 
-use std::io::{self, Read as _};
+mod json;
+mod limits;
+mod steps;
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use jiff::civil::DateTime;
 use minijinja::{
-    AutoEscape, Environment, Error as TemplateError, ErrorKind, syntax::SyntaxConfig, value::Kwargs,
+    AutoEscape, Environment, Error as TemplateError, ErrorKind,
+    machinery::{eval, make_string_output},
+    syntax::SyntaxConfig,
+    value::{Kwargs, Serde},
 };
 use regex::Regex;
-use serde::Serialize;
-use serde_json::{Map, Value, ser::Formatter};
+use serde_json::{Map, Value};
+
+use self::limits::{Limit, Spent};
 
 use crate::{Result, Tokenizer, TokenizerError};
 
@@ -40,18 +47,14 @@ pub struct ChatOptions<'a> {
     pub now: Option<DateTime>,
 }
 
-/// The most spaces by which JSON can be indented, so that a template cannot ask for all memory.
-const WIDEST: usize = 64;
-/// The steps that a template may take.
-const FUEL: u64 = 10_000_000;
-
 impl Tokenizer {
     /// The text of a conversation by the model's template, with its special tokens: it is to be encoded
     /// without adding them again. `messages` is a list of objects with a `role` and a `content`.
     ///
     /// # Errors
     /// [`TokenizerError::NoChatTemplate`] when there is none to use, [`TokenizerError::ChatTemplate`] when
-    /// it fails or refuses, and [`TokenizerError::Option`] when both ends are asked for.
+    /// it fails or refuses, [`TokenizerError::ChatTemplateLimit`] when it takes too many steps or makes too
+    /// large values, and [`TokenizerError::Option`] when both ends are asked for.
     pub fn apply_chat_template(&self, messages: &Value, options: &ChatOptions<'_>) -> Result<String> {
         if options.add_generation_prompt && options.continue_final_message {
             return Err(TokenizerError::Option {
@@ -61,8 +64,14 @@ impl Tokenizer {
             });
         }
         let (name, template) = self.template(options)?;
-        let text = render(template, messages, options, &self.config().special_tokens)
-            .map_err(|error| refused(name, &error))?;
+        let spent = Spent::default();
+        let tokens = &self.config().special_tokens;
+        // A few calls of methods without arguments make `minijinja` panic.
+        let rendered = catch_unwind(AssertUnwindSafe(|| render(template, messages, options, tokens, &spent)));
+        let rendered = rendered.unwrap_or_else(|_| {
+            Err(TemplateError::new(ErrorKind::InvalidOperation, "it makes the template engine panic"))
+        });
+        let text = rendered.map_err(|error| refused(name, &error, spent.exceeded()))?;
         if options.continue_final_message { without_end(name, text, messages) } else { Ok(text) }
     }
 
@@ -86,13 +95,15 @@ fn render(
     messages: &Value,
     options: &ChatOptions<'_>,
     special_tokens: &std::collections::BTreeMap<String, String>,
+    spent: &Spent,
 ) -> Result<String, TemplateError> {
     let mut environment = Environment::new();
-    environment.set_syntax(SyntaxConfig::builder().trim_blocks(true).lstrip_blocks(true).build()?);
     environment.set_auto_escape_callback(|_| AutoEscape::None);
-    environment.set_unknown_method_callback(minijinja_contrib::pycompat::unknown_method_callback);
-    environment.set_fuel(Some(FUEL));
-    environment.add_filter("tojson", to_json);
+    limits::impose(&mut environment, spent);
+    let own = spent.clone();
+    environment.add_filter("tojson", move |value: &minijinja::Value, options: Kwargs| {
+        json::to_json(&own, value, options)
+    });
     environment.add_test("iterable", |value: &minijinja::Value| !value.is_none() && value.try_iter().is_ok());
     environment.add_function("raise_exception", |message: String| -> Result<String, TemplateError> {
         Err(TemplateError::new(ErrorKind::InvalidOperation, message))
@@ -112,8 +123,13 @@ fn render(
     variables.extend(special_tokens.iter().map(|(name, token)| (name.clone(), token.as_str().into())));
     variables.extend(options.variables.clone());
 
-    let template = without_generation_blocks(template)?;
-    environment.render_str(&template, minijinja::value::Serde(&variables))
+    let syntax = SyntaxConfig::builder().trim_blocks(true).lstrip_blocks(true).build()?;
+    let template = steps::unfolded(&without_generation_blocks(template)?, syntax.clone())?;
+    let (main, blocks) = steps::compiled(&template, syntax)?;
+    let mut text = String::new();
+    let variables = minijinja::Value::from(Serde(&variables));
+    eval(&environment, &main, variables, &blocks, &mut make_string_output(&mut text), AutoEscape::None)?;
+    Ok(text)
 }
 
 /// Templates mark what the model itself says with a block of its own kind, which only matters for
@@ -151,154 +167,18 @@ fn without_end(name: &str, mut text: String, messages: &Value) -> Result<String>
     Ok(text)
 }
 
-fn refused(name: &str, error: &TemplateError) -> TokenizerError {
+fn refused(name: &str, error: &TemplateError, exceeded: Option<Limit>) -> TokenizerError {
+    let name = name.to_owned();
+    let line = error.line();
+    let limit = exceeded.or_else(|| (error.kind() == ErrorKind::OutOfFuel).then_some(Limit::STEPS));
+    if let Some(Limit { most, what }) = limit {
+        return TokenizerError::ChatTemplateLimit { name, line, most, what };
+    }
     let mut reason = error.detail().map_or_else(|| error.kind().to_string(), str::to_owned);
     let mut source = std::error::Error::source(error);
     while let Some(cause) = source {
         reason = format!("{reason}: {cause}");
         source = cause.source();
     }
-    TokenizerError::ChatTemplate { name: name.to_owned(), line: error.line(), reason }
-}
-
-/// What Python's `json.dumps` writes.
-fn to_json(value: &minijinja::Value, options: Kwargs) -> Result<String, TemplateError> {
-    let invalid = |reason: String| TemplateError::new(ErrorKind::BadSerialization, reason);
-    let indent: Option<usize> = options.get("indent")?;
-    if indent.is_some_and(|indent| indent > WIDEST) {
-        return Err(invalid(format!("`indent` is at most {WIDEST}")));
-    }
-    let separators: Option<Vec<String>> = options.get("separators")?;
-    let ascii: Option<bool> = options.get("ensure_ascii")?;
-    let sorted: Option<bool> = options.get("sort_keys")?;
-    options.assert_all_used()?;
-    if value.is_undefined() {
-        return Err(invalid("what is undefined has no JSON".to_owned()));
-    }
-    let mut json = serde_json::to_value(value).map_err(|error| invalid(error.to_string()))?;
-    if sorted == Some(true) {
-        json.sort_all_objects();
-    }
-    let comma = if indent.is_some() { "," } else { ", " };
-    let (item, key) = match separators.as_deref() {
-        None => (comma.to_owned(), ": ".to_owned()),
-        Some([item, key]) => (item.clone(), key.clone()),
-        Some(_) => return Err(invalid("`separators` are two".to_owned())),
-    };
-    let python = Python { indent, item, key, ascii: ascii == Some(true), depth: 0, filled: false };
-    let mut out = Vec::new();
-    json.serialize(&mut serde_json::Serializer::with_formatter(&mut out, python))
-        .map_err(|error| invalid(error.to_string()))?;
-    String::from_utf8(out).map_err(|error| invalid(error.to_string()))
-}
-
-/// JSON as Python writes it.
-struct Python {
-    indent: Option<usize>,
-    item: String,
-    key: String,
-    ascii: bool,
-    depth: usize,
-    /// Whether the list or object that ends next has anything in it.
-    filled: bool,
-}
-
-impl Python {
-    fn begin<W: ?Sized + io::Write>(&mut self, writer: &mut W, mark: &[u8]) -> io::Result<()> {
-        self.depth += 1;
-        self.filled = false;
-        writer.write_all(mark)
-    }
-
-    fn next<W: ?Sized + io::Write>(&mut self, writer: &mut W, first: bool) -> io::Result<()> {
-        if !first {
-            writer.write_all(self.item.as_bytes())?;
-        }
-        self.line(writer)
-    }
-
-    fn end<W: ?Sized + io::Write>(&mut self, writer: &mut W, mark: &[u8]) -> io::Result<()> {
-        self.depth -= 1;
-        if self.filled {
-            self.line(writer)?;
-        }
-        self.filled = true;
-        writer.write_all(mark)
-    }
-
-    fn line<W: ?Sized + io::Write>(&self, writer: &mut W) -> io::Result<()> {
-        match self.indent {
-            Some(indent) => {
-                writer.write_all(b"\n")?;
-                let spaces = indent.saturating_mul(self.depth) as u64;
-                io::copy(&mut io::repeat(b' ').take(spaces), writer).map(drop)
-            }
-            None => Ok(()),
-        }
-    }
-}
-
-impl Formatter for Python {
-    fn write_f64<W: ?Sized + io::Write>(&mut self, writer: &mut W, value: f64) -> io::Result<()> {
-        // The same digits and limits, but for how the exponent is written.
-        let text = format!("{value:?}");
-        match text.split_once('e') {
-            Some((digits, exponent)) => match exponent.strip_prefix('-') {
-                Some(exponent) => write!(writer, "{digits}e-{exponent:0>2}"),
-                None => write!(writer, "{digits}e+{exponent:0>2}"),
-            },
-            None => writer.write_all(text.as_bytes()),
-        }
-    }
-
-    fn write_string_fragment<W: ?Sized + io::Write>(&mut self, writer: &mut W, text: &str) -> io::Result<()> {
-        for c in text.chars() {
-            if c.is_ascii() || !self.ascii {
-                writer.write_all(c.encode_utf8(&mut [0; 4]).as_bytes())?;
-            } else {
-                for unit in c.encode_utf16(&mut [0; 2]) {
-                    write!(writer, "\\u{unit:04x}")?;
-                }
-            }
-        }
-        Ok(())
-    }
-
-    fn begin_array<W: ?Sized + io::Write>(&mut self, writer: &mut W) -> io::Result<()> {
-        self.begin(writer, b"[")
-    }
-
-    fn end_array<W: ?Sized + io::Write>(&mut self, writer: &mut W) -> io::Result<()> {
-        self.end(writer, b"]")
-    }
-
-    fn begin_array_value<W: ?Sized + io::Write>(&mut self, writer: &mut W, first: bool) -> io::Result<()> {
-        self.next(writer, first)
-    }
-
-    fn end_array_value<W: ?Sized + io::Write>(&mut self, _: &mut W) -> io::Result<()> {
-        self.filled = true;
-        Ok(())
-    }
-
-    fn begin_object<W: ?Sized + io::Write>(&mut self, writer: &mut W) -> io::Result<()> {
-        self.begin(writer, b"{")
-    }
-
-    fn end_object<W: ?Sized + io::Write>(&mut self, writer: &mut W) -> io::Result<()> {
-        self.end(writer, b"}")
-    }
-
-    fn begin_object_key<W: ?Sized + io::Write>(&mut self, writer: &mut W, first: bool) -> io::Result<()> {
-        self.next(writer, first)
-    }
-
-    fn begin_object_value<W: ?Sized + io::Write>(&mut self, writer: &mut W) -> io::Result<()> {
-        writer.write_all(self.key.as_bytes())
-    }
-
-    fn end_object_value<W: ?Sized + io::Write>(&mut self, _: &mut W) -> io::Result<()> {
-        self.filled = true;
-        Ok(())
-    }
+    TokenizerError::ChatTemplate { name, line, reason }
 }

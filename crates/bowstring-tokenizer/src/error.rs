@@ -164,6 +164,18 @@ pub enum TokenizerError {
         /// What it says.
         reason: String,
     },
+    /// A chat template that needs more than it may have.
+    #[error("the chat template `{name}` needs more than {most} {what}")]
+    ChatTemplateLimit {
+        /// Its name.
+        name: String,
+        /// The line, counted from 1.
+        line: Option<usize>,
+        /// The limit.
+        most: u64,
+        /// What there is too much of: `steps`, `bytes` and the like.
+        what: &'static str,
+    },
     /// A character with more tokens than a chunk may have.
     #[error("the character at byte {at} alone makes a chunk of {tokens} tokens, more than {max_tokens}")]
     ChunkTooSmall {
@@ -228,7 +240,7 @@ impl Diagnostic for TokenizerError {
             E::NoChatTemplate { .. } => ErrorKind::Usage,
             E::TruncationTooShort { .. } | E::Stride { .. } | E::Truncation { .. } => ErrorKind::Usage,
             E::NoPadToken | E::UnknownToken { .. } | E::ChunkTooSmall { .. } => ErrorKind::Usage,
-            E::Threads { .. } | E::TextTooLong { .. } => ErrorKind::Limit,
+            E::Threads { .. } | E::TextTooLong { .. } | E::ChatTemplateLimit { .. } => ErrorKind::Limit,
             E::Cancelled(cancelled) => cancelled.kind(),
         }
     }
@@ -246,7 +258,9 @@ impl Diagnostic for TokenizerError {
             }
             E::Unsupported { path, .. } => path.as_ref().map(|path| path.display().to_string()),
             E::UnknownId { row, .. } | E::InvalidText { row, .. } => row.map(|row| format!("row {row}")),
-            E::ChatTemplate { line, .. } => line.map(|line| format!("line {line} of the template")),
+            E::ChatTemplate { line, .. } | E::ChatTemplateLimit { line, .. } => {
+                line.map(|line| format!("line {line} of the template"))
+            }
             E::NullId { row } | E::TextTooLong { row, .. } => Some(format!("row {row}")),
             _ => None,
         }

@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use bowstring_core::render;
+use bowstring_core::{Diagnostic, ErrorKind, render};
 use bowstring_tokenizer::{ChatOptions, Tokenizer, TokenizerError};
 use expect_test::{Expect, expect};
 use jiff::civil::date;
@@ -137,7 +137,7 @@ fn failures_are_named() {
         &json!("{% for a in range(9999) %}{% for b in range(9999) %}{% endfor %}{% endfor %}"),
         &plain,
         expect![[r#"
-            the chat template `default` fails: engine ran out of fuel
+            the chat template `default` needs more than 10000000 steps
               at line 1 of the template"#]],
     );
     fails(
@@ -155,6 +155,11 @@ fn failures_are_named() {
         this tokenizer has no chat template to use
 
         hint: name one with `template`: rag"#]],
+    );
+    fails(
+        &json!("{% for i in [1] %}{{ loop.cycle() }}{% endfor %}"),
+        &plain,
+        expect!["the chat template `default` fails: it makes the template engine panic"],
     );
     fails(
         &json!("{{ [1]|tojson(indent=999999999) }}"),
@@ -189,4 +194,152 @@ fn a_text_of_a_template_is_encoded_without_more_special_tokens() {
     assert_eq!(tokens, ["<s>", "hello", "Ġworld"]);
     let refused = tokenizer.apply_chat_template(&json!(3), &ChatOptions::default());
     assert!(matches!(refused, Err(TokenizerError::ChatTemplate { .. })));
+}
+
+/// Fails unless a template meets the limit that is named.
+fn limited(template: &str, expected: &str) {
+    let options = ChatOptions { template: Some(template), ..ChatOptions::default() };
+    let error = with_templates(&json!("")).apply_chat_template(&user("hi"), &options).expect_err(template);
+    assert_eq!(error.kind(), ErrorKind::Limit, "{template}: {error}");
+    let message = error.to_string();
+    assert_eq!(message.rsplit("needs more than ").next(), Some(expected), "{template}");
+}
+
+/// A template that changes `x`, which begins as `first`, a hundred thousand times.
+fn again_and_again(first: &str, next: &str) -> String {
+    format!(
+        "{{% set n = namespace(x={first}) %}}{{% for i in range(100000) %}}{{% set n.x = {next} %}}{{% endfor %}}"
+    )
+}
+
+#[test]
+fn values_that_grow_meet_a_limit() {
+    let (size, depth) = ("33554432 bytes for one value", "128 levels of lists and mappings");
+    for (first, next, limit) in [
+        ("'a'", "n.x ~ n.x", size),
+        ("'a'", "n.x + n.x", size),
+        ("'a'", "n.x * 2", size),
+        ("'a'", "n.x|replace('a', 'aa')", size),
+        ("'a'", "n.x.replace('a', 'aa')", size),
+        ("'a'", "[n.x, n.x]|join", size),
+        ("'a'", "','.join([n.x, n.x])", size),
+        ("'a'", "'%s%s'|format(n.x, n.x)", size),
+        ("'a'", "'{0}{0}'.format(n.x)", size),
+        ("[1]", "n.x + n.x", size),
+        ("[1]", "n.x * 2", size),
+        ("(1,)", "n.x * 2", size),
+        ("[1]", "[n.x, n.x]", size),
+        ("[1]", "(n.x, n.x)", size),
+        ("[1]", "{'a': n.x, 'b': n.x}", size),
+        ("[1]", "dict(a=n.x, b=n.x)", size),
+        ("'a'", "n.x|tojson", "33554432 bytes for one value"),
+        ("[1]", "[n.x]", depth),
+        ("[1]", "(n.x,)", depth),
+        ("[1]", "{'a': n.x}", depth),
+        ("[1]", "dict(a=n.x)", depth),
+        ("[1]", "n.x|batch(1)", depth),
+        ("[1]", "n.x|slice(1)|list", depth),
+    ] {
+        limited(&again_and_again(first, next), limit);
+    }
+    // What is computed only when it is gone through is computed at once.
+    let halves = with_templates(&json!(again_and_again("range(9)", "n.x[::-1]") + "{{ n.x }}"));
+    let text = halves.apply_chat_template(&user("hi"), &ChatOptions::default()).expect("a text");
+    assert_eq!(text, "[0, 1, 2, 3, 4, 5, 6, 7, 8]");
+    let twice = "{% set n = namespace(x='a') %}{% for i in range(99) %}{% set t %}{{ n.x }}{{ n.x }}{% endset %}\
+                 {% set n.x = t %}{% endfor %}";
+    limited(twice, size);
+    limited(
+        "{% macro m(x) %}{{ x }}{{ x }}{% endmacro %}{% set n = namespace(x='a') %}\
+             {% for i in range(99) %}{% set n.x = m(n.x) %}{% endfor %}",
+        size,
+    );
+}
+
+#[test]
+fn one_step_cannot_ask_for_too_much() {
+    for template in [
+        "{{ 'a' * 99999999 }}",
+        "{{ ([0] * 99999999)|list|length }}",
+        "{{ ((0,) * 99999999)|length }}",
+        "{{ '%999999999d'|format(3) }}",
+        "{{ '%*d'|format(999999999, 3) }}",
+        "{{ '{:999999999}'.format(3) }}",
+        "{{ 'a'|indent(999999999, true) }}",
+        "{{ 'a'|indent(width=999999999, first=true) }}",
+        "{{ ('a' * 9999)|replace('', 'b' * 9999) }}",
+        "{{ range(9999)|join('a' * 9999) }}",
+        "{{ ('a' * 9999).join(range(9999)|map('string')|list) }}",
+        "{{ [1]|batch(999999999, 0) }}",
+        "{{ [1]|slice(999999999, 0) }}",
+        "{{ range(9999)|list|tojson(separators=['a' * 9999, '']) }}",
+        "{{ [range(99999)|list, range(99999)|list, range(99999)|list, range(99999)|list]|list * 9 }}",
+    ] {
+        limited(template, "33554432 bytes for one value");
+    }
+    let line = "a".repeat(1 << 14);
+    let written = format!("{{% for i in range(99999) %}}{line}{{% endfor %}}");
+    limited(&written, "1073741824 bytes");
+    limited("{% set a = 'a' * 33333333 %}{% for i in range(99) %}{{ a }}{% endfor %}", "1073741824 bytes");
+    limited(
+        "{% set a = 'a' * 33333333 %}{% for i in range(99) %}{% set b = a|upper %}{% endfor %}",
+        "1073741824 bytes",
+    );
+}
+
+#[test]
+fn namespaces_hold_nothing_that_could_hold_them() {
+    for value in ["n", "[n]", "{'a': n}", "(1, [n])", "loop", "[loop]", "namespace(y=1)"] {
+        let template =
+            format!("{{% set n = namespace() %}}{{% for i in [1] %}}{{% set n.x = {value} %}}{{% endfor %}}");
+        fails(
+            &json!(template),
+            &ChatOptions::default(),
+            expect![[r#"
+                the chat template `default` fails: `x` of a namespace cannot hold a namespace or a loop
+                  at line 1 of the template"#]],
+        );
+    }
+    fails(
+        &json!("{% set n = {} %}{% set n.x = 1 %}"),
+        &ChatOptions::default(),
+        expect![[r#"
+            the chat template `default` fails: can only assign to namespaces, not map
+              at line 1 of the template"#]],
+    );
+}
+
+#[test]
+fn what_is_checked_is_what_it_was() {
+    for (template, expected) in [
+        (
+            "{{ 2 * 3 }} {{ 2 * 1.5 }} {{ 'ab' * 2 }} {{ 2 * 'ab' }} {{ [1] * 2 }} {{ (1, 2) * 2 }}",
+            "6 3.0 abab abab [1, 1] (1, 2, 1, 2)",
+        ),
+        ("{{ 1 + 2 * 3 ** 2 }} {{ 9 // 2 * 2 }} {{ [1] + [2] }} {{ 'a' ~ 1 ~ none }}", "19 8 [1, 2] a1None"),
+        ("{% macro m(a, b) %}{{ a }}-{{ b }}{% endmacro %}{{ m(*[1, 2]) }} {{ m(1, *[2]) }}", "1-2 1-2"),
+        (
+            "{% set n = namespace(a=1, b=[2]) %}{% set n.a = n.b + [3] %}{{ n.a }} {{ n.b }} {{ n.c is defined }}",
+            "[2, 3] [2] False",
+        ),
+        ("{% for i in [1, 2, 3] if i != 2 %}{{ loop.index }}{{ i }}{% else %}no{% endfor %}", "1123"),
+        (
+            "{% for i in [[1], [2, [3]]] recursive %}{% if i is iterable %}({{ loop(i) }}){% else %}{{ i }}{% endif %}{% endfor %}",
+            "(1)(2(3))",
+        ),
+        ("{% set x %}a{% endset %}{% filter upper %}{{ x }}b{% endfilter %}{{ x and x or 'c' }}", "ABa"),
+        ("{% macro m() %}{{ caller(1) }}{% endmacro %}{% call(x) m() %}<{{ x }}>{% endcall %}", "<1>"),
+        ("{% macro m() %}a{% endmacro %}{% set n = namespace(f=m) %}{{ n.f() }}", "a"),
+        (
+            "{{ 'a,b'|replace(',', ';') }} {{ ['a', 'b']|join(',') }} {{ 'a\nb'|indent(2) }} {{ '%05d'|format(7) }}",
+            "a;b a,b a\n  b 00007",
+        ),
+        (
+            "{{ [1, 2, 3]|batch(2, 0)|list }} {{ [1, 2, 3]|slice(2)|list }} {{ 'abc'[::-1] }} {{ [1, 2, 3][1:] }}",
+            "[[1, 2], [3, 0]] [[1, 2], [3]] cba [2, 3]",
+        ),
+    ] {
+        let text = with_templates(&json!(template)).apply_chat_template(&user("hi"), &ChatOptions::default());
+        assert_eq!(text.map_err(|error| error.to_string()).as_deref(), Ok(expected), "{template}");
+    }
 }
