@@ -146,7 +146,8 @@ impl Tokenizer {
         options: &ChunkOptions,
         scratch: &mut Scratch,
     ) -> Result<Vec<Chunk>> {
-        let mut chunker = Chunker { tokenizer: self, text, scratch, spans: Vec::new() };
+        let width = room.saturating_mul(BYTES_PER_TOKEN);
+        let mut chunker = Chunker { tokenizer: self, text, scratch, spans: Vec::new(), width };
         let mut chunks: Vec<Chunk> = Vec::new();
         let (mut start, mut past) = (0, 0);
         // The characters before `from`, which is the start of the last chunk.
@@ -176,7 +177,7 @@ impl Tokenizer {
     }
 }
 
-/// How many bytes a token has at the most, as a first guess.
+/// How many bytes a token has at the most, as a first guess; then it is as many as in the chunk before.
 const BYTES_PER_TOKEN: usize = 6;
 /// How many ends of one kind are tried.
 const TRIES: usize = 6;
@@ -189,6 +190,8 @@ struct Chunker<'a> {
     scratch: &'a mut Scratch,
     /// Where the tokens stand that were asked for last.
     spans: Vec<(usize, usize)>,
+    /// How many bytes what fits into a chunk probably has.
+    width: usize,
 }
 
 impl Chunker<'_> {
@@ -235,15 +238,18 @@ impl Chunker<'_> {
 
     /// How far `room` tokens reach from `start`, if not to the end.
     fn reach(&mut self, start: usize, room: usize) -> Result<Reach> {
-        let mut width = room.saturating_mul(BYTES_PER_TOKEN);
+        let mut width = self.width;
         loop {
             let end = self.text.floor_char_boundary(start.saturating_add(width).min(self.text.len()));
             self.tokens(start..end)?;
             let all = end == self.text.len();
             match self.spans.get(room) {
                 None if all => return Ok(Reach::All(self.spans.len())),
-                // White space that is in no token can stand before it.
-                Some(&(next, _)) => return Ok(Reach::To(self.text.floor_char_boundary(start + next))),
+                Some(&(next, _)) => {
+                    self.width = next + next / 8 + LOOK_AHEAD;
+                    // White space that is in no token can stand before it.
+                    return Ok(Reach::To(self.text.floor_char_boundary(start + next)));
+                }
                 None => width = width.saturating_mul(2),
             }
         }
