@@ -409,13 +409,14 @@ class Tokenizer:
         """Make a tokenizer that shortens texts. What is cut off is the `overflowing` of an encoding.
 
         Args:
-            max_length: The most tokens, special ones included.
+            max_length: The most tokens, special ones included. Fewer than the special ones take are enough
+                as long as texts are encoded without these.
             stride: How many tokens each part of what is cut off shares with the one before it.
             strategy: Which text of a pair is shortened.
             side: The end that is cut off.
 
         Raises:
-            UsageError: When the special tokens alone take more, or the stride leaves no room.
+            UsageError: When the stride leaves no room.
 
         Examples:
             >>> t.with_truncation(3).encode("secure shell client").tokens

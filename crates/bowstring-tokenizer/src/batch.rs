@@ -260,7 +260,7 @@ pub(crate) fn count(tokenizer: &Tokenizer, texts: &Texts<'_>, options: &BatchOpt
             Ok(vec![Some(count)])
         }
     })?;
-    let mut all: Vec<Option<u32>> = Vec::with_capacity(texts.len());
+    let mut all: Vec<Option<u64>> = Vec::with_capacity(texts.len());
     let mut last = None;
     for (job, counts) in jobs.iter().zip(counts) {
         let row = match job {
@@ -268,15 +268,28 @@ pub(crate) fn count(tokenizer: &Tokenizer, texts: &Texts<'_>, options: &BatchOpt
             Job::Parts { row, .. } => Some(*row),
         };
         for count in counts {
-            let count = count.map(|count: usize| u32::try_from(count).unwrap_or(u32::MAX));
+            let count = count.map(|count: usize| count as u64);
             match (all.last_mut(), row) {
-                (Some(Some(sum)), Some(_)) if row == last => *sum = sum.saturating_add(count.unwrap_or(0)),
-                _ => all.push(count.map(|count| count.saturating_add(special as u32))),
+                (Some(Some(sum)), Some(_)) if row == last => *sum += count.unwrap_or(0),
+                _ => all.push(count.map(|count| count + special as u64)),
             }
         }
         last = row;
     }
-    Ok(all.into())
+    narrow(&all)
+}
+
+/// Counts as a column. A text of less than 4 GiB can have more tokens than bytes, if it is normalised to a
+/// longer one or special tokens are put around it.
+fn narrow(counts: &[Option<u64>]) -> Result<UInt32Array> {
+    let rows = counts.iter().enumerate();
+    rows.map(|(row, count)| match count {
+        None => Ok(None),
+        Some(tokens) => u32::try_from(*tokens)
+            .map(Some)
+            .map_err(|_| TokenizerError::TooManyTokens { tokens: *tokens, row }),
+    })
+    .collect()
 }
 
 /// The encodings of `texts`, with all that is known of them, not padded; `None` for null.
@@ -335,4 +348,21 @@ fn run<'a, T: Send>(
 ) -> Result<(Vec<T>, Vec<Worker<'a>>)> {
     let start = |number| Worker { number, tokenizer, scratch: tokenizer.shared.scratch(), ids: Vec::new() };
     parallel::run(jobs, options.threads, &options.cancel, start, work)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn counts_are_exact_or_refused() {
+        let most = u64::from(u32::MAX);
+        let counts = narrow(&[Some(0), None, Some(most)]).expect("counts");
+        assert_eq!(counts.iter().collect::<Vec<_>>(), [Some(0), None, Some(u32::MAX)]);
+        let refused = narrow(&[None, Some(most + 1)]).expect_err("too many");
+        assert!(
+            matches!(refused, TokenizerError::TooManyTokens { tokens: 4_294_967_296, row: 1 }),
+            "{refused:?}"
+        );
+    }
 }

@@ -27,7 +27,7 @@ impl Tokenizer {
     ///
     /// # Errors
     /// [`TokenizerError::Model`] when the tokenizer's own parts refuse a text,
-    /// [`TokenizerError::Truncation`] when one cannot be shortened as asked,
+    /// those of [`Self::encode`] when one cannot be shortened as asked,
     /// [`TokenizerError::TextTooLong`] for one of 4 GiB or more, and [`TokenizerError::Cancelled`].
     pub fn encode_batch(&self, texts: &Texts<'_>, options: &BatchOptions) -> Result<Vec<RecordBatch>> {
         let table = if options.needs_pieces() || self.around(options.add_special_tokens).is_none() {

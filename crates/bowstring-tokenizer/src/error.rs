@@ -206,6 +206,14 @@ pub enum TokenizerError {
         /// The row of the batch, counted from 0.
         row: usize,
     },
+    /// A text of 2³² tokens or more, which a count does not hold.
+    #[error("a text of {tokens} tokens has more than a count holds, which is 4294967295")]
+    TooManyTokens {
+        /// How many it has.
+        tokens: u64,
+        /// The row of the batch, counted from 0.
+        row: usize,
+    },
     /// Threads could not be started.
     #[error("the system refused a thread: {reason}")]
     Threads {
@@ -240,7 +248,10 @@ impl Diagnostic for TokenizerError {
             E::NoChatTemplate { .. } => ErrorKind::Usage,
             E::TruncationTooShort { .. } | E::Stride { .. } | E::Truncation { .. } => ErrorKind::Usage,
             E::NoPadToken | E::UnknownToken { .. } | E::ChunkTooSmall { .. } => ErrorKind::Usage,
-            E::Threads { .. } | E::TextTooLong { .. } | E::ChatTemplateLimit { .. } => ErrorKind::Limit,
+            E::Threads { .. }
+            | E::TextTooLong { .. }
+            | E::TooManyTokens { .. }
+            | E::ChatTemplateLimit { .. } => ErrorKind::Limit,
             E::Cancelled(cancelled) => cancelled.kind(),
         }
     }
@@ -261,7 +272,9 @@ impl Diagnostic for TokenizerError {
             E::ChatTemplate { line, .. } | E::ChatTemplateLimit { line, .. } => {
                 line.map(|line| format!("line {line} of the template"))
             }
-            E::NullId { row } | E::TextTooLong { row, .. } => Some(format!("row {row}")),
+            E::NullId { row } | E::TextTooLong { row, .. } | E::TooManyTokens { row, .. } => {
+                Some(format!("row {row}"))
+            }
             _ => None,
         }
     }
@@ -283,7 +296,7 @@ impl Diagnostic for TokenizerError {
             E::IdsType { .. } => "lists of 32- or 64-bit integers are taken",
             E::TruncationTooShort { .. } => "raise `max_length`, or encode with `add_special_tokens=False`",
             E::Stride { .. } => "lower `stride`, or raise `max_length`",
-            E::TextTooLong { .. } => "split the text into several rows",
+            E::TextTooLong { .. } | E::TooManyTokens { .. } => "split the text into several rows",
             E::NoPadToken => "name one: `with_padding(token=\"<pad>\")`, or `id=` for one without a name",
             E::NoChatTemplate { names } if !names.is_empty() => {
                 return Some(format!("name one with `template`: {}", names.join(", ")));

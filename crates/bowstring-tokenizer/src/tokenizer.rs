@@ -161,22 +161,15 @@ impl Tokenizer {
         &self.shared.json
     }
 
-    /// The same tokenizer, which shortens texts; or does not, with `None`.
+    /// The same tokenizer, which shortens texts; or does not, with `None`. Fewer tokens than the special
+    /// ones take are enough as long as texts are encoded without these.
     ///
     /// # Errors
-    /// [`TokenizerError::TruncationTooShort`] when the special tokens alone take more, and
-    /// [`TokenizerError::Stride`] when the stride leaves no room for progress.
+    /// [`TokenizerError::Stride`] when the stride is more than fits between the special tokens.
     pub fn with_truncation(mut self, truncation: Option<Truncation>) -> Result<Self> {
         if let Some(wanted) = &truncation {
-            let special = self.num_special_tokens(false);
-            let Some(room) = wanted.max_length.checked_sub(special) else {
-                return Err(TokenizerError::TruncationTooShort {
-                    max_length: wanted.max_length,
-                    special,
-                    sequences: "a text",
-                });
-            };
-            if wanted.stride > 0 && wanted.stride >= room {
+            let room = wanted.max_length.checked_sub(self.num_special_tokens(false));
+            if let Some(room) = room.filter(|room| wanted.stride > *room) {
                 return Err(TokenizerError::Stride { stride: wanted.stride, room });
             }
         }
@@ -251,9 +244,10 @@ impl Tokenizer {
     /// are applied.
     ///
     /// # Errors
-    /// [`TokenizerError::Model`] when the tokenizer's own parts refuse the text, and
-    /// [`TokenizerError::Truncation`] or [`TokenizerError::TruncationTooShort`] when it cannot be shortened
-    /// as asked.
+    /// [`TokenizerError::Model`] when the tokenizer's own parts refuse the text;
+    /// [`TokenizerError::TruncationTooShort`] when the special tokens alone are more than truncation leaves,
+    /// [`TokenizerError::Stride`] when its stride leaves no room for progress, and
+    /// [`TokenizerError::Truncation`] when the text cannot be shortened as asked.
     pub fn encode(
         &self,
         text: &str,
@@ -287,7 +281,8 @@ impl Tokenizer {
     ///
     /// # Errors
     /// [`TokenizerError::Model`] when the tokenizer's own parts refuse a text,
-    /// [`TokenizerError::TextTooLong`] for one of 4 GiB or more, and [`TokenizerError::Cancelled`].
+    /// [`TokenizerError::TextTooLong`] for one of 4 GiB or more, [`TokenizerError::TooManyTokens`] for one
+    /// of 2³² tokens or more, and [`TokenizerError::Cancelled`].
     pub fn count(&self, texts: &Texts<'_>, options: &BatchOptions) -> Result<UInt32Array> {
         crate::batch::count(self, texts, options)
     }
@@ -329,6 +324,9 @@ impl Tokenizer {
             return Err(TokenizerError::Truncation {
                 reason: "only the second of two is to be shortened".to_owned(),
             });
+        }
+        if truncation.stride > 0 && room > 0 && truncation.stride >= room {
+            return Err(TokenizerError::Stride { stride: truncation.stride, room });
         }
         match truncation.side {
             Side::Right => out.truncate(start + room),

@@ -160,8 +160,12 @@ def test_truncation_and_what_it_cuts_off(bert: bs.Tokenizer) -> None:
     assert batch[1].ids == [2, 5, 3]
     assert short.without_truncation().truncation is None
     assert short.count([text]).to_pylist() == [7]
+    least = bert.with_truncation(1)
+    assert least.encode(text, add_special_tokens=False).ids == [4]
     with pytest.raises(bs.UsageError, match="the special tokens of a text take 2"):
-        bert.with_truncation(1)
+        least.encode(text)
+    with pytest.raises(bs.UsageError, match="a stride of 4 tokens"):
+        bert.with_truncation(5, stride=4)
     with pytest.raises(bs.UsageError, match="strategy"):
         bert.with_truncation(5, strategy="longest")  # type: ignore[arg-type]
 

@@ -11,7 +11,8 @@ use arrow::{
 };
 use bowstring_core::{Cancel, Diagnostic, ErrorKind, render};
 use bowstring_tokenizer::{
-    BatchOptions, OffsetUnit, PadTo, Padding, Side, Texts, Tokenizer, TokenizerError, Truncation,
+    BatchOptions, ChunkOptions, OffsetUnit, PadTo, Padding, Side, Texts, Tokenizer, TokenizerError,
+    Truncation,
 };
 use expect_test::expect;
 
@@ -185,4 +186,27 @@ fn a_cancelled_batch_stops() {
     let options = BatchOptions { cancel, ..BatchOptions::default() };
     let error = tokenizer().encode_batch(&Texts::from_slices(&["hello"]), &options).expect_err("cancelled");
     assert!(matches!(error, TokenizerError::Cancelled(_)));
+}
+
+/// A page of zeros takes no memory until something else is written to it.
+#[cfg(target_pointer_width = "64")]
+#[test]
+fn a_text_of_4_gib_is_refused() {
+    let zeros = vec![0; 1 << 32];
+    let text = str::from_utf8(&zeros).expect("zeros are text");
+    let rows = ["short", text];
+    let (texts, options, tokenizer) = (Texts::from_slices(&rows), BatchOptions::default(), tokenizer());
+    let refused = |error: Option<TokenizerError>| {
+        let error = error.expect("a refusal");
+        assert_eq!(error.kind(), ErrorKind::Limit);
+        expect![[r#"
+            a text of 4294967296 bytes is too long for a batch, which takes less than 4294967296
+              at row 1
+
+            hint: split the text into several rows"#]]
+        .assert_eq(&render(&error));
+    };
+    refused(tokenizer.encode_batch(&texts, &options).err());
+    refused(tokenizer.count(&texts, &options).err());
+    refused(tokenizer.chunk_batch(&texts, &ChunkOptions::to(9), &options).err());
 }

@@ -3,7 +3,9 @@
 use std::{fs, path::Path};
 
 use bowstring_core::{Diagnostic, ErrorKind, render};
-use bowstring_tokenizer::{Backend, OffsetUnit, Padding, Tokenizer, TokenizerError, Truncation};
+use bowstring_tokenizer::{
+    Backend, BatchOptions, OffsetUnit, Padding, Texts, Tokenizer, TokenizerError, Truncation,
+};
 use expect_test::{Expect, expect};
 use serde_json::{Value, json};
 
@@ -184,20 +186,48 @@ fn a_missing_file_is_named() {
 #[test]
 fn truncation_needs_room() {
     let tokenizer = || Tokenizer::from_bytes(tiny::bytes(&tiny::byte_level())).expect("a tokenizer");
-    let (kind, message) = refusal(tokenizer().with_truncation(Some(Truncation::to(1))));
-    assert_eq!(kind, ErrorKind::Usage);
-    expect![[r#"
-        truncation to 1 tokens leaves no room: the special tokens of a text take 2
+    // Without special tokens there is room even for less than they take.
+    let short = tokenizer().with_truncation(Some(Truncation::to(1))).expect("room for a token");
+    let encoding = short.encode("hello world", None, false, OffsetUnit::Chars).expect("encoded");
+    assert_eq!((encoding.tokens(), encoding.overflowing().len()), (&["hello".to_owned()][..], 1));
+    assert_eq!(short.ids("hello world", false).expect("ids"), encoding.ids());
+    let texts = Texts::from_slices(&["hello world"]);
+    let columns = BatchOptions { offsets: Some(OffsetUnit::Chars), ..BatchOptions::default() };
+    for error in [
+        short.encode("", None, true, OffsetUnit::Chars).err(),
+        short.ids("", true).err(),
+        short.encode_batch(&texts, &BatchOptions::default()).err(),
+        short.encode_batch(&texts, &columns).err(),
+    ] {
+        let error = error.expect("a refusal");
+        assert_eq!(error.kind(), ErrorKind::Usage);
+        expect![[r#"
+            truncation to 1 tokens leaves no room: the special tokens of a text take 2
 
-        hint: raise `max_length`, or encode with `add_special_tokens=False`"#]]
-    .assert_eq(&message);
-    let wanted = Truncation { stride: 3, ..Truncation::to(5) };
+            hint: raise `max_length`, or encode with `add_special_tokens=False`"#]]
+        .assert_eq(&render(&error));
+    }
+
+    let wanted = Truncation { stride: 4, ..Truncation::to(5) };
     let (_, message) = refusal(tokenizer().with_truncation(Some(wanted)));
+    expect![[r#"
+        a stride of 4 tokens needs more than 3 tokens between the special ones
+
+        hint: lower `stride`, or raise `max_length`"#]]
+    .assert_eq(&message);
+    // A stride of all that fits leaves room without special tokens, and for texts that are short enough.
+    let wanted = Truncation { stride: 3, ..Truncation::to(5) };
+    let tight = tokenizer().with_truncation(Some(wanted)).expect("room without special tokens");
+    let long = "hello world hello world hello world";
+    assert_eq!(tight.ids(long, false).expect("ids").len(), 5);
+    assert_eq!(tight.ids("hello world", true).expect("ids").len(), 4);
+    let by_tokens = tight.encode(long, None, true, OffsetUnit::Chars).expect_err("no progress");
+    assert_eq!(render(&by_tokens), render(&tight.ids(long, true).expect_err("no progress")));
     expect![[r#"
         a stride of 3 tokens needs more than 3 tokens between the special ones
 
         hint: lower `stride`, or raise `max_length`"#]]
-    .assert_eq(&message);
+    .assert_eq(&render(&by_tokens));
 
     // A pair takes three special tokens, which is seen when one comes.
     let tight = tokenizer().with_truncation(Some(Truncation::to(2))).expect("room for none of the text");

@@ -197,6 +197,8 @@ impl Function for OfText {
         let add_special_tokens = self.add_special_tokens(arguments.get(2))?;
         if let Some(max_length) = self.max_length(arguments.get(3))? {
             tokenizer = tokenizer.with_truncation(Some(Truncation::to(max_length))).map_err(wrong)?;
+            // Too few tokens are refused before anything is read.
+            tokenizer.ids("", add_special_tokens).map_err(wrong)?;
         }
         let tokenizer = tokenizer.with_padding(None);
         let share = Arc::clone(&self.share);
