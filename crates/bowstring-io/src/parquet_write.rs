@@ -1,22 +1,31 @@
 //! How is Parquet written?
+//!
+//! Values get a dictionary until it is 1 MiB large, those that come out at 32 bits in lists only until it
+//! has 4096 of them. With more, such lists are the ids of tokens: general compression alone makes them
+//! smaller than packed places in a dictionary, which hide from it what repeats, and in less time
+//! (`benchmarks/results/tokenizer.md`).
 
 use std::str::FromStr;
 
 use arrow::{
-    array::RecordBatch,
+    array::{ArrayRef, AsArray, GenericListArray, OffsetSizeTrait, RecordBatch},
     datatypes::{DataType, SchemaRef},
     error::ArrowError,
 };
 use parquet::{
-    arrow::ArrowWriter,
-    basic::{BrotliLevel, Compression, GzipLevel, ZstdLevel},
+    arrow::{ArrowSchemaConverter, ArrowWriter},
+    basic::{BrotliLevel, Compression, ConvertedType, GzipLevel, Type, ZstdLevel},
     errors::ParquetError,
     file::properties::{EnabledStatistics, WriterProperties},
+    schema::types::ColumnDescriptor,
 };
 
 use crate::{IoError, Result, encoder::Encoder, sink::Sink};
 
 /// How Parquet is written.
+///
+/// Values are written as places in a dictionary where there are few different ones; ids of tokens, which are
+/// many in lists, as they are.
 #[derive(Clone, Debug)]
 pub struct ParquetWriteOptions {
     /// How pages are compressed; zstd by default.
@@ -121,7 +130,7 @@ pub(crate) fn encoder(
             hint: Some("keep one of its types, or write Arrow IPC"),
         });
     }
-    let properties = WriterProperties::builder()
+    let mut properties = WriterProperties::builder()
         .set_compression(compression(options)?)
         .set_max_row_group_row_count(Some(options.row_group_rows))
         .set_max_row_group_bytes(Some(options.row_group_bytes))
@@ -129,10 +138,27 @@ pub(crate) fn encoder(
             ParquetStatistics::None => EnabledStatistics::None,
             ParquetStatistics::RowGroup => EnabledStatistics::Chunk,
             ParquetStatistics::Page => EnabledStatistics::Page,
-        })
-        .build();
+        });
+    // Without compression a dictionary is all that makes ids smaller.
+    if options.compression != ParquetCompression::None {
+        let leaves = ArrowSchemaConverter::new().convert(schema).map_err(refused)?;
+        for leaf in leaves.columns().iter().filter(|leaf| may_be_ids(leaf)) {
+            properties =
+                properties.set_column_dictionary_page_size_limit(leaf.path().clone(), IDS_DICTIONARY);
+        }
+    }
+    let properties = properties.build();
     let writer = ArrowWriter::try_new(sink, SchemaRef::clone(schema), Some(properties)).map_err(refused)?;
     Ok(Box::new(ParquetEncoder(writer)))
+}
+
+/// The bytes of a dictionary of values of 32 bits in lists.
+const IDS_DICTIONARY: usize = 4096 * size_of::<u32>();
+
+/// Whole numbers of 32 bits in lists.
+fn may_be_ids(leaf: &ColumnDescriptor) -> bool {
+    let whole = [ConvertedType::NONE, ConvertedType::INT_32, ConvertedType::UINT_32];
+    leaf.max_rep_level() > 0 && leaf.physical_type() == Type::INT32 && whole.contains(&leaf.converted_type())
 }
 
 /// Unions, on which the encoder would panic.
@@ -187,11 +213,31 @@ fn compression(options: &ParquetWriteOptions) -> Result<Compression> {
     })
 }
 
+/// Where each value of a list belongs is noted in three times the memory of the value: for about so many of
+/// them at a time, which stay in the cache until they are encoded.
+const VALUES_AT_ONCE: usize = 1 << 16;
+
+/// How many values the lists of a column have.
+fn listed(column: &ArrayRef) -> usize {
+    fn between<O: OffsetSizeTrait>(lists: &GenericListArray<O>) -> usize {
+        let offsets = lists.value_offsets();
+        let ends = offsets.first().zip(offsets.last());
+        ends.map_or(0, |(first, last)| last.as_usize() - first.as_usize())
+    }
+    let small = column.as_list_opt::<i32>().map(between);
+    small.or_else(|| column.as_list_opt::<i64>().map(between)).unwrap_or_default()
+}
+
 struct ParquetEncoder(ArrowWriter<Sink>);
 
 impl Encoder for ParquetEncoder {
     fn write(&mut self, batch: &RecordBatch) -> Result<()> {
-        self.0.write(batch).map_err(refused)
+        let values = batch.columns().iter().map(listed).max().unwrap_or_default();
+        let rows = batch.num_rows();
+        let at_once = (rows / values.div_ceil(VALUES_AT_ONCE).max(1)).max(1);
+        (0..rows)
+            .step_by(at_once)
+            .try_for_each(|from| self.0.write(&batch.slice(from, at_once.min(rows - from))).map_err(refused))
     }
 
     fn finish(self: Box<Self>) -> Result<Sink> {

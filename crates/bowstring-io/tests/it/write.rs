@@ -7,8 +7,11 @@ use std::{
     sync::Arc,
 };
 
-use arrow::array::{Int64Array, RecordBatch, StringArray};
-use arrow::datatypes::{DataType, Field, Schema, UnionMode};
+use arrow::array::{ArrowPrimitiveType, Int64Array, ListArray, PrimitiveArray, RecordBatch, StringArray};
+use arrow::buffer::OffsetBuffer;
+use arrow::datatypes::{
+    ArrowNativeType, DataType, Field, Int32Type, Int64Type, Schema, UInt32Type, UnionMode,
+};
 use bowstring_core::{Diagnostic, ErrorKind, render};
 use bowstring_io::{
     Format, IoError, ParquetCompression, ParquetStatistics, ParquetWriteOptions, WriteMode, WriteOptions,
@@ -384,6 +387,63 @@ fn a_killed_process_leaves_the_old_file_whole() {
 fn kinds_of_failures_are_storage() {
     let failed = IoError::WriterFailed { path: "x".into() };
     assert_eq!(failed.kind(), ErrorKind::Storage);
+}
+
+/// Of the pages with the values of the list: how many have places in a dictionary, and how many the values.
+fn list_pages(path: &Path) -> (usize, usize) {
+    use parquet::{
+        basic::Encoding,
+        file::{reader::FileReader, serialized_reader::SerializedFileReader},
+    };
+    let file = std::fs::File::open(path).expect("the file");
+    let reader = SerializedFileReader::new(file).expect("Parquet");
+    let (mut places, mut values) = (0, 0);
+    for group in 0..reader.num_row_groups() {
+        let group = reader.get_row_group(group).expect("a row group");
+        for page in group.get_column_page_reader(0).expect("its pages") {
+            match page.expect("a page") {
+                page if !page.is_data_page() => {}
+                page if page.encoding() == Encoding::RLE_DICTIONARY => places += 1,
+                page => {
+                    assert_eq!(page.encoding(), Encoding::PLAIN);
+                    values += 1;
+                }
+            }
+        }
+    }
+    (places, values)
+}
+
+/// 400 000 values in lists of four, in each of which the values go up; of them so many are different.
+fn lists_of<T: ArrowPrimitiveType>(different: usize) -> RecordBatch {
+    let part = different / 4;
+    let value = |at: usize| T::Native::usize_as(at % 4 * part + at * 2_654_435_761 % part);
+    let values = PrimitiveArray::<T>::from_iter_values((0..400_000).map(value));
+    let item = Arc::new(Field::new_list_field(T::DATA_TYPE, false));
+    let lists = ListArray::new(item, OffsetBuffer::from_repeated_length(4, 100_000), Arc::new(values), None);
+    table(vec![("list", Arc::new(lists))])
+}
+
+#[test]
+fn ids_in_lists_are_compressed_as_they_are() {
+    let folder = folder();
+    let check = |batch: &RecordBatch, compression, expected: (bool, bool)| {
+        let path = folder.path().join("lists.parquet");
+        let parquet = ParquetWriteOptions { compression, ..Default::default() };
+        let options = WriteOptions { parquet, ..Default::default() };
+        write_all(&path, &[batch.slice(0, 500), batch.slice(500, 99_500)], &options).expect("a file");
+        assert_eq!(&read_all(&path).expect("the file"), batch);
+        let (places, values) = list_pages(&path);
+        assert_eq!((places > 1, values > 1), expected, "{places} and {values} with {compression:?}");
+    };
+    let (dictionary, as_they_are) = ((true, false), (false, true));
+    for compression in [ParquetCompression::Zstd, ParquetCompression::Snappy] {
+        check(&lists_of::<UInt32Type>(40_000), compression, as_they_are);
+        check(&lists_of::<Int32Type>(40_000), compression, as_they_are);
+        check(&lists_of::<UInt32Type>(4_000), compression, dictionary);
+        check(&lists_of::<Int64Type>(40_000), compression, dictionary);
+    }
+    check(&lists_of::<UInt32Type>(40_000), ParquetCompression::None, dictionary);
 }
 
 /// A row group is held in memory until it is complete, so it ends after so many bytes too.
