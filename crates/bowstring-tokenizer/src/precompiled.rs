@@ -191,6 +191,11 @@ impl Precompiled {
         true
     }
 
+    /// Whether `character` stays what it is beside others of which this is true, and is no grapheme with them.
+    pub(crate) fn keeps(&self, character: char) -> bool {
+        bit(&self.inert, character) && bit(&ALONE, character)
+    }
+
     /// Calls `part` with all parts of `text`, as long as they are one character or grapheme, and what each
     /// becomes if the table knows it.
     fn each<'a>(&'a self, text: &'a str, mut part: impl FnMut(&'a str, Option<&'a str>)) {

@@ -2,22 +2,28 @@
 //!
 //! Text is taken apart at spaces, and at other characters that become spaces; what a part has of ids follows
 //! from its bytes alone, so that it is remembered by them. Two things need more than that: the first part,
-//! which may get a mark in front, and the last, when it ends in spaces. What becomes of a part is said by
-//! [`Normal`], which tokens it has by [`Unigram`]; O(n) for any text.
+//! which may get a mark in front, and the last, when it ends in spaces. Most parts are taken apart once
+//! more, where no token reaches across ([`Cuts`]). What becomes of a part is said by [`Normal`], which tokens
+//! it has by [`Unigram`]; O(n) for any text.
+
+mod cuts;
+mod parts;
+mod places;
+mod words;
 
 use std::ops::Range;
 
 use serde_json::Value;
 use tokenizers::{
-    NormalizedString, OffsetType, PreTokenizedString, PreTokenizer, PreTokenizerWrapper, Token,
+    PreTokenizerWrapper,
     pre_tokenizers::metaspace::{Metaspace, PrependScheme},
 };
 
+use self::{cuts::Cuts, parts::Part};
 use crate::{
     definition::Definition,
     kernel::{Kernel, Piece, Reason, Section, Start},
     memo::Memo,
-    precompiled::extends,
     sentence_bpe::MARK,
     unigram::{Lattice, Unigram},
     word_normal::Normal,
@@ -40,6 +46,7 @@ pub(crate) struct SentenceUnigram {
     marked: bool,
     /// What stands between parts: the space, and what always becomes one.
     separators: [bool; 256],
+    cuts: Cuts,
     pre_tokenizer: PreTokenizerWrapper,
     /// The same for sections that are not the beginning of the text.
     pre_tokenizer_inside: PreTokenizerWrapper,
@@ -57,7 +64,10 @@ enum Words {
 /// What a thread keeps.
 #[derive(Debug, Default)]
 pub(crate) struct Scratch {
+    /// Parts, and the first pieces of others.
     memo: Memo,
+    /// Pieces that follow others; those without ids have none of their own.
+    tails: Memo,
     work: Work,
 }
 
@@ -67,14 +77,6 @@ struct Work {
     normal: String,
     word: String,
     edge: String,
-}
-
-/// A part of a section.
-enum Part<'a> {
-    /// Something between spaces, which follows a mark.
-    Inner(Range<usize>),
-    /// Normalised text, with the space in front that it follows, if any.
-    Edge(&'a str),
 }
 
 impl SentenceUnigram {
@@ -96,6 +98,7 @@ impl SentenceUnigram {
             return Err("spaces become marks before words are told apart at spaces".into());
         }
         let model = Unigram::new(definition)?;
+        let cuts = Cuts::new(definition, &model, &normal);
         let mut separators = [false; 256];
         for separator in [' ', '\n', '\t'] {
             let mut becomes = String::new();
@@ -132,233 +135,10 @@ impl SentenceUnigram {
             prefix,
             marked: words == Words::Marks || prefix != PrependScheme::Never,
             separators,
+            cuts,
             pre_tokenizer: wrap(prefix),
             pre_tokenizer_inside: wrap(inside),
         })
-    }
-
-    /// Calls `part` with each part of `section`, whose text is `text` without what goes from its ends.
-    #[inline(always)]
-    fn each(&self, section: Section<'_>, work: &mut Work, mut part: impl FnMut(&str, Part<'_>, &mut Work)) {
-        if self.words == Words::Whitespace {
-            let text = section.text;
-            let mut start = 0;
-            while start < text.len() {
-                let end = self.end(text, start);
-                if start < end {
-                    part(text, Part::Inner(start..end), work);
-                }
-                start = end + 1;
-            }
-            return;
-        }
-        let text = self.trim(section, work);
-        if text.is_empty() {
-            return;
-        }
-        let mut start = 0;
-        loop {
-            let end = self.end(text, start);
-            let (first, last) = (start == 0, end >= text.len());
-            let plain =
-                || start < end && text.as_bytes()[start..end].iter().all(|&byte| self.normal.is_plain(byte));
-            let inner = if first { self.prefixed(section.start) && plain() } else { !last || plain() };
-            let one_of_several = start == end && !first && !(last && self.normal.collapse);
-            if one_of_several {
-                if !self.normal.collapse {
-                    part(text, Part::Edge(" "), work);
-                }
-            } else if inner {
-                part(text, Part::Inner(start..end), work);
-            } else {
-                let mut edge = std::mem::take(&mut work.edge);
-                self.edge(section.start, &text[start..end], first, last, work, &mut edge);
-                part(text, Part::Edge(&edge), work);
-                work.edge = edge;
-            }
-            if last {
-                return;
-            }
-            start = end + 1;
-        }
-    }
-
-    /// Puts into `edge` what the first or the last part becomes.
-    fn edge(&self, at: Start, text: &str, first: bool, last: bool, work: &mut Work, edge: &mut String) {
-        edge.clear();
-        if !first {
-            edge.push(' ');
-        }
-        let from = edge.len();
-        self.normal.word(text, edge);
-        if last && self.normal.after.right {
-            edge.truncate(self.normal.trim_end(&edge[from..]).len() + from);
-        }
-        if !last && self.normal.collapse {
-            edge.truncate(edge.trim_end_matches(' ').len());
-        }
-        if first {
-            let trimmed = self.normal.after.left && at != Start::Cut;
-            let left = if trimmed { self.normal.trim_start(edge) } else { edge.as_str() };
-            let missing = self.normal.prefix || !left.starts_with([' ', MARK]);
-            // What is empty here is followed by a space, or nothing is there at all.
-            let mark = missing && self.prefixed(at) && !(left.is_empty() && (last || !self.normal.prefix));
-            work.normal.clear();
-            work.normal.push_str(if mark { " " } else { "" });
-            work.normal.push_str(left);
-            std::mem::swap(edge, &mut work.normal);
-        }
-    }
-
-    fn prefixed(&self, start: Start) -> bool {
-        match (self.prefix, start) {
-            _ if self.normal.prefix => start != Start::Cut,
-            (PrependScheme::Never, _) | (_, Start::Cut) | (PrependScheme::First, Start::AddedToken) => false,
-            (PrependScheme::Always, _) | (PrependScheme::First, Start::Text) => true,
-        }
-    }
-
-    /// The text of `section` without parts at its ends that are spaces in the end, if those go.
-    fn trim<'a>(&self, section: Section<'a>, work: &mut Work) -> &'a str {
-        let mut text = section.text;
-        let inside = section.start == Start::Cut;
-        if self.normal.before.left && !inside {
-            text = text.trim_start();
-        }
-        if self.normal.before.right {
-            text = text.trim_end();
-        }
-        let normal = &mut work.normal;
-        let mut becomes = |part: &str| {
-            normal.clear();
-            self.normal.word(part, normal);
-            (self.normal.trim_start(normal).is_empty(), self.normal.trim_end(normal).is_empty())
-        };
-        if self.normal.after.left && !inside {
-            while !text.is_empty() {
-                let end = self.end(text, 0);
-                if !becomes(&text[..end]).0 {
-                    break;
-                }
-                text = text.get(end + 1..).unwrap_or_default();
-            }
-        }
-        if self.normal.after.right {
-            while !text.is_empty() {
-                let start = self.start(text);
-                if !becomes(&text[start..]).1 {
-                    break;
-                }
-                text = &text[..start.saturating_sub(1)];
-            }
-        }
-        text
-    }
-
-    /// Where the part ends that begins at `start`: at a separator, or at the end of the text.
-    #[inline(always)]
-    fn end(&self, text: &str, start: usize) -> usize {
-        let bytes = text.as_bytes();
-        let mut end = start;
-        while let Some(&byte) = bytes.get(end) {
-            if self.separators[usize::from(byte)] && self.separates(text, end) {
-                return end;
-            }
-            end += 1;
-        }
-        end
-    }
-
-    /// Where the last part begins.
-    fn start(&self, text: &str) -> usize {
-        let found = text
-            .bytes()
-            .enumerate()
-            .rev()
-            .find(|&(at, byte)| self.separators[usize::from(byte)] && self.separates(text, at));
-        found.map_or(0, |(at, _)| at + 1)
-    }
-
-    /// Whether the separator at `at` stands by itself, so that the text can be taken apart there.
-    #[inline(always)]
-    fn separates(&self, text: &str, at: usize) -> bool {
-        let bytes = text.as_bytes();
-        let extended = bytes.get(at + 1).is_some_and(|next| !next.is_ascii())
-            && text[at + 1..].chars().next().is_some_and(extends);
-        let ends_line = bytes[at] == b'\n' && at > 0 && bytes[at - 1] == b'\r';
-        !extended && !ends_line
-    }
-
-    /// Calls `word` with each word of normalised `text`.
-    fn each_word(&self, text: &str, buffer: &mut String, mut word: impl FnMut(&str)) {
-        match self.words {
-            Words::Whitespace => {
-                for part in text.split_whitespace() {
-                    let unmarked = self.prefix != PrependScheme::Never && !part.starts_with(MARK);
-                    self.each_marked(if unmarked { " " } else { "" }, part, buffer, &mut word);
-                }
-            }
-            Words::Marks => self.each_marked("", text, buffer, &mut word),
-        }
-    }
-
-    /// Calls `word` with each word of `before` and `text`, both of which have spaces as marks only.
-    fn each_marked(&self, before: &str, text: &str, buffer: &mut String, word: &mut impl FnMut(&str)) {
-        buffer.clear();
-        let mut after_space = false;
-        for character in before.chars().chain(text.chars()) {
-            let space = character == ' ';
-            if space && after_space && self.normal.collapse {
-                continue;
-            }
-            after_space = space;
-            if (space || character == MARK) && !buffer.is_empty() {
-                word(buffer);
-                buffer.clear();
-            }
-            buffer.push(if space { MARK } else { character });
-        }
-        if !buffer.is_empty() {
-            word(buffer);
-        }
-        // One long word must not keep its memory for ever.
-        buffer.shrink_to(1 << 12);
-    }
-
-    /// Appends the ids of normalised `text`.
-    fn encode(&self, text: &str, word: &mut String, lattice: &mut Lattice, out: &mut Vec<u32>) {
-        self.each_word(text, word, |word| self.model.encode(word, lattice, |id, _| out.push(id)));
-    }
-
-    /// Appends the ids of an inner part.
-    fn inner(&self, part: &str, work: &mut Work, out: &mut Vec<u32>) {
-        let Work { lattice, normal, word, .. } = work;
-        if self.marked {
-            word.clear();
-            word.push(MARK);
-            self.normal.word(part, word);
-            let becomes = &word[MARK.len_utf8()..];
-            let one_word = !becomes.chars().any(|character| character == MARK || character.is_whitespace());
-            if one_word && (!becomes.is_empty() || self.one_mark_stays()) {
-                return self.model.encode(word, lattice, |id, _| out.push(id));
-            }
-        }
-        normal.clear();
-        if self.words == Words::Marks {
-            normal.push(' ');
-        }
-        self.normal.word(part, normal);
-        if self.words == Words::Marks && self.normal.collapse {
-            // The space behind it becomes one with those at its end.
-            normal.truncate(normal.trim_end_matches(' ').len());
-        }
-        self.encode(normal, word, lattice, out);
-        normal.shrink_to(1 << 12);
-    }
-
-    /// Whether a part that becomes nothing leaves the mark before it.
-    fn one_mark_stays(&self) -> bool {
-        self.words == Words::Marks && !self.normal.collapse
     }
 }
 
@@ -366,26 +146,19 @@ impl Kernel for SentenceUnigram {
     type Scratch = Scratch;
 
     fn ids(&self, section: Section<'_>, scratch: &mut Scratch, out: &mut Vec<u32>) {
-        let Scratch { memo, work } = scratch;
+        let Scratch { memo, tails, work } = scratch;
         self.each(section, work, |text, part, work| match part {
-            Part::Inner(range) => {
-                memo.append(text.as_bytes(), range.clone(), out, |_, out| {
-                    self.inner(&text[range], work, out)
-                });
-            }
+            Part::Inner(range) => self.append(text, range, (memo, tails, work), out),
             Part::Edge(edge) => self.encode(edge, &mut work.word, &mut work.lattice, out),
         });
     }
 
     fn count(&self, section: Section<'_>, scratch: &mut Scratch) -> usize {
-        let Scratch { memo, work } = scratch;
+        let Scratch { memo, tails, work } = scratch;
         let mut count = 0;
         let mut ids = Vec::new();
         self.each(section, work, |text, part, work| match part {
-            Part::Inner(range) => {
-                count +=
-                    memo.count(text.as_bytes(), range.clone(), |_, out| self.inner(&text[range], work, out));
-            }
+            Part::Inner(range) => count += self.count_part(text, range, (memo, tails, work)),
             Part::Edge(edge) => {
                 ids.clear();
                 self.encode(edge, &mut work.word, &mut work.lattice, &mut ids);
@@ -451,92 +224,54 @@ impl Kernel for SentenceUnigram {
 }
 
 impl SentenceUnigram {
-    /// Whether places in a part that [`cut`](Kernel::cut) makes are those in the whole.
-    fn is_local(&self) -> bool {
-        let ends = [self.normal.before, self.normal.after];
-        !self.normal.prefix && ends.into_iter().all(|ends| !ends.left && !ends.right)
-    }
-
-    /// Whether `text` stays what it is but for its spaces, so that places can be counted.
-    fn is_simple(&self, text: &str) -> bool {
-        let simple = |byte| self.normal.is_plain(byte) || self.separators[usize::from(byte)];
-        self.is_local() && text.bytes().all(simple)
-    }
-
-    /// The tokens of a section that [is simple](Self::is_simple). What stands for a space is where the space
-    /// is, of several the last; what was put in front is where the character is that it was put before.
-    fn simple_pieces(&self, section: Section<'_>, work: &mut Work, out: &mut Vec<Piece>) {
-        let text = section.text;
+    /// Appends the ids of the part `range` of `text`.
+    #[inline(always)]
+    fn append(
+        &self,
+        text: &str,
+        range: Range<usize>,
+        (memo, tails, work): (&mut Memo, &mut Memo, &mut Work),
+        out: &mut Vec<u32>,
+    ) {
         let bytes = text.as_bytes();
-        let Work { lattice, word: buffer, .. } = work;
-        let mut words = 0;
-        let mut word = |mark: Option<usize>, part: Range<usize>| {
-            buffer.clear();
-            buffer.extend(mark.map(|_| MARK));
-            let marked = buffer.len();
-            buffer.push_str(&text[part.clone()]);
-            self.model.encode(buffer, lattice, |id, range| {
-                let start = mark
-                    .filter(|_| range.start < marked)
-                    .unwrap_or(part.start + range.start.saturating_sub(marked));
-                let end = match mark {
-                    Some(mark) if range.end <= marked => mark + 1,
-                    _ => part.start + range.end - marked,
-                };
-                out.push(Piece { id, start, end, word: words });
-            });
-            words += 1;
-        };
-        let mut at = 0;
-        while at < bytes.len() {
-            let first = at;
-            while bytes.get(at).is_some_and(|&byte| self.separators[usize::from(byte)]) {
-                at += 1;
+        let begin = out.len();
+        let mut end = self.cuts.end(text, range.clone());
+        memo.append(bytes, range.start..end, out, |_, out| self.inner(&text[range.start..end], work, out));
+        while end < range.end {
+            let (start, before) = (end, out.len());
+            end = self.cuts.end(text, start..range.end);
+            tails.append(bytes, start..end, out, |_, out| self.tail(&text[start..end], work, out));
+            if out.len() == before {
+                out.truncate(begin);
+                memo.append(bytes, range.clone(), out, |_, out| self.inner(&text[range.clone()], work, out));
+                return;
             }
-            let spaces = first..at;
-            let end = self.end(text, at);
-            match (self.words, spaces.end.checked_sub(1).filter(|_| !spaces.is_empty())) {
-                (Words::Whitespace, _) if at == end => {}
-                (Words::Whitespace, _) => word((self.prefix != PrependScheme::Never).then_some(at), at..end),
-                (Words::Marks, None) => word(self.prefixed(section.start).then_some(at), at..end),
-                (Words::Marks, Some(last)) => {
-                    let alone = if self.normal.collapse { last..last } else { spaces.start..last };
-                    alone.for_each(|space| word(Some(space), space..space));
-                    word(Some(last), at..end);
-                }
-            }
-            at = end;
         }
     }
 
-    /// The tokens of `section` by the library's own alignments, and what of the text each is.
-    fn aligned(
+    /// How many ids the part `range` of `text` has.
+    #[inline(always)]
+    fn count_part(
         &self,
-        section: Section<'_>,
-        lattice: &mut Lattice,
-    ) -> tokenizers::Result<Vec<(Piece, String)>> {
-        let mut text = NormalizedString::from(section.text);
-        self.normal.align(&mut text)?;
-        let mut text = PreTokenizedString::from(text);
-        let pre_tokenizer =
-            if section.start == Start::Text { &self.pre_tokenizer } else { &self.pre_tokenizer_inside };
-        pre_tokenizer.pre_tokenize(&mut text)?;
-        let lattice = std::cell::RefCell::new(lattice);
-        text.tokenize(|word| {
-            let mut tokens = Vec::new();
-            self.model.encode(word.get(), &mut lattice.borrow_mut(), |id, range| {
-                tokens.push(Token::new(id, word.get()[range.clone()].to_owned(), (range.start, range.end)));
-            });
-            Ok(tokens)
-        })?;
-        let encoding = text.into_encoding(None, 0, OffsetType::Byte)?;
-        let places = encoding.get_offsets().iter().zip(encoding.get_word_ids());
-        let pieces = encoding.get_ids().iter().zip(places).zip(encoding.get_tokens());
-        Ok(pieces
-            .map(|((&id, (&(start, end), &word)), text)| {
-                (Piece { id, start, end, word: word.unwrap_or(0) }, text.clone())
-            })
-            .collect())
+        text: &str,
+        range: Range<usize>,
+        (memo, tails, work): (&mut Memo, &mut Memo, &mut Work),
+    ) -> usize {
+        let bytes = text.as_bytes();
+        let mut end = self.cuts.end(text, range.clone());
+        let mut count =
+            memo.count(bytes, range.start..end, |_, out| self.inner(&text[range.start..end], work, out));
+        while end < range.end {
+            let start = end;
+            end = self.cuts.end(text, start..range.end);
+            let more = tails.count(bytes, start..end, |_, out| self.tail(&text[start..end], work, out));
+            if more == 0 {
+                return memo
+                    .count(bytes, range.clone(), |_, out| self.inner(&text[range.clone()], work, out));
+            }
+            count += more;
+        }
+        count
     }
 }
 

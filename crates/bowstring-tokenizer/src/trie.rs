@@ -1,38 +1,50 @@
 //! Which tokens begin at a place, and which of them is the longest?
 //!
 //! A double array (Aoe 1989) with children at `base ^ byte`, so that those of one node share a block of
-//! 256 slots. A step is two loads; building takes O(bytes of all tokens) steps, holes being tried a
-//! bounded number of times. 12 bytes a slot.
+//! 256 slots. No two nodes have the same base, so that a slot need know no more of its parent than the byte
+//! that leads to it, and a slot is 32 bits: a step is one load of few bytes. Building takes O(bytes of all
+//! tokens) steps, holes being tried a bounded number of times.
 
-use std::ops::Range;
+use std::{hint::select_unpredictable, ops::Range};
 
 const NONE: u32 = u32::MAX;
 const BLOCK: usize = 256;
 /// How many holes are tried for a set of children before a block is added.
-const TRIES: usize = 64;
+const TRIES: usize = 256;
+
+/// What a slot is: a hole, or the root, to which no byte leads; the base of its children, 0 if it has none;
+/// whether a string ends there; the byte that leads to it.
+const HOLE: u32 = 1 << 31;
+const BASE_SHIFT: u32 = 9;
+const BASE: u32 = (1 << 22) - 1;
+const ENDS: u32 = 1 << 8;
+const BYTE: u32 = 0xFF;
 
 /// A set of byte strings with a number each.
 #[derive(Debug)]
 pub(crate) struct Trie {
-    slots: Vec<Slot>,
+    slots: Vec<u32>,
+    /// The number of the string that ends in each slot.
+    ids: Vec<u32>,
 }
 
 /// A place in a [`Trie`]: what has been read so far.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Node(pub u32);
-
-#[derive(Clone, Copy, Debug)]
-struct Slot {
-    base: u32,
-    parent: u32,
-    id: u32,
+pub(crate) struct Node {
+    /// Which slot it is.
+    pub at: u32,
+    slot: u32,
 }
 
-const HOLE: Slot = Slot { base: 0, parent: NONE, id: NONE };
+impl Node {
+    /// Whether a string ends here.
+    #[inline(always)]
+    pub(crate) fn ends(self) -> bool {
+        self.slot & ENDS != 0
+    }
+}
 
 impl Trie {
-    pub(crate) const ROOT: Node = Node(0);
-
     /// Of equal strings the last one counts. `None` when there are too many bytes to number, or an id
     /// is `u32::MAX`.
     pub(crate) fn new<'a>(entries: impl IntoIterator<Item = (&'a [u8], u32)>) -> Option<Self> {
@@ -40,42 +52,41 @@ impl Trie {
         // Stable, so that of equal strings the last stays the last.
         sorted.sort_by_key(|&(key, _)| key);
         let mut builder = Builder::new();
-        let mut open = vec![(Self::ROOT, 0..sorted.len(), 0)];
+        let mut open = vec![(0, 0..sorted.len(), 0)];
         while let Some((node, range, depth)) = open.pop() {
             builder.children(&sorted, node, range, depth, &mut open)?;
         }
-        Some(Self { slots: builder.slots })
+        Some(Self { slots: builder.slots, ids: builder.ids })
+    }
+
+    /// Where nothing has been read.
+    #[inline]
+    pub(crate) fn root(&self) -> Node {
+        self.node(0)
+    }
+
+    /// The node that a slot is.
+    #[inline(always)]
+    pub(crate) fn node(&self, at: u32) -> Node {
+        Node { at, slot: self.slots.get(at as usize).copied().unwrap_or(HOLE) }
+    }
+
+    /// How many slots there are.
+    pub(crate) fn len(&self) -> usize {
+        self.slots.len()
     }
 
     /// The node one byte further, when any string goes on with it.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn step(&self, node: Node, byte: u8) -> Option<Node> {
-        let child = self.slots.get(node.0 as usize)?.base ^ u32::from(byte);
-        let slot = self.slots.get(child as usize)?;
-        (slot.parent == node.0).then_some(Node(child))
+        let child = self.node((node.slot >> BASE_SHIFT & BASE) ^ u32::from(byte));
+        (child.slot & (HOLE | BYTE) == u32::from(byte)).then_some(child)
     }
 
     /// The number of the string that ends here, if one does.
     #[inline]
     pub(crate) fn id(&self, node: Node) -> Option<u32> {
-        self.slots.get(node.0 as usize).map(|slot| slot.id).filter(|&id| id != NONE)
-    }
-
-    /// Calls `found` with the length and the number of each string that `text` begins with, read on from
-    /// `node`, the shortest first.
-    #[inline(always)]
-    pub(crate) fn each(&self, node: Node, text: &[u8], mut found: impl FnMut(usize, u32)) {
-        let mut at = node.0;
-        let Some(slot) = self.slots.get(at as usize) else { return };
-        let mut base = slot.base;
-        for (len, &byte) in (1..).zip(text) {
-            let child = base ^ u32::from(byte);
-            let Some(slot) = self.slots.get(child as usize).filter(|slot| slot.parent == at) else { return };
-            (at, base) = (child, slot.base);
-            if slot.id != NONE {
-                found(len, slot.id);
-            }
-        }
+        self.ids.get(node.at as usize).copied().filter(|_| node.ends())
     }
 
     /// Where `text` leads from `node`.
@@ -87,58 +98,66 @@ impl Trie {
     /// `text`, which is not 0.
     #[inline]
     pub(crate) fn longest(&self, mut node: Node, text: &[u8]) -> Option<(u32, usize)> {
-        let mut found = None;
-        for (at, &byte) in text.iter().enumerate() {
+        let (mut last, mut len) = (node, 0);
+        for (read, &byte) in (1..).zip(text) {
             let Some(next) = self.step(node, byte) else { break };
             node = next;
-            if let Some(id) = self.id(node) {
-                found = Some((id, at + 1));
-            }
+            // Whether a string ends cannot be guessed.
+            last = select_unpredictable(node.ends(), node, last);
+            len = select_unpredictable(node.ends(), read, len);
         }
-        found
+        (len > 0).then(|| self.id(last)).flatten().map(|id| (id, len))
     }
 }
 
 struct Builder {
-    slots: Vec<Slot>,
+    slots: Vec<u32>,
+    ids: Vec<u32>,
+    /// Which bases have been given.
+    taken: Vec<bool>,
     /// The next hole and the one before, for each slot that is a hole; a ring through slot 0, which
     /// never is one.
     ring: Vec<(u32, u32)>,
+    /// Before the hole that is tried next: those that did not fit are tried again after all others.
+    before: u32,
 }
 
 impl Builder {
+    /// The first block has the root only: nothing follows what has no children, whose base is 0.
     fn new() -> Self {
-        let mut builder = Self { slots: Vec::new(), ring: Vec::new() };
-        builder.grow();
-        builder.take(0);
-        builder
+        Self {
+            slots: vec![HOLE; BLOCK],
+            ids: vec![NONE; BLOCK],
+            taken: vec![true; BLOCK],
+            ring: vec![(0, 0); BLOCK],
+            before: 0,
+        }
     }
 
     /// Adds a block of holes.
     fn grow(&mut self) -> Option<()> {
         let first = self.slots.len();
-        let end = u32::try_from(first + BLOCK).ok().filter(|&end| end != NONE)?;
+        let end = u32::try_from(first + BLOCK).ok().filter(|&end| end <= BASE)?;
         self.slots.resize(first + BLOCK, HOLE);
-        let last = self.ring.first().map_or(0, |&(_, before)| before);
+        self.ids.resize(first + BLOCK, NONE);
+        self.taken.resize(first + BLOCK, false);
+        let last = self.ring[0].1;
         for hole in first as u32..end {
             let before = if hole as usize == first { last } else { hole - 1 };
             self.ring.push((if hole + 1 == end { 0 } else { hole + 1 }, before));
         }
-        if first > 0 {
-            self.ring[last as usize].0 = first as u32;
-            self.ring[0].1 = end - 1;
-        } else {
-            self.ring[0] = (1, end - 1);
-        }
+        self.ring[last as usize].0 = first as u32;
+        self.ring[0].1 = end - 1;
         Some(())
     }
 
     /// The slot is a hole no longer.
     fn take(&mut self, slot: u32) {
-        if slot != 0 {
-            let (after, before) = self.ring[slot as usize];
-            self.ring[before as usize].0 = after;
-            self.ring[after as usize].1 = before;
+        let (after, before) = self.ring[slot as usize];
+        self.ring[before as usize].0 = after;
+        self.ring[after as usize].1 = before;
+        if self.before == slot {
+            self.before = before;
         }
     }
 
@@ -146,16 +165,19 @@ impl Builder {
     fn children(
         &mut self,
         sorted: &[(&[u8], u32)],
-        node: Node,
+        node: u32,
         range: Range<usize>,
         depth: usize,
-        open: &mut Vec<(Node, Range<usize>, usize)>,
+        open: &mut Vec<(u32, Range<usize>, usize)>,
     ) -> Option<()> {
         let mut at = range.start;
         let mut groups: Vec<(u8, Range<usize>)> = Vec::new();
         while let Some(&(key, id)) = sorted.get(at).filter(|_| at < range.end) {
             match (key.get(depth), groups.last_mut()) {
-                (None, _) => self.slots[node.0 as usize].id = Some(id).filter(|&id| id != NONE)?,
+                (None, _) => {
+                    self.ids[node as usize] = Some(id).filter(|&id| id != NONE)?;
+                    self.slots[node as usize] |= ENDS;
+                }
                 (Some(byte), Some((last, group))) if last == byte => group.end = at + 1,
                 (Some(&byte), _) => groups.push((byte, at..at + 1)),
             }
@@ -165,12 +187,13 @@ impl Builder {
             return Some(());
         }
         let base = self.base(&groups)?;
-        self.slots[node.0 as usize].base = base;
+        self.slots[node as usize] |= base << BASE_SHIFT;
+        self.taken[base as usize] = true;
         for (byte, group) in groups {
             let child = base ^ u32::from(byte);
             self.take(child);
-            self.slots[child as usize].parent = node.0;
-            open.push((Node(child), group, depth + 1));
+            self.slots[child as usize] = u32::from(byte);
+            open.push((child, group, depth + 1));
         }
         Some(())
     }
@@ -178,19 +201,20 @@ impl Builder {
     /// A base whose slots for all of `groups` are holes.
     fn base(&mut self, groups: &[(u8, Range<usize>)]) -> Option<u32> {
         let first = u32::from(groups.first()?.0);
-        let mut hole = self.ring[0].0;
         for _ in 0..TRIES {
+            let hole = self.ring[self.before as usize].0;
             if hole == 0 {
-                break;
+                self.before = 0;
+                continue;
             }
             let base = hole ^ first;
-            let free = |slot: u32| slot != 0 && self.slots[slot as usize].parent == NONE;
-            if groups.iter().all(|&(byte, _)| free(base ^ u32::from(byte))) {
+            let free = |slot: u32| self.slots[slot as usize] == HOLE;
+            if !self.taken[base as usize] && groups.iter().all(|&(byte, _)| free(base ^ u32::from(byte))) {
                 return Some(base);
             }
-            hole = self.ring[hole as usize].0;
+            self.before = hole;
         }
-        let base = u32::try_from(self.slots.len()).ok()?;
+        let base = self.slots.len() as u32;
         self.grow()?;
         Some(base)
     }
@@ -217,8 +241,8 @@ mod tests {
             let map: BTreeMap<Vec<u8>, u32> = keys.iter().cloned().zip(0..).collect();
             let trie = Trie::new(keys.iter().map(Vec::as_slice).zip(0..)).unwrap();
             for text in keys.iter().chain(&texts) {
-                prop_assert_eq!(trie.longest(Trie::ROOT, text), longest_by_hand(&map, text));
-                let node = trie.walk(Trie::ROOT, text);
+                prop_assert_eq!(trie.longest(trie.root(), text), longest_by_hand(&map, text));
+                let node = trie.walk(trie.root(), text);
                 prop_assert_eq!(node.is_some(), text.is_empty() || map.keys().any(|key| key.starts_with(text)));
                 prop_assert_eq!(node.and_then(|node| trie.id(node)), map.get(text).copied());
             }
@@ -230,7 +254,7 @@ mod tests {
         let keys: Vec<[u8; 2]> = (0..=u16::MAX).map(u16::to_be_bytes).collect();
         let trie = Trie::new(keys.iter().map(<[u8; 2]>::as_slice).zip(0..)).unwrap();
         for (id, key) in (0..).zip(&keys) {
-            assert_eq!(trie.longest(Trie::ROOT, key), Some((id, 2)), "{key:?}");
+            assert_eq!(trie.longest(trie.root(), key), Some((id, 2)), "{key:?}");
         }
         assert!(trie.slots.len() < 2 * keys.len(), "{} slots", trie.slots.len());
     }

@@ -5,51 +5,49 @@
 //! that was found first stays, and sums are made in Hugging Face's order, so that ties fall as theirs.
 //! Characters without a token are unknown; those that follow each other are one.
 
+mod tokens;
+
 use std::ops::Range;
 
 use hashbrown::HashMap;
 
+use self::tokens::{Tokens, Ways};
 use crate::{
     characters::Characters,
     definition::{Definition, Vocab},
     kernel::Reason,
-    trie::{Node, Trie},
+    trie::Trie,
 };
 
 /// How much worse than the worst token an unknown character is.
 const UNKNOWN_PENALTY: f64 = 10.0;
+/// No score is larger than this, so that no sum is beyond all numbers.
+const LARGEST_SCORE: f64 = 1e20;
+/// The largest score with which words can be taken apart, and by how much the better of two ways must be
+/// better in a piece so that it is in the whole. Pieces stand in parts of at most 1024 bytes, which
+/// normalising makes eleven times longer at the most: no sum is beyond 2 million, each addition rounds by less
+/// than 2e-10, and all of two ways, here and there, by less than 1e-5.
+const LARGEST_STEADY: f64 = 150.0;
+const MARGIN: f64 = 1e-4;
 
 /// The model.
 #[derive(Debug)]
 pub(crate) struct Unigram {
-    trie: Trie,
-    /// Where in the trie the strings go on that begin with a character.
-    first: Characters,
-    scores: Vec<f64>,
+    tokens: Tokens,
     unknown: u32,
     unknown_score: f64,
     /// Sums are rounded to single precision.
     single_precision: bool,
+    /// Pieces of words can be found by themselves.
+    steady: bool,
     /// The tokens of bytes, when each of them has one.
     bytes: Option<Box<[Option<u32>; 256]>>,
-}
-
-/// The best way to a place in the word.
-#[derive(Clone, Copy, Debug)]
-struct Best {
-    score: f64,
-    start: u32,
-    id: u32,
-}
-
-impl Best {
-    const NONE: Best = Best { score: 0.0, start: u32::MAX, id: 0 };
 }
 
 /// What finding the best way needs, kept between words.
 #[derive(Debug, Default)]
 pub(crate) struct Lattice {
-    best: Vec<Best>,
+    ways: Ways,
     found: Vec<(u32, Range<usize>)>,
 }
 
@@ -78,10 +76,13 @@ impl Unigram {
             .ok_or("the vocabulary is too large")?;
         let starts: Vec<(&str, u32)> = tokens()
             .filter_map(|(_, token)| token.get(..token.chars().next()?.len_utf8()))
-            .filter_map(|start| Some((start, trie.walk(Trie::ROOT, start.as_bytes())?.0)))
+            .filter_map(|start| Some((start, trie.walk(trie.root(), start.as_bytes())?.at)))
             .collect();
         let first = Characters::new(starts.into_iter());
         let scores: Vec<f64> = vocab.iter().map(|(_, score)| *score).collect();
+        if !scores.iter().all(|score| score.abs() <= LARGEST_SCORE) {
+            return Err("a score is no number of usual size".into());
+        }
         let mut worst = f64::INFINITY;
         for (id, _) in tokens() {
             // The order of numbers that are none does not matter, as there.
@@ -98,27 +99,51 @@ impl Unigram {
             }
             bytes
         });
+        let unknown_score = worst - UNKNOWN_PENALTY;
+        let steady = |score: f64| score.abs() <= LARGEST_STEADY;
         Ok(Self {
-            trie,
-            first,
-            scores,
+            tokens: Tokens::new(trie, &scores, first),
             unknown: unknown as u32,
-            unknown_score: worst - UNKNOWN_PENALTY,
+            unknown_score,
             bytes,
             single_precision: beyond.single_precision,
+            steady: !beyond.single_precision
+                && steady(unknown_score)
+                && scores.iter().all(|&score| steady(score)),
         })
     }
 
     /// Calls `token` with the id of each token of `word`, and what part of it it stands for.
     #[inline]
     pub(crate) fn encode(&self, word: &str, lattice: &mut Lattice, mut token: impl FnMut(u32, Range<usize>)) {
-        let Lattice { best, found } = lattice;
-        self.find(word, best);
+        match self.single_precision {
+            true => self.tokens.find::<true, false>(word, self.unknown_score, &mut lattice.ways),
+            false => self.tokens.find::<false, false>(word, self.unknown_score, &mut lattice.ways),
+        };
+        self.follow(word, lattice, &mut token);
+    }
+
+    /// The same for a piece of a word, which stands between places that no token reaches across; says whether
+    /// its tokens are certainly those that it has in the word.
+    pub(crate) fn encode_apart(
+        &self,
+        piece: &str,
+        lattice: &mut Lattice,
+        mut token: impl FnMut(u32, Range<usize>),
+    ) -> bool {
+        let margin = self.tokens.find::<false, true>(piece, self.unknown_score, &mut lattice.ways);
+        self.follow(piece, lattice, &mut token);
+        margin > MARGIN
+    }
+
+    /// Calls `token` with the tokens of the best way to the end of `word`.
+    #[inline]
+    fn follow(&self, word: &str, lattice: &mut Lattice, token: &mut impl FnMut(u32, Range<usize>)) {
+        let Lattice { ways, found } = lattice;
         found.clear();
         let mut end = word.len();
         while end > 0 {
-            let Best { start, id, .. } = best[end];
-            let start = start as usize;
+            let (start, id) = self.tokens.last(ways, end, self.unknown);
             match found.last_mut() {
                 Some((last, range)) if *last == self.unknown && id == self.unknown => range.start = start,
                 _ => found.push((id, start..end)),
@@ -127,48 +152,24 @@ impl Unigram {
         }
         for (id, range) in found.drain(..).rev() {
             if id == self.unknown {
-                self.unknown(word, range, &mut token);
+                self.unknown(word, range, token);
             } else {
                 token(id, range);
             }
         }
         // One long word must not keep its memory for ever.
-        best.clear();
-        best.shrink_to(1 << 12);
+        ways.shrink();
         found.shrink_to(1 << 12);
     }
 
-    /// Finds the best way to each place of `word`.
-    fn find(&self, word: &str, best: &mut Vec<Best>) {
-        best.clear();
-        best.resize(word.len() + 1, Best::NONE);
-        for (start, character) in word.char_indices() {
-            let here = best[start].score;
-            let mut single = false;
-            let mut reach = |len: usize, id: u32, score: f64| {
-                let target = &mut best[start + len];
-                let mut score = score + here;
-                if self.single_precision {
-                    score = f64::from(score as f32);
-                }
-                if target.start == u32::MAX || score > target.score {
-                    *target = Best { score, start: start as u32, id };
-                }
-            };
-            let len = character.len_utf8();
-            if let Some(node) = self.first.get(character).map(Node) {
-                if let Some(id) = self.trie.id(node) {
-                    single = true;
-                    reach(len, id, self.scores[id as usize]);
-                }
-                self.trie.each(node, &word.as_bytes()[start + len..], |more, id| {
-                    reach(len + more, id, self.scores[id as usize]);
-                });
-            }
-            if !single {
-                reach(len, self.unknown, self.unknown_score);
-            }
-        }
+    /// Whether pieces of words can be found by themselves.
+    pub(crate) fn is_steady(&self) -> bool {
+        self.steady
+    }
+
+    /// Whether `text` is a token.
+    pub(crate) fn has(&self, text: &str) -> bool {
+        self.tokens.get(text.as_bytes()).is_some()
     }
 
     /// The id of what is unknown.
@@ -179,7 +180,7 @@ impl Unigram {
     /// Unknown characters that follow each other: a token after all, those of their bytes, or unknown.
     fn unknown(&self, word: &str, range: Range<usize>, token: &mut impl FnMut(u32, Range<usize>)) {
         let bytes = &word.as_bytes()[range.clone()];
-        if let Some(id) = self.trie.walk(Trie::ROOT, bytes).and_then(|node| self.trie.id(node)) {
+        if let Some(id) = self.tokens.get(bytes) {
             return token(id, range);
         }
         let id = |byte: &u8| self.bytes.as_ref().and_then(|ids| ids[usize::from(*byte)]);

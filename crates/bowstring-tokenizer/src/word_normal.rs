@@ -197,6 +197,19 @@ impl Normal {
         self.plain.get(usize::from(byte)).is_some_and(|&plain| plain)
     }
 
+    /// Whether `character` stays what it is beside others of which this is true, and the steps do on either
+    /// side of the place between them what they do to both together.
+    pub(crate) fn keeps(&self, character: char) -> bool {
+        let tables = |step: &Step| matches!(step, Step::Precompiled(table) if !table.keeps(character));
+        if self.steps.iter().any(tables) {
+            return false;
+        }
+        match u8::try_from(character) {
+            Ok(byte) if byte.is_ascii() => self.is_plain(byte),
+            _ => self.steps.iter().all(|step| matches!(step, Step::Precompiled(_))),
+        }
+    }
+
     /// Appends what becomes of a word by the steps that know nothing beyond it.
     pub(crate) fn word(&self, word: &str, out: &mut String) {
         if word.bytes().all(|byte| self.is_plain(byte)) {

@@ -35,10 +35,10 @@ impl WordPiece {
         let trie = Trie::new(vocab.iter().map(|(token, id)| (token.0.as_bytes(), *id)))
             .ok_or("the vocabulary is too large")?;
         let unknown = trie
-            .walk(Trie::ROOT, unknown.as_bytes())
+            .walk(trie.root(), unknown.as_bytes())
             .and_then(|node| trie.id(node))
             .ok_or("the unknown token is not in the vocabulary")?;
-        let continuing = trie.walk(Trie::ROOT, prefix.as_bytes());
+        let continuing = trie.walk(trie.root(), prefix.as_bytes());
         Ok(Self { trie, continuing, unknown, longest_word })
     }
 
@@ -58,7 +58,7 @@ impl WordPiece {
         if word.len() > self.longest_word && word.chars().count() > self.longest_word {
             return false;
         }
-        let mut from = Some(Trie::ROOT);
+        let mut from = Some(self.trie.root());
         let mut start = 0;
         while let Some(rest) = word.as_bytes().get(start..).filter(|rest| !rest.is_empty()) {
             let Some((id, length)) = from.and_then(|from| self.trie.longest(from, rest)) else {
