@@ -3,11 +3,14 @@
 use std::sync::Arc;
 
 use bowstring_core::{Cancel, Cancelled};
+use datafusion::execution::SessionState;
 use datafusion::physical_plan::display::DisplayableExecutionPlan;
-use datafusion::physical_plan::{ExecutionPlan, collect_partitioned};
+use datafusion::physical_plan::{ExecutionPlan, ExecutionPlanProperties, collect_partitioned};
 use tokio::task::{JoinError, JoinSet};
 
 use crate::error::during;
+use crate::in_order::in_order;
+use crate::read_ahead::calls_heavy;
 use crate::wait::wait;
 use crate::{Collected, Frame, FrameStream, PlanMetrics, QueryError, Result, Session, Table};
 
@@ -76,7 +79,10 @@ impl Frame {
     }
 
     pub(crate) async fn physical_plan(&self) -> Result<Arc<dyn ExecutionPlan>> {
-        let mut state = self.session().state().clone();
+        self.plan_of(self.session().state().clone()).await
+    }
+
+    async fn plan_of(&self, mut state: SessionState) -> Result<Arc<dyn ExecutionPlan>> {
         // What `now()` stands for, in the whole query.
         state.mark_start_execution();
         let plan = state.create_physical_plan(self.plan()).await.map_err(during("planning a query"))?;
@@ -84,6 +90,20 @@ impl Frame {
             Some(_) => crate::spill::spillable(plan).map_err(during("planning a query")),
             None => Ok(plan),
         }
+    }
+
+    /// The plan as it runs for somebody who takes its batches one by one. Where the rows keep their order and
+    /// functions use idle threads by themselves, files are one stream: with several, those behind the first
+    /// would only wait for their turn, with all that they have read and computed ahead.
+    pub(crate) async fn streamed_plan(&self, cancel: &Cancel) -> Result<Arc<dyn ExecutionPlan>> {
+        let mut plan = self.physical_plan().await?;
+        let several = plan.output_partitioning().partition_count() > 1;
+        if several && in_order(&plan) && calls_heavy(&plan).map_err(during("planning a query"))? {
+            let mut state = self.session().state().clone();
+            state.config_mut().options_mut().execution.target_partitions = 1;
+            plan = self.plan_of(state).await?;
+        }
+        crate::guard::guard(plan, cancel).map_err(during("planning a query"))
     }
 
     /// The plan as it runs: its operators notice when `cancel` is set.

@@ -72,7 +72,7 @@ impl PhysicalOptimizerRule for FirstRows {
 }
 
 /// Whether the partitions, one after the other, are the rows in the order of their files or tables.
-fn in_order(plan: &Arc<dyn ExecutionPlan>) -> bool {
+pub(crate) fn in_order(plan: &Arc<dyn ExecutionPlan>) -> bool {
     let children = plan.children();
     if plan.is::<UnionExec>() {
         return children.into_iter().all(in_order);

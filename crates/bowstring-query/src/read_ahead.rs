@@ -48,6 +48,11 @@ impl PhysicalOptimizerRule for ReadAhead {
     }
 }
 
+/// Whether a function of another crate is called anywhere in the plan.
+pub(crate) fn calls_heavy(plan: &Arc<dyn ExecutionPlan>) -> Result<bool> {
+    plan.exists(is_heavy)
+}
+
 fn is_heavy(plan: &Arc<dyn ExecutionPlan>) -> Result<bool> {
     let mut found = false;
     plan.apply_expressions(&mut |expr| {

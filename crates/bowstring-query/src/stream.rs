@@ -131,7 +131,7 @@ async fn produce(
 ) -> Result<PlanMetrics> {
     let plan = match plan {
         Some(plan) => plan,
-        None => frame.guarded_plan(cancel).await?,
+        None => frame.streamed_plan(cancel).await?,
     };
     let task = frame.session().task(cancel)?;
     let partitions = plan.output_partitioning().partition_count();

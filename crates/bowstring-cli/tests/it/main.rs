@@ -1,5 +1,6 @@
 //! The command as its users run it: a process with arguments, streams, signals and an exit code.
 
+mod corpus;
 mod graph;
 mod reference;
 mod signals;

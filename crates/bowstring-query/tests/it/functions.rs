@@ -1,6 +1,6 @@
 //! Do functions of other crates work in SQL as its own do?
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 use arrow::array::{ArrayRef, AsArray, StringArray};
 use arrow::datatypes::DataType;
@@ -150,4 +150,45 @@ fn rows_keep_their_order_and_are_read_ahead() {
         }
     }
     assert_eq!(next, 20_000);
+}
+
+/// `seen(text)`, which notes the first text of every call.
+#[derive(Clone, Debug, Default)]
+struct Seen(Arc<Mutex<Vec<String>>>);
+
+impl Function for Seen {
+    fn name(&self) -> &str {
+        "seen"
+    }
+
+    fn bind(&self, _: &[Argument]) -> Result<Call, QueryError> {
+        let seen = self.clone();
+        let compute = move |arguments: &[ArrayRef]| {
+            let texts = arguments[0].as_string::<i32>();
+            seen.0.lock().unwrap().extend(texts.iter().flatten().next().map(|text| text[..6].to_owned()));
+            Ok(Arc::clone(&arguments[0]))
+        };
+        Ok(Call { data_type: DataType::Utf8, compute: Box::new(compute) })
+    }
+}
+
+/// Who takes batches one by one waits for no rows but the next ones, so no others are computed ahead.
+#[test]
+fn what_is_streamed_in_order_is_computed_in_order() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("many.parquet");
+    let words = (0..20_000).map(|n| format!("{n:06}{}", "x".repeat(800)));
+    let words = Arc::new(StringArray::from_iter_values(words)) as ArrayRef;
+    parquet(&path, &batch(&[("t", words)]), 1_000);
+    let seen = Seen::default();
+    let functions: Vec<Arc<dyn Function>> = vec![Arc::new(seen.clone())];
+    let session =
+        Session::new(&SessionOptions { threads: 4, functions, ..SessionOptions::default() }).unwrap();
+    let frame = session.scan(dataset(&[path])).unwrap().select(&strings(&["seen(t) as t"])).unwrap();
+    let plan = frame.explain(false, &Cancel::new()).unwrap();
+    assert!(plan.contains("partitions=4"), "{plan}");
+    let stream = frame.stream(&Cancel::new()).unwrap();
+    assert_eq!(stream.map(|batch| batch.unwrap().num_rows()).sum::<usize>(), 20_000);
+    let seen = seen.0.lock().unwrap();
+    assert!(seen.len() > 4 && seen.is_sorted(), "{seen:?}");
 }
