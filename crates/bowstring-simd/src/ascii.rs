@@ -94,30 +94,44 @@ pub mod scalar {
 #[cfg(target_arch = "x86_64")]
 mod avx2 {
     use std::arch::x86_64::{
-        __m256i, _mm256_add_epi8, _mm256_cmpeq_epi8, _mm256_min_epu8, _mm256_movemask_epi8, _mm256_or_si256,
-        _mm256_set_epi64x, _mm256_set1_epi8,
+        __m256i, _mm256_add_epi8, _mm256_cmpeq_epi8, _mm256_loadu_si256, _mm256_min_epu8,
+        _mm256_movemask_epi8, _mm256_or_si256, _mm256_set1_epi8,
     };
 
     use super::{BLOCK, Kinds};
 
+    #[inline]
     #[target_feature(enable = "avx2")]
     pub(super) fn kinds(bytes: &[u8; BLOCK]) -> Kinds {
-        let (eights, _) = bytes.as_chunks::<8>();
-        let eights: [i64; 8] = std::array::from_fn(|i| i64::from_le_bytes(eights[i]));
-        let [a, b, c, d, e, f, g, h] = eights;
-        let low = half(_mm256_set_epi64x(d, c, b, a));
-        let high = half(_mm256_set_epi64x(h, g, f, e));
-        let both = |kind: fn(&Half) -> u32| u64::from(kind(&low)) | u64::from(kind(&high)) << 32;
+        let low = half(load(bytes, 0));
+        let high = half(load(bytes, 1));
         Kinds {
-            letter: both(|half| half.letter),
-            capital: both(|half| half.capital),
-            digit: both(|half| half.digit),
-            space: both(|half| half.space),
-            newline: both(|half| half.newline),
-            blank: both(|half| half.blank),
-            quote: both(|half| half.quote),
-            high: both(|half| half.high),
+            letter: both(low.letter, high.letter),
+            capital: both(low.capital, high.capital),
+            digit: both(low.digit, high.digit),
+            space: both(low.space, high.space),
+            newline: both(low.newline, high.newline),
+            blank: both(low.blank, high.blank),
+            quote: both(low.quote, high.quote),
+            high: both(low.high, high.high),
         }
+    }
+
+    /// One half of 64 bytes.
+    #[inline]
+    #[target_feature(enable = "avx2")]
+    fn load(bytes: &[u8; BLOCK], half: usize) -> __m256i {
+        let (halves, _) = bytes.as_chunks::<32>();
+        #[expect(unsafe_code, reason = "a load takes a pointer")]
+        // SAFETY: 32 bytes are there, wherever they begin.
+        unsafe {
+            _mm256_loadu_si256(halves[half].as_ptr().cast())
+        }
+    }
+
+    #[inline(always)]
+    fn both(low: u32, high: u32) -> u64 {
+        u64::from(low) | u64::from(high) << 32
     }
 
     /// The kinds of 32 bytes.

@@ -26,9 +26,10 @@ mod scalar {
 mod avx2 {
     use std::arch::x86_64::{
         __m256i, _mm_cvtsi128_si32, _mm_min_epu32, _mm_shuffle_epi32, _mm256_castsi256_si128,
-        _mm256_extracti128_si256, _mm256_min_epu32, _mm256_set1_epi32, _mm256_setr_epi32,
+        _mm256_extracti128_si256, _mm256_loadu_si256, _mm256_min_epu32, _mm256_set1_epi32,
     };
 
+    #[inline]
     #[target_feature(enable = "avx2")]
     pub(super) fn least(numbers: &[[u32; 8]]) -> u32 {
         let mut least = _mm256_set1_epi32(-1);
@@ -44,8 +45,11 @@ mod avx2 {
     #[inline]
     #[target_feature(enable = "avx2")]
     fn load(eight: &[u32; 8]) -> __m256i {
-        let [a, b, c, d, e, f, g, h] = eight.map(u32::cast_signed);
-        _mm256_setr_epi32(a, b, c, d, e, f, g, h)
+        #[expect(unsafe_code, reason = "a load takes a pointer")]
+        // SAFETY: eight numbers of four bytes are there, wherever they begin.
+        unsafe {
+            _mm256_loadu_si256(eight.as_ptr().cast())
+        }
     }
 }
 

@@ -2,5 +2,9 @@
 
 pub mod ascii;
 mod least;
+mod prefetch;
+mod run;
 
 pub use least::least;
+pub use prefetch::prefetch;
+pub use run::{Work, run};

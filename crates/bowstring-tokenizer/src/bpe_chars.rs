@@ -8,7 +8,7 @@
 
 use std::fmt;
 
-use crate::bpe::MergeTable;
+use crate::merge_table::{MergeTable, NEVER};
 
 /// Characters below this one are looked for, which are those of three bytes at the most.
 const CHARS: u32 = 0x1_0000;
@@ -35,8 +35,8 @@ impl WholeChars {
         symbols: usize,
     ) -> Self {
         // The first rank at which a symbol merges with one behind it, and with one before it.
-        let mut behind = vec![u32::MAX; symbols];
-        let mut before = vec![u32::MAX; symbols];
+        let mut behind = vec![NEVER; symbols];
+        let mut before = vec![NEVER; symbols];
         for &(left, right, _) in merges {
             let rank = table.get(left, right).rank;
             for (first, symbol) in [(&mut behind, left), (&mut before, right)] {
@@ -81,7 +81,7 @@ mod tests {
         // é is c3 a9, and è c3 a8; symbols are bytes, and 256 and more.
         let bytes = std::array::from_fn(|byte| byte as u32);
         let check = |merges: &[(u32, u32, u32)], expected: [Option<u32>; 2]| {
-            let table = MergeTable::new(merges.iter().copied());
+            let table = MergeTable::new(merges.iter().copied()).unwrap();
             let chars = WholeChars::new(&table, merges, &bytes, 260);
             assert_eq!([chars.get(0xE9), chars.get(0xE8)], expected, "{merges:?}");
             assert_eq!(chars.get(0x41), Some(0x41));

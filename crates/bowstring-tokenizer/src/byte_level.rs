@@ -6,15 +6,17 @@
 
 use std::fmt;
 
+use bowstring_simd::{self as simd, Work};
 use hashbrown::{HashMap, HashTable};
 
 use crate::{
-    alphabet::{ALPHABET, Alphabet},
-    bpe::{Merge, MergeScratch, MergeTable, Symbol},
+    alphabet::ALPHABET,
+    bpe::{self, Lane, MergeScratch, Symbol},
     bpe_chars::WholeChars,
     definition::{Definition, Vocab},
     kernel::{Kernel, Piece, Reason, Section, Start},
-    memo::Memo,
+    memo::{Key, Many, Memo, hash, short_key},
+    merge_table::MergeTable,
     normal::Form,
     split::{Rules, Splitter},
 };
@@ -29,8 +31,9 @@ pub(crate) struct ByteLevel {
     /// The id of each byte.
     bytes: [u32; 256],
     merges: MergeTable,
-    /// What each pair of bytes becomes, the first in the higher bits: most lookups, from little memory.
-    pairs: Box<[Merge]>,
+    /// The rank of each pair of ASCII characters, the first in the higher bits: most lookups, from little
+    /// memory.
+    pairs: Box<[u32; 1 << 14]>,
     chars: WholeChars,
     /// All tokens, if a piece that is a token is not merged but taken as it is.
     whole: Option<Tokens>,
@@ -43,6 +46,7 @@ pub(crate) struct ByteLevel {
 pub(crate) struct Scratch {
     memo: Memo,
     merging: Merging,
+    many: Box<Many>,
     normalised: String,
     prefixed: String,
 }
@@ -51,6 +55,9 @@ pub(crate) struct Scratch {
 struct Merging {
     word: Vec<Symbol>,
     scratch: MergeScratch,
+    /// The pieces of many that are merged in turns.
+    short: Vec<u16>,
+    ids: Vec<u32>,
 }
 
 /// The largest id for which lengths are kept in a list.
@@ -98,7 +105,7 @@ impl ByteLevel {
             }
             lens[index] = alphabet.decode(token).map_or(0, |bytes| bytes.count() as u32);
         }
-        let whole = model.ignore_merges.then(|| Tokens::new(alphabet, &ids));
+        let whole = model.ignore_merges.then(|| Tokens::new(&ids));
 
         let mut triples = Vec::with_capacity(model.merges.0.len());
         let mut joined = String::new();
@@ -114,10 +121,32 @@ impl ByteLevel {
         let merges = match definition.beyond.ranks_of_tokens {
             true => MergeTable::by_token(&triples),
             false => MergeTable::new(triples.iter().copied()),
-        };
-        let pairs = bytes.iter().flat_map(|&left| bytes.map(|right| merges.get(left, right))).collect();
+        }
+        .ok_or("the vocabulary is larger than a table of merges")?;
+        let mut pairs = Box::new([0; 1 << 14]);
+        for (pair, rank) in pairs.iter_mut().enumerate() {
+            *rank = merges.rank(bytes[pair >> 7], bytes[pair & 0x7F]);
+        }
         let chars = WholeChars::new(&merges, &triples, &bytes, lens.len());
-        Ok(Self { chars, pairs, form, prefix, splitter: Splitter::new(rules), bytes, merges, whole, lens })
+        let splitter = Splitter::new(rules);
+        Ok(Self { chars, pairs, form, prefix, splitter, bytes, merges, whole, lens })
+    }
+
+    /// Puts a piece that has few enough symbols into a lane.
+    #[inline(always)]
+    fn begin(&self, piece: &[u8], word: &mut Vec<Symbol>, lane: &mut Lane) {
+        if piece.is_ascii() {
+            let symbols = piece.iter().map(|&byte| self.bytes[usize::from(byte)]);
+            lane.begin(symbols, |place, _, _| {
+                let pair = usize::from(piece[place]) << 7 | usize::from(piece[place + 1]);
+                self.pairs[pair % self.pairs.len()]
+            });
+        } else {
+            word.clear();
+            self.symbols(piece, word);
+            let symbols = word.iter().map(|symbol| symbol.id);
+            lane.begin(symbols, |_, left, right| self.merges.rank(left, right));
+        }
     }
 
     /// Appends the ids of a piece.
@@ -126,22 +155,51 @@ impl ByteLevel {
             out.push(id);
             return;
         }
-        let Merging { word, scratch } = merging;
+        let Merging { word, scratch, .. } = merging;
         word.clear();
-        if piece.is_ascii() {
-            word.extend(piece.iter().map(|&byte| Symbol { id: self.bytes[usize::from(byte)], len: 1 }));
-            self.merges.merge_with(word, scratch, |_, _, place| {
-                let pair = usize::from(piece[place]) << 8 | usize::from(piece[place + 1]);
-                self.pairs[pair]
-            });
-        } else {
-            self.symbols(piece, word);
-            self.merges.merge(word, scratch);
-        }
+        self.symbols(piece, word);
+        self.merges.merge(word, scratch);
         out.extend(word.iter().map(|symbol| symbol.id));
         // One long piece must not keep its memory for ever.
         word.clear();
         word.shrink_to(1 << 12);
+    }
+
+    /// Works out the pieces that are not known.
+    #[inline(always)]
+    fn work_out(&self, text: &[u8], many: &mut Many, memo: &mut Memo, merging: &mut Merging) {
+        let mut ids = std::mem::take(&mut merging.ids);
+        let mut short = std::mem::take(&mut merging.short);
+        short.clear();
+        for number in 0..many.missing() {
+            let piece = &text[many.missing_piece(number)];
+            match self.whole.as_ref().and_then(|tokens| tokens.get(piece)) {
+                Some(id) => memo.learn(text, many, number, &[id]),
+                None if self.is_short(piece, &mut merging.word) => short.push(number as u16),
+                None => {
+                    ids.clear();
+                    self.piece(piece, merging, &mut ids);
+                    memo.learn(text, many, number, &ids);
+                }
+            }
+        }
+        let Merging { word, scratch, .. } = merging;
+        let pieces = std::cell::RefCell::new(many);
+        self.merges.merge_all(
+            short.len(),
+            scratch,
+            |number, lane| {
+                let piece = &text[pieces.borrow().missing_piece(usize::from(short[number]))];
+                self.begin(piece, word, lane);
+            },
+            |number, lane| {
+                ids.clear();
+                ids.extend(lane.left().map(|(_, id)| id));
+                memo.learn(text, &mut pieces.borrow_mut(), usize::from(short[number]), &ids);
+            },
+        );
+        merging.ids = ids;
+        merging.short = short;
     }
 
     /// Appends the symbols of a piece that is not ASCII.
@@ -171,15 +229,25 @@ impl ByteLevel {
         self.prefix && start != Start::Cut && !text.is_empty() && !text.starts_with(' ')
     }
 
+    /// Whether a piece has few enough symbols for a lane.
+    fn is_short(&self, piece: &[u8], word: &mut Vec<Symbol>) -> bool {
+        if piece.len() <= bpe::SHORT || piece.len() > 4 * bpe::SHORT {
+            return piece.len() <= bpe::SHORT;
+        }
+        word.clear();
+        self.symbols(piece, word);
+        word.len() <= bpe::SHORT
+    }
+
     /// Calls `each` with the text as it is cut, and all else that a piece needs.
     #[inline(always)]
     fn with_text<T>(
         &self,
         section: Section<'_>,
         scratch: &mut Scratch,
-        each: impl FnOnce(&str, &mut Memo, &mut Merging) -> T,
+        each: impl FnOnce(&str, &mut Many, &mut Memo, &mut Merging) -> T,
     ) -> T {
-        let Scratch { memo, merging, normalised, prefixed } = scratch;
+        let Scratch { memo, merging, many, normalised, prefixed } = scratch;
         let text = match self.form {
             Some(form) => form.apply(section.text, normalised),
             None => section.text,
@@ -188,10 +256,62 @@ impl ByteLevel {
             prefixed.clear();
             prefixed.push(' ');
             prefixed.push_str(text);
-            each(prefixed, memo, merging)
+            each(prefixed, many, memo, merging)
         } else {
-            each(text, memo, merging)
+            each(text, many, memo, merging)
         }
+    }
+}
+
+/// Cuts a text into pieces, looks them up, hundreds at a time, and gives them to `take`; without `IDS` they are
+/// only counted.
+struct Pass<'a, const IDS: bool, F> {
+    kernel: &'a ByteLevel,
+    text: &'a str,
+    many: &'a mut Many,
+    memo: &'a mut Memo,
+    merging: &'a mut Merging,
+    take: F,
+}
+
+impl<const IDS: bool, F: FnMut(&Memo, &Many)> Work for Pass<'_, IDS, F> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run(mut self) {
+        let text = self.text;
+        self.many.begin(0);
+        for (start, end) in self.kernel.splitter.pieces(text) {
+            if self.many.push(self.memo, text.as_bytes(), start, end) {
+                self.end(end);
+            }
+        }
+        self.end(text.len());
+    }
+}
+
+impl<const IDS: bool, F: FnMut(&Memo, &Many)> Pass<'_, IDS, F> {
+    /// Ends the looks that were begun; the next piece starts at `next`.
+    #[inline(never)]
+    fn end(&mut self, next: usize) {
+        simd::run(End(self));
+        self.many.begin(next);
+    }
+}
+
+struct End<'p, 'a, const IDS: bool, F>(&'p mut Pass<'a, IDS, F>);
+
+impl<const IDS: bool, F: FnMut(&Memo, &Many)> Work for End<'_, '_, IDS, F> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run(self) {
+        let Pass { kernel, text, many, memo, merging, take } = self.0;
+        memo.find_all::<IDS>(text.as_bytes(), many);
+        if many.missing() > 0 {
+            kernel.work_out(text.as_bytes(), many, memo, merging);
+        }
+        take(memo, many);
     }
 }
 
@@ -199,20 +319,17 @@ impl Kernel for ByteLevel {
     type Scratch = Scratch;
 
     fn ids(&self, section: Section<'_>, scratch: &mut Scratch, out: &mut Vec<u32>) {
-        self.with_text(section, scratch, |text, memo, merging| {
-            self.splitter.split(text, |start, end| {
-                memo.append(text.as_bytes(), start..end, out, |piece, out| self.piece(piece, merging, out));
-            });
+        self.with_text(section, scratch, |text, many, memo, merging| {
+            let take = |memo: &Memo, many: &Many| memo.append_all(many, out);
+            simd::run(Pass::<true, _> { kernel: self, text, many, memo, merging, take });
         });
     }
 
     fn count(&self, section: Section<'_>, scratch: &mut Scratch) -> usize {
-        self.with_text(section, scratch, |text, memo, merging| {
+        self.with_text(section, scratch, |text, many, memo, merging| {
             let mut count = 0;
-            self.splitter.split(text, |start, end| {
-                count +=
-                    memo.count(text.as_bytes(), start..end, |piece, out| self.piece(piece, merging, out));
-            });
+            let take = |_: &Memo, many: &Many| count += many.count();
+            simd::run(Pass::<false, _> { kernel: self, text, many, memo, merging, take });
             count
         })
     }
@@ -234,7 +351,6 @@ impl Kernel for ByteLevel {
             aligned.as_ref().map_or(start..end, |aligned| aligned.original(start..end))
         };
         let mut ids = Vec::new();
-        let mut word = 0;
         let Scratch { memo, merging, prefixed: buffer, .. } = scratch;
         let text = if prefixed {
             buffer.clear();
@@ -244,7 +360,7 @@ impl Kernel for ByteLevel {
         } else {
             text
         };
-        self.splitter.split(text, |start, end| {
+        for (word, (start, end)) in (0..).zip(self.splitter.pieces(text)) {
             ids.clear();
             memo.append(text.as_bytes(), start..end, &mut ids, |piece, out| self.piece(piece, merging, out));
             let mut place = start;
@@ -254,8 +370,7 @@ impl Kernel for ByteLevel {
                 let origin = origin(start, place);
                 out.push(Piece { id, start: origin.start, end: origin.end, word });
             }
-            word += 1;
-        });
+        }
     }
 
     fn cut(&self, text: &str, from: usize) -> Option<usize> {
@@ -264,44 +379,47 @@ impl Kernel for ByteLevel {
 }
 
 /// Tokens by their bytes.
+#[derive(Default)]
 struct Tokens {
-    bytes: Vec<u8>,
-    /// Where each stands in `bytes`, and its id.
-    places: HashTable<(u32, u32, u32)>,
+    /// Those that are their own keys, so that a look is at one place.
+    short: HashTable<(Key, u32)>,
+    long: HashMap<Box<[u8]>, u32>,
 }
 
 impl fmt::Debug for Tokens {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Tokens").field("tokens", &self.places.len()).finish_non_exhaustive()
+        f.debug_struct("Tokens")
+            .field("short", &self.short.len())
+            .field("long", &self.long.len())
+            .finish_non_exhaustive()
     }
 }
 
 impl Tokens {
-    fn new(alphabet: &Alphabet, ids: &HashMap<&str, u32>) -> Self {
+    fn new(ids: &HashMap<&str, u32>) -> Self {
+        let mut tokens = Self { short: HashTable::with_capacity(ids.len()), ..Self::default() };
         let mut bytes = Vec::new();
-        let mut places = HashTable::with_capacity(ids.len());
         for (token, &id) in ids {
-            let Some(token) = alphabet.decode(token) else { continue };
-            let start = bytes.len();
+            let Some(token) = ALPHABET.decode(token) else { continue };
+            bytes.clear();
             bytes.extend(token);
-            let hash = Self::hash(&bytes[start..]);
-            let place = (start as u32, bytes.len() as u32, id);
-            places.insert_unique(hash, place, |&(start, end, _)| {
-                Self::hash(&bytes[start as usize..end as usize])
-            });
+            match short_key(&bytes) {
+                Some(key) => {
+                    tokens.short.insert_unique(hash(key), (key, id), |&(key, _)| hash(key));
+                }
+                None => {
+                    tokens.long.insert(bytes.as_slice().into(), id);
+                }
+            }
         }
-        Self { bytes, places }
-    }
-
-    fn hash(bytes: &[u8]) -> u64 {
-        bytes.iter().fold(bytes.len() as u64, |hash, &byte| {
-            (hash ^ u64::from(byte)).wrapping_mul(0x9E37_79B9_7F4A_7C15).rotate_left(29)
-        })
+        tokens
     }
 
     fn get(&self, token: &[u8]) -> Option<u32> {
-        let is = |&(start, end, _): &(u32, u32, u32)| self.bytes[start as usize..end as usize] == *token;
-        self.places.find(Self::hash(token), is).map(|&(_, _, id)| id)
+        match short_key(token) {
+            Some(key) => self.short.find(hash(key), |&(known, _)| known == key).map(|&(_, id)| id),
+            None => self.long.get(token).copied(),
+        }
     }
 }
 

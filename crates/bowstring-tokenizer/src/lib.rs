@@ -34,6 +34,7 @@ mod joints;
 mod kernel;
 mod load;
 mod memo;
+mod merge_table;
 mod normal;
 mod options;
 mod pad;

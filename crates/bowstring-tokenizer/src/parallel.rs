@@ -17,6 +17,11 @@ use bowstring_core::Cancel;
 
 use crate::{Result, TokenizerError};
 
+/// How many threads `jobs` are shared among, of those that were asked for, or as many as there are cores.
+pub(crate) fn threads(jobs: usize, asked: Option<NonZero<usize>>) -> usize {
+    asked.or_else(|| thread::available_parallelism().ok()).map_or(1, NonZero::get).min(jobs)
+}
+
 /// Runs `work` for each of `jobs`, with what `start` makes for each thread, by its number; gives the results
 /// in the order of the jobs, and what the threads worked with in the order of their numbers. Of several
 /// errors, that of the first job counts.
@@ -27,7 +32,7 @@ pub(crate) fn run<S: Send, T: Send>(
     start: impl Fn(usize) -> S + Sync,
     work: impl Fn(usize, &mut S) -> Result<T> + Sync,
 ) -> Result<(Vec<T>, Vec<S>)> {
-    let threads = threads.or_else(|| thread::available_parallelism().ok()).map_or(1, NonZero::get).min(jobs);
+    let threads = self::threads(jobs, threads);
     let next = AtomicUsize::new(0);
     let done: Mutex<Vec<(usize, Result<T>)>> = Mutex::new(Vec::with_capacity(jobs));
     let ended: Mutex<Vec<(usize, S)>> = Mutex::new(Vec::with_capacity(threads));

@@ -15,12 +15,13 @@ use tokenizers::{
 };
 
 use crate::{
-    bpe::{MergeScratch, MergeTable, Symbol},
+    bpe::{MergeScratch, Symbol},
     characters::Characters,
     definition::{Definition, Vocab},
     joints::Joints,
     kernel::{Kernel, Piece, Reason, Section, Start},
     memo::Memo,
+    merge_table::MergeTable,
 };
 
 /// What stands for a space.
@@ -143,7 +144,8 @@ impl SentenceBpe {
             merges: match definition.beyond.ranks_of_tokens {
                 true => MergeTable::by_token(&merges),
                 false => MergeTable::new(merges.into_iter()),
-            },
+            }
+            .ok_or("the vocabulary is larger than a table of merges")?,
             characters,
             joints: Joints::new(Vec::new()),
             alone: [NONE; 128],

@@ -2,7 +2,7 @@
 //!
 //! The pre-tokenisers of byte-level models are regular expressions. The few in use are written out here
 //! as code: [`rules`] says which they are, [`step`] finds one piece at a time in any text, and [`window`]
-//! finds all pieces of up to 64 ASCII bytes at once. None looks back beyond the start of a piece, so a
+//! finds all pieces of up to 64 bytes at once. None looks back beyond the start of a piece, so a
 //! piece depends on nothing but the text from its start on.
 
 mod rules;
@@ -28,24 +28,10 @@ impl Splitter {
         Self { rules, classes: Classes::get() }
     }
 
-    /// Calls `piece` with the start and the end of each piece of `text`, in order.
+    /// The pieces of `text`, where each starts and ends, in order.
     #[inline(always)]
-    pub(crate) fn split(&self, text: &str, mut piece: impl FnMut(usize, usize)) {
-        let bytes = text.as_bytes();
-        let (mut start, mut base, mut ends) = (0, 0, 0u64);
-        while start < bytes.len() {
-            if ends == 0 {
-                base = start;
-                ends = window::ends(self.rules, bytes, start);
-            }
-            let end = match ends {
-                0 => step::end(self.rules, self.classes, text, start),
-                _ => base + ends.trailing_zeros() as usize,
-            };
-            ends &= ends.wrapping_sub(1);
-            piece(start, end);
-            start = end;
-        }
+    pub(crate) fn pieces<'a>(&self, text: &'a str) -> Pieces<'a> {
+        Pieces { splitter: *self, text, start: 0, base: 0, ends: 0 }
     }
 
     /// The first place at or after `from` where both parts have the pieces of the whole.
@@ -67,6 +53,42 @@ impl Splitter {
     }
 }
 
+/// Goes from piece to piece of a text.
+#[derive(Debug)]
+pub(crate) struct Pieces<'a> {
+    splitter: Splitter,
+    text: &'a str,
+    /// Where the next piece starts.
+    start: usize,
+    /// Where the window begins, and the ends of pieces in it that are to come.
+    base: usize,
+    ends: u64,
+}
+
+impl Iterator for Pieces<'_> {
+    type Item = (usize, usize);
+
+    #[inline(always)]
+    fn next(&mut self) -> Option<(usize, usize)> {
+        let start = self.start;
+        if self.ends == 0 {
+            if start >= self.text.len() {
+                return None;
+            }
+            self.base = start;
+            let Splitter { rules, classes } = self.splitter;
+            self.ends = window::ends(rules, classes, self.text.as_bytes(), start);
+        }
+        let end = match self.ends {
+            0 => step::end(self.splitter.rules, self.splitter.classes, self.text, start),
+            ends => self.base + ends.trailing_zeros() as usize,
+        };
+        self.ends &= self.ends.wrapping_sub(1);
+        self.start = end;
+        Some((start, end))
+    }
+}
+
 #[cfg(test)]
 pub(crate) mod tests {
     pub(crate) use super::rules::tests::examples;
@@ -79,9 +101,7 @@ pub(crate) mod tests {
     use crate::classes::CHANGES;
 
     fn ours(rules: Rules, text: &str) -> Vec<&str> {
-        let mut pieces = Vec::new();
-        Splitter::new(rules).split(text, |start, end| pieces.push(&text[start..end]));
-        pieces
+        Splitter::new(rules).pieces(text).map(|(start, end)| &text[start..end]).collect()
     }
 
     /// One piece after the other, without windows.

@@ -1,7 +1,7 @@
 //! Where do the pieces of the next 64 bytes end?
 //!
-//! The regular expressions as arithmetic on sets of bytes, one bit each, of text that is ASCII; what they do
-//! character by character stands in [`step`](super::step), and tests hold both against each other. A window
+//! The regular expressions as arithmetic on sets of bytes, one bit each; a character of several bytes is as
+//! many members of its set. What they do character by character stands in [`step`](super::step), and tests hold both against each other. A window
 //! begins where a piece begins. What is sure about it is said: what its last bytes do may depend on what
 //! follows, and is left to the next window.
 //!
@@ -10,12 +10,14 @@
 use bowstring_simd::ascii::{BLOCK, Kinds, kinds};
 
 use super::Rules;
+use crate::classes::{Classes, LETTER, NUMBER, SPACE};
 
 /// The ends of the pieces from `start` on, as distances from it; none when nothing is sure.
-#[inline]
-pub(super) fn ends(rules: Rules, bytes: &[u8], start: usize) -> u64 {
-    // Text that is not ASCII right away has no use for a window.
-    if bytes[start..].iter().take(2).any(|byte| !byte.is_ascii()) {
+#[inline(always)]
+pub(super) fn ends(rules: Rules, classes: &Classes, bytes: &[u8], start: usize) -> u64 {
+    let ascii = matches!(rules, Rules::O200k { .. } | Rules::DeepSeek);
+    // Text that is not ASCII right away has no use for a window of ASCII.
+    if ascii && bytes[start..].iter().take(2).any(|byte| !byte.is_ascii()) {
         return 0;
     }
     let rest = &bytes[start..];
@@ -27,7 +29,8 @@ pub(super) fn ends(rules: Rules, bytes: &[u8], start: usize) -> u64 {
             &padded
         }
     };
-    let window = Window::new(block, rest.len(), rules == Rules::DeepSeek);
+    let classes = if ascii { None } else { Some(classes) };
+    let window = Window::new(block, rest.len(), classes, rules == Rules::DeepSeek);
     let (starts, sure) = match rules {
         Rules::Gpt2 => window.gpt2(false),
         Rules::SingleDigits => window.gpt2(true),
@@ -61,6 +64,8 @@ struct Window<'a> {
     kinds: Kinds,
     /// Neither letter, digit, nor space.
     sign: u64,
+    /// The bytes of signs that are not their first.
+    inner: u64,
     /// How many bytes are known.
     len: usize,
     /// Whether the text ends with them.
@@ -70,11 +75,18 @@ struct Window<'a> {
 }
 
 impl<'a> Window<'a> {
-    /// `control` says to leave control characters to others.
+    /// Without `classes` all is left to others from the first character on that is not ASCII; `control` says
+    /// to leave control characters to them.
     #[inline(always)]
-    fn new(bytes: &'a [u8; BLOCK], rest: usize, control: bool) -> Self {
+    fn new(bytes: &'a [u8; BLOCK], rest: usize, classes: Option<&Classes>, control: bool) -> Self {
         let mut kinds = kinds(bytes);
         let mut len = (kinds.high.trailing_zeros() as usize).min(rest);
+        let mut inner = 0;
+        if let Some(classes) = classes
+            && len < BLOCK.min(rest)
+        {
+            (len, inner) = characters(bytes, rest, classes, &mut kinds);
+        }
         if control {
             let odd = |&byte: &u8| byte.is_ascii_control() && !matches!(byte, 9..=13);
             len = bytes[..len].iter().position(odd).unwrap_or(len);
@@ -94,7 +106,7 @@ impl<'a> Window<'a> {
         }
         let sign = known & !(kinds.letter | kinds.digit | kinds.space);
         let end = if last && len < BLOCK { 1 << len } else { 0 };
-        Self { bytes, kinds, sign, len, last, end }
+        Self { bytes, kinds, sign, inner, len, last, end }
     }
 
     /// The bytes of which it is known whether a piece starts there, when that depends on `ahead` more.
@@ -136,7 +148,11 @@ impl<'a> Window<'a> {
 
         let sign_starts = sign & !after(sign) & !after(blank);
         // A gap, or one sign which is not taken by a blank, goes with the letters that follow.
-        let mut starts = sign_starts | letter & !after(letter | gap | sign_starts);
+        let mut first_sign = sign_starts;
+        for _ in 1..4 {
+            first_sign |= after(first_sign) & self.inner;
+        }
+        let mut starts = sign_starts | letter & !after(letter | gap | first_sign);
         starts |= self.digit_starts(digits);
 
         // Newlines after signs belong to them; others start a piece unless white space is before them.
@@ -247,6 +263,38 @@ impl<'a> Window<'a> {
             _ => None,
         }
     }
+}
+
+/// Puts characters of several bytes into the sets of letters; they are signs where they are in none. The first
+/// that is a number, or space, or does not end within the block ends what is known: where, and the bytes
+/// of signs that are not their first.
+#[inline(always)]
+fn characters(bytes: &[u8; BLOCK], rest: usize, classes: &Classes, kinds: &mut Kinds) -> (usize, u64) {
+    let mut high = kinds.high & below(rest);
+    let mut inner = 0;
+    while high != 0 {
+        let place = high.trailing_zeros() as usize;
+        let byte = |i: usize| u32::from(bytes[(place + i) % BLOCK]);
+        let low = |i: usize| byte(i) & 0x3F;
+        let (code, len) = match byte(0) {
+            a @ 0..0xE0 => ((a & 0x1F) << 6 | low(1), 2),
+            a @ 0..0xF0 => ((a & 0x0F) << 12 | low(1) << 6 | low(2), 3),
+            a => ((a & 0x07) << 18 | low(1) << 12 | low(2) << 6 | low(3), 4),
+        };
+        let class = classes.of_code(code);
+        // The long s may belong to a contraction.
+        if class & (NUMBER | SPACE) != 0 || code == 0x17F || place + len > BLOCK {
+            return (place, inner);
+        }
+        let all = below(place + len) & !below(place);
+        if class & LETTER != 0 {
+            kinds.letter |= all;
+        } else {
+            inner |= all & !at(place);
+        }
+        high &= !all;
+    }
+    (BLOCK.min(rest), inner)
 }
 
 /// Those after the members of `set`.

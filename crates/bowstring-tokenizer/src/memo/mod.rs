@@ -1,32 +1,39 @@
 //! Which ids did this piece of text have the last time?
 //!
-//! A table of one thread from the raw bytes of a piece to its ids, looked up once for each piece. Pieces of
-//! at most [`SHORT`] bytes are their own keys, in buckets of two entries that fill one cache line: a new
-//! piece takes the first place, what stood there moves to the second, and what stood second is forgotten.
-//! Longer pieces, up to [`LONG`] bytes, have slots of their own, one for each hash: the newer wins. Their
-//! bytes, and ids that are too many to stand in an entry, stand in two stores; when a store is full,
-//! everything is forgotten, and the tables fill again from what the text holds now. The tables grow
-//! with what they are given, to 18 MB at the most: a text in many languages has hundreds of thousands of
-//! different pieces, and the work that a miss takes is a hundred times that of a look.
+//! A table of one thread from the raw bytes of a piece to its ids, looked up once for each piece, in
+//! buckets of two entries that fill one cache line: a new piece takes the first place, what stood there
+//! moves to the second, and what stood second is forgotten. Pieces of at most [`SHORT`] bytes are their own
+//! keys; of longer ones, up to [`LONG`] bytes, the key is a hash, and their bytes stand in a store to
+//! compare with. Ids that are too many to stand in an entry stand in another store; when a store is full,
+//! everything is forgotten, and the table fills again from what the text holds now. The table grows
+//! with what it is given, to 20 MB with its stores at the most: a text in many languages has hundreds of
+//! thousands of different pieces, and the work that a miss takes is a hundred times that of a look.
+
+mod many;
 
 use std::{fmt, ops::Range};
+
+pub(crate) use many::Many;
 
 /// The longest piece that is its own key.
 const SHORT: usize = 15;
 /// The longest piece that is remembered.
-const LONG: usize = 256;
+pub(crate) const LONG: usize = 256;
 /// How many ids stand in an entry.
 const INLINE: usize = 3;
 /// Buckets of two entries, 64 bytes each: at first, and at the most.
 const BUCKETS: (usize, usize) = (1 << 8, 1 << 17);
-/// Slots of long pieces, 24 bytes each.
-const SLOTS: usize = 1 << 15;
 /// Bytes of long pieces, and ids of all that do not stand in entries.
 const STORE_BYTES: usize = 1 << 22;
-const STORE_IDS: usize = 1 << 20;
+const STORE_IDS: usize = 1 << 21;
 
-/// The bytes of a short piece, zeros behind them, and its length in the last byte.
-type Key = [u64; 2];
+/// The bytes of a short piece, zeros behind them, and its length in the last byte. Of a long piece its hash,
+/// a last byte of [`IS_LONG`], its length in the two bytes before, and in the lower four where it begins in
+/// the store, or zero when it is looked for.
+pub(crate) type Key = [u64; 2];
+
+/// The last byte of the key of a long piece.
+const IS_LONG: u64 = 0xFF;
 
 /// What masks away the bytes behind the first `i`.
 const MASKS: [Key; SHORT + 1] = {
@@ -58,12 +65,13 @@ struct Ids {
 #[repr(align(64))]
 struct Bucket([Entry; 2]);
 
-/// A long piece: where its bytes begin in the store, how many they are, and the ids.
-#[derive(Clone, Copy, Debug, Default)]
-struct Slot {
-    start: u32,
-    len: u32,
-    ids: Ids,
+impl Bucket {
+    #[inline(always)]
+    fn find(&self, key: Key) -> Option<Ids> {
+        let Self([first, second]) = self;
+        let entry = if second.key == key { second } else { first };
+        (entry.key == key).then_some(entry.ids)
+    }
 }
 
 /// The memo of one thread.
@@ -72,7 +80,6 @@ pub(crate) struct Memo {
     buckets: Vec<Bucket>,
     /// Pieces put into `buckets` since they grew or were emptied.
     inserted: usize,
-    slots: Vec<Slot>,
     bytes: Vec<u8>,
     ids: Vec<u32>,
     /// Where the ids of a piece stand that is only counted.
@@ -128,7 +135,7 @@ impl Memo {
                 out.extend(ids.ids.iter().take(ids.len as usize));
             }
             Ok(ids) => out.extend_from_slice(self.stored(ids)),
-            Err(place) => self.miss(&text[range], place, out, slow),
+            Err(key) => self.miss(&text[range], key, out, slow),
         }
     }
 
@@ -160,10 +167,10 @@ impl Memo {
     ) -> usize {
         match self.find(text, range.clone()) {
             Ok(ids) => ids.len as usize,
-            Err(place) => {
+            Err(key) => {
                 let mut out = std::mem::take(&mut self.counted);
                 out.clear();
-                self.miss(&text[range], place, &mut out, slow);
+                self.miss(&text[range], key, &mut out, slow);
                 let count = out.len();
                 // One long piece must not keep its memory for ever.
                 out.clear();
@@ -181,43 +188,47 @@ impl Memo {
         let bytes = text.get(range.start..)?.first_chunk::<16>()?;
         let mask = MASKS.get(len)?;
         let key = masked(halves(bytes), mask, len);
-        let Bucket([first, second]) = self.buckets.get(self.bucket(key))?;
-        let entry = if second.key == key { second } else { first };
-        (entry.key == key && entry.ids.len as usize <= INLINE).then_some(entry.ids)
+        let bucket = hash(key) as usize & self.buckets.len().wrapping_sub(1);
+        self.buckets.get(bucket)?.find(key).filter(|ids| ids.len as usize <= INLINE)
     }
 
-    /// The ids of a piece, or where they would stand.
-    fn find(&self, text: &[u8], range: Range<usize>) -> Result<Ids, Place> {
+    /// The ids of a piece, or what it would be remembered by.
+    fn find(&self, text: &[u8], range: Range<usize>) -> Result<Ids, Option<Key>> {
         let len = range.len();
+        if len > LONG {
+            return Err(None);
+        }
         if len > SHORT {
-            return self.find_long(&text[range]);
+            let piece = &text[range];
+            let key = long_key(piece);
+            return self.find_long(key, self.bucket(key), piece).ok_or(Some(key));
         }
         let key = key(text, range.start, len);
-        let place = Place::Short(key);
-        let Some(bucket) = self.buckets.get(self.bucket(key)) else { return Err(place) };
-        let [first, second] = &bucket.0;
-        let entry = if second.key == key { second } else { first };
-        if entry.key == key { Ok(entry.ids) } else { Err(place) }
+        self.find_short(key).ok_or(Some(key))
     }
 
-    fn find_long(&self, piece: &[u8]) -> Result<Ids, Place> {
-        if piece.len() > LONG {
-            return Err(Place::Nowhere);
-        }
-        let index = hash_long(piece) as usize & (SLOTS - 1);
-        let place = Place::Long(index);
-        let Some(slot) = self.slots.get(index) else { return Err(place) };
-        let start = slot.start as usize;
-        match self.bytes.get(start..start + slot.len as usize) {
-            Some(bytes) if bytes == piece => Ok(slot.ids),
-            _ => Err(place),
-        }
+    #[inline(always)]
+    fn find_short(&self, key: Key) -> Option<Ids> {
+        self.buckets.get(self.bucket(key))?.find(key)
+    }
+
+    /// The ids of a long piece in the bucket of its key.
+    fn find_long(&self, key: Key, bucket: usize, piece: &[u8]) -> Option<Ids> {
+        let entries = &self.buckets.get(bucket)?.0;
+        let same = |entry: &&Entry| {
+            let start = entry.key[1] as u32 as usize;
+            entry.key[0] == key[0]
+                && entry.key[1] >> 32 == key[1] >> 32
+                && self.bytes.get(start..start + piece.len()) == Some(piece)
+        };
+        entries.iter().find(same).map(|entry| entry.ids)
     }
 
     #[inline(always)]
     fn bucket(&self, key: Key) -> usize {
+        let hash = if is_long(key) { key[0] } else { hash(key) };
         // The number of buckets is a power of two, or 0 before the first piece.
-        hash(key) as usize & self.buckets.len().wrapping_sub(1)
+        hash as usize & self.buckets.len().wrapping_sub(1)
     }
 
     fn stored(&self, ids: Ids) -> &[u32] {
@@ -231,27 +242,31 @@ impl Memo {
     fn miss(
         &mut self,
         piece: &[u8],
-        place: Place,
+        key: Option<Key>,
         out: &mut Vec<u32>,
         slow: impl FnOnce(&[u8], &mut Vec<u32>),
     ) {
         let start = out.len();
         slow(piece, out);
-        match place {
-            Place::Short(key) if !piece.is_empty() => {
-                let ids = self.store(&[], &out[start..]);
-                self.insert(Entry { key, ids });
-            }
-            Place::Long(index) => {
-                let ids = self.store(piece, &out[start..]);
-                if self.slots.is_empty() {
-                    self.slots = vec![Slot::default(); SLOTS];
-                }
-                let len = piece.len() as u32;
-                self.slots[index] = Slot { start: self.bytes.len() as u32 - len, len, ids };
-            }
-            Place::Short(_) | Place::Nowhere => {}
+        if let Some(key) = key
+            && !piece.is_empty()
+        {
+            self.remember(piece, key, &out[start..]);
         }
+    }
+
+    /// Remembers the ids of a piece that is not known.
+    #[inline(always)]
+    fn remember(&mut self, piece: &[u8], mut key: Key, ids: &[u32]) -> Ids {
+        let ids = if is_long(key) {
+            let ids = self.store(piece, ids);
+            key[1] |= (self.bytes.len() - piece.len()) as u64;
+            ids
+        } else {
+            self.store(&[], ids)
+        };
+        self.insert(Entry { key, ids });
+        ids
     }
 
     /// Puts bytes and ids into the stores, and forgets everything first if they are full.
@@ -273,7 +288,6 @@ impl Memo {
 
     fn forget(&mut self) {
         self.buckets.fill(Bucket::default());
-        self.slots.fill(Slot::default());
         self.inserted = 0;
         self.bytes.clear();
         self.ids.clear();
@@ -301,12 +315,9 @@ impl Memo {
     }
 }
 
-/// Where a piece that is not known would stand.
-#[derive(Clone, Copy, Debug)]
-enum Place {
-    Short(Key),
-    Long(usize),
-    Nowhere,
+/// The key of a piece, if it is its own.
+pub(crate) fn short_key(piece: &[u8]) -> Option<Key> {
+    (piece.len() <= SHORT).then(|| key(piece, 0, piece.len()))
 }
 
 /// The key of the `len` bytes at `start`, at most [`SHORT`].
@@ -330,8 +341,18 @@ fn halves(bytes: &[u8; 16]) -> Key {
 
 /// A folded product: both halves of the key reach the low bits.
 #[inline(always)]
-fn hash([low, high]: Key) -> u64 {
+pub(crate) fn hash([low, high]: Key) -> u64 {
     fold(low ^ 0x9E37_79B9_7F4A_7C15, high ^ 0xD6E8_FEB8_6659_FD93)
+}
+
+#[inline(always)]
+fn is_long([_, last]: Key) -> bool {
+    last >> 56 == IS_LONG
+}
+
+/// What a long piece is looked for by.
+fn long_key(piece: &[u8]) -> Key {
+    [hash_long(piece), IS_LONG << 56 | (piece.len() as u64) << 32]
 }
 
 fn hash_long(piece: &[u8]) -> u64 {
@@ -377,7 +398,6 @@ mod tests {
 
     fn bytes_held(memo: &Memo) -> usize {
         memo.buckets.capacity() * size_of::<Bucket>()
-            + memo.slots.capacity() * size_of::<Slot>()
             + memo.bytes.capacity()
             + (memo.ids.capacity() + memo.counted.capacity()) * 4
     }
@@ -401,7 +421,7 @@ mod tests {
         for len in [LONG - 1, LONG, LONG + 1] {
             check(&mut memo, &text, 5..5 + len);
         }
-        assert!(bytes_held(&memo) <= 18 << 20, "{}", bytes_held(&memo));
+        assert!(bytes_held(&memo) <= 20 << 20, "{}", bytes_held(&memo));
     }
 
     #[test]
@@ -445,6 +465,6 @@ mod tests {
         let count =
             memo.count(&text, 0..text.len(), |piece, out| out.extend(piece.iter().map(|&b| u32::from(b))));
         assert_eq!(count, text.len());
-        assert!(bytes_held(&memo) <= 18 << 20);
+        assert!(bytes_held(&memo) <= 20 << 20);
     }
 }
