@@ -4,12 +4,12 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use serde_json::Value;
-use tokenizers::{DecoderWrapper, PostProcessorWrapper, Tokenizer};
+use tokenizers::{DecoderWrapper, PostProcessorWrapper, Tokenizer, models::unigram::Unigram};
 
 use crate::{
     bert::Bert,
     byte_level::ByteLevel,
-    definition::Definition,
+    definition::{Definition, Vocab},
     engine::{AnyKernel, Engine},
     kernel::Reason,
     sentence_bpe::SentenceBpe,
@@ -50,7 +50,7 @@ pub(crate) fn engine(definition: &Definition<'_>, json: &[u8]) -> Result<Engine,
     if reasons.is_empty() {
         reasons.push(format!("no kernel for the model {kind}"));
     }
-    complete(json, reasons.join("; "))
+    complete(definition, json, reasons.join("; "))
 }
 
 /// Whether added tokens are found only after a normaliser has changed the text; kernels normalise what is
@@ -66,10 +66,25 @@ fn looks_in_normalised_text(definition: &Definition<'_>) -> bool {
         && definition.added_tokens.iter().any(|added| added.token.normalized)
 }
 
+/// A unigram model with the scores that PyPI's build of the crate reads, which are not those that it reads
+/// in ours.
+fn unigram(definition: &Definition<'_>) -> tokenizers::Result<Option<Unigram>> {
+    let model = &definition.model;
+    let (Vocab::Scores(scores), "Unigram") = (&model.vocab, model.kind()) else { return Ok(None) };
+    let vocab = scores.iter().map(|(token, score)| (token.0.to_string(), *score)).collect();
+    Unigram::from(vocab, model.unk_id, model.byte_fallback).map(Some).map_err(Into::into)
+}
+
 /// The `tokenizers` crate as engine.
-fn complete(json: &[u8], reason: String) -> Result<Engine, String> {
+fn complete(definition: &Definition<'_>, json: &[u8], reason: String) -> Result<Engine, String> {
     // Its constructors are known to panic on contradictions that its reader does not look for.
-    let loaded = catch_unwind(AssertUnwindSafe(|| Tokenizer::from_bytes(json)));
+    let loaded = catch_unwind(AssertUnwindSafe(|| {
+        let mut inner = Tokenizer::from_bytes(json)?;
+        if let Some(unigram) = unigram(definition)? {
+            inner.with_model(unigram);
+        }
+        Ok::<_, tokenizers::Error>(inner)
+    }));
     let mut inner = match loaded {
         Ok(Ok(inner)) => inner,
         Ok(Err(error)) => return Err(error.to_string()),

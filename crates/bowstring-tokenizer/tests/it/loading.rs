@@ -264,3 +264,20 @@ fn the_backend_says_why() {
     document["pre_tokenizer"] = json!({"type": "Whitespace"});
     assert!(matches!(backend(&document), Backend::Complete { .. }), "{:?}", backend(&document));
 }
+
+/// `xy` scores a last place less than `x` and `y` together when it is read as PyPI's build of Hugging Face's
+/// library does, and the same when it is read exactly.
+#[test]
+fn scores_are_those_of_hugging_face_on_every_engine() {
+    for (normalizer, is_fast) in [("Lowercase", true), ("Nmt", false)] {
+        let document = format!(
+            r#"{{"normalizer": {{"type": "{normalizer}"}},
+                "pre_tokenizer": {{"type": "Metaspace", "replacement": "▁", "prepend_scheme": "never", "split": true}},
+                "model": {{"type": "Unigram", "unk_id": 0, "vocab": [["<unk>", 0.0],
+                    ["xy", -10.631701701925027], ["x", -10], ["y", -0.631701701925027]]}}}}"#
+        );
+        let tokenizer = Tokenizer::from_bytes(document).expect("a tokenizer");
+        assert_eq!(matches!(tokenizer.backend(), Backend::Fast(_)), is_fast, "{:?}", tokenizer.backend());
+        assert_eq!(tokenizer.ids("xy", false).expect("ids"), [2, 3], "by {:?}", tokenizer.backend());
+    }
+}
