@@ -52,6 +52,8 @@ pub(crate) struct Beyond {
     pub single_precision: bool,
     /// Of the byte strings in a table of characters the longest counts, graphemes do not.
     pub longest_in_table: bool,
+    /// What is done to the text as a whole before the pipeline begins.
+    pub normalized_first: Option<Value>,
 }
 
 /// A token that is looked for in the text before anything else happens to it.

@@ -290,7 +290,7 @@ impl Diagnostic for TokenizerError {
             }
             E::NotHere { .. } => "name a `tokenizer.json`, or the folder that it is in",
             E::NoTokenizer { .. } => {
-                "a `tokenizer.json` or a SentencePiece `tokenizer.model` is looked for there"
+                "a `tokenizer.json` is looked for there; a SentencePiece `.model` has to be named itself"
             }
             E::ColumnType { .. } => "string, large_string, string_view and dictionaries of them are taken",
             E::IdsType { .. } => "lists of 32- or 64-bit integers are taken",

@@ -44,6 +44,7 @@ mod precompiled;
 mod scores;
 mod sections;
 mod sentence_bpe;
+mod sentence_normal;
 mod sentence_unigram;
 mod sentencepiece_file;
 mod split;

@@ -13,6 +13,7 @@ use crate::{
     engine::{AnyKernel, Engine},
     kernel::Reason,
     sentence_bpe::SentenceBpe,
+    sentence_normal::SentenceNormal,
     sentence_unigram::SentenceUnigram,
 };
 
@@ -22,7 +23,10 @@ type Make = fn(&Definition<'_>) -> Result<Box<dyn AnyKernel>, Reason>;
 /// Our kernels: what model each runs, its name, and what makes it.
 const KERNELS: &[(&str, &str, Make)] = &[
     ("BPE", "byte-level BPE", |definition| Ok(Box::new(ByteLevel::new(definition)?))),
-    ("BPE", "SentencePiece BPE", |definition| Ok(Box::new(SentenceBpe::new(definition)?))),
+    ("BPE", "SentencePiece BPE", |definition| match definition.beyond.normalized_first {
+        None => Ok(Box::new(SentenceBpe::new(definition)?)),
+        Some(_) => Ok(Box::new(SentenceNormal::new(definition)?)),
+    }),
     ("Unigram", "SentencePiece Unigram", |definition| Ok(Box::new(SentenceUnigram::new(definition)?))),
     ("WordPiece", "BERT WordPiece", |definition| Ok(Box::new(Bert::new(definition)?))),
 ];

@@ -138,24 +138,21 @@ fn document(model: &Model) -> Result<Value, Reason> {
         "added_tokens": parts.added, "normalizer": parts.normalizer, "pre_tokenizer": parts.pre_tokenizer,
         "post_processor": null, "decoder": {"type": "Sequence", "decoders": decoders}, "model": parts.model,
         "bowstring": {"needed": true, "ranks_of_tokens": true, "unmatched": unmatched,
-            "single_precision": true, "longest_in_table": true},
+            "single_precision": true, "longest_in_table": true, "normalized_first": parts.first},
     }))
 }
 
 /// What differs between the kinds of models.
 struct Parts {
     added: Vec<Value>,
+    first: Value,
     normalizer: Value,
     pre_tokenizer: Value,
     model: Value,
 }
 
-fn unigram(
-    model: &Model,
-    normalizer: &Normalizer,
-    unknown: usize,
-    byte_fallback: bool,
-) -> Result<Parts, Reason> {
+/// What is done to characters and spaces before a space is put in front.
+fn steps(normalizer: &Normalizer) -> Vec<Value> {
     let mut steps = Vec::new();
     let table = normalizer.precompiled_charsmap();
     if !table.is_empty() {
@@ -166,6 +163,16 @@ fn unigram(
         steps.push(json!({"type": "Replace", "pattern": {"Regex": TRIM}, "content": ""}));
         steps.push(json!({"type": "Replace", "pattern": {"Regex": " {2,}"}, "content": " "}));
     }
+    steps
+}
+
+fn unigram(
+    model: &Model,
+    normalizer: &Normalizer,
+    unknown: usize,
+    byte_fallback: bool,
+) -> Result<Parts, Reason> {
+    let mut steps = steps(normalizer);
     if normalizer.add_dummy_prefix() {
         steps.push(json!({"type": "Prepend", "prepend": "▁"}));
     }
@@ -181,6 +188,7 @@ fn unigram(
     let vocab: Vec<(&str, f32)> = model.pieces.iter().map(|piece| (piece.piece(), piece.score())).collect();
     Ok(Parts {
         added: Vec::new(),
+        first: Value::Null,
         normalizer: json!({"type": "Sequence", "normalizers": steps}),
         pre_tokenizer: json!({"type": "Metaspace", "replacement": "▁", "prepend_scheme": "never", "split": true}),
         model: json!({"type": "Unigram", "unk_id": unknown, "vocab": vocab, "byte_fallback": byte_fallback}),
@@ -193,18 +201,16 @@ fn byte_pairs(
     unknown: usize,
     byte_fallback: bool,
 ) -> Result<Parts, Reason> {
-    if !normalizer.precompiled_charsmap().is_empty() {
-        return Err("byte-pair encoding of text that is normalised".into());
-    }
-    if normalizer.remove_extra_whitespaces() {
-        return Err("byte-pair encoding of text whose spaces are removed".into());
-    }
+    let first = steps(normalizer);
     let mut added = Vec::new();
     let mut scores: HashMap<&str, f32> = HashMap::new();
     for (id, piece) in model.pieces.iter().enumerate() {
         match piece.kind() {
             Kind::UserDefined if normalizer.add_dummy_prefix() || piece.piece().contains('▁') => {
                 return Err("symbols of the user come before all others, spaces among them".into());
+            }
+            Kind::UserDefined if !first.is_empty() => {
+                return Err("symbols of the user stay as they are in text that is normalised".into());
             }
             Kind::UserDefined => added.push(json!({"id": id, "content": piece.piece(), "single_word": false,
                 "lstrip": false, "rstrip": false, "normalized": false, "special": false})),
@@ -240,8 +246,13 @@ fn byte_pairs(
         false => vec![replace],
     };
     let unknown = model.pieces[unknown].piece();
+    let first = match first.as_slice() {
+        [] => Value::Null,
+        _ => json!({"type": "Sequence", "normalizers": first}),
+    };
     Ok(Parts {
         added,
+        first,
         normalizer: json!({"type": "Sequence", "normalizers": steps}),
         pre_tokenizer: Value::Null,
         model: json!({"type": "BPE", "dropout": null, "unk_token": unknown, "fuse_unk": true,
@@ -300,6 +311,14 @@ mod tests {
         Model::decode(bytes.as_slice()).expect("a model")
     }
 
+    /// The same without symbols of the user, for text that is normalised as that of the unigram model.
+    fn normalised_byte_pairs() -> Model {
+        let mut model = byte_pairs();
+        model.pieces.retain(|piece| piece.kind() != Kind::UserDefined);
+        model.normalizer = unigram().normalizer;
+        model
+    }
+
     /// Fails unless ids are those of the library.
     fn check(tokenizer: &Tokenizer, library: &str) {
         let json: Value =
@@ -317,6 +336,20 @@ mod tests {
     fn ids_are_those_of_the_library() {
         check(&read(&unigram()).expect("a tokenizer"), "unigram");
         check(&read(&byte_pairs()).expect("a tokenizer"), "bpe");
+        check(&read(&normalised_byte_pairs()).expect("a tokenizer"), "bpe-normalised");
+    }
+
+    #[test]
+    fn tokens_of_normalised_text_have_their_places() {
+        let tokenizer = read(&normalised_byte_pairs()).expect("a tokenizer");
+        let text = "  the \u{ff34}\u{ff48}\u{ff45}\u{3000}\u{fb01}n ";
+        let encoding = tokenizer.encode(text, None, false, crate::OffsetUnit::Bytes).expect("an encoding");
+        let ids = tokenizer.ids(text, false).expect("ids");
+        assert_eq!(encoding.ids(), ids);
+        assert_eq!(tokenizer.decode(&ids, false).expect("a text"), "the The fin");
+        let places: Vec<&str> = encoding.offsets().iter().map(|&(start, end)| &text[start..end]).collect();
+        assert_eq!(places.first().copied(), Some("the"));
+        assert_eq!(places.last().copied(), Some("\u{3000}\u{fb01}n"));
     }
 
     #[test]
@@ -393,11 +426,12 @@ mod tests {
         let removed = |m: &mut Model| {
             m.normalizer = Some(Normalizer { remove_extra_whitespaces: Some(true), ..normalizer(m) });
         };
-        assert_eq!(refused(byte_pairs(), removed), "byte-pair encoding of text whose spaces are removed");
+        let kept = "symbols of the user stay as they are in text that is normalised";
+        assert_eq!(refused(byte_pairs(), removed), kept);
         let table = |m: &mut Model| {
             m.normalizer = Some(Normalizer { precompiled_charsmap: Some(vec![1]), ..normalizer(m) });
         };
-        assert_eq!(refused(byte_pairs(), table), "byte-pair encoding of text that is normalised");
+        assert_eq!(refused(byte_pairs(), table), kept);
         let prefixed = |m: &mut Model| {
             m.normalizer = Some(Normalizer { add_dummy_prefix: Some(true), ..normalizer(m) });
         };

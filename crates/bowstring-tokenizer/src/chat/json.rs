@@ -29,7 +29,6 @@ pub(super) fn to_json(
     if value.is_undefined() {
         return Err(invalid("what is undefined has no JSON".to_owned()));
     }
-    spent.weigh(value)?;
     let mut json = serde_json::to_value(value).map_err(|error| invalid(error.to_string()))?;
     if sorted == Some(true) {
         json.sort_all_objects();

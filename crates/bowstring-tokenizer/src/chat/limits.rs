@@ -87,7 +87,7 @@ impl Spent {
     }
 
     /// The bytes of `value` with all that it leads to, as often as it does.
-    pub(super) fn weigh(&self, value: &Value) -> Result<usize, TemplateError> {
+    fn weigh(&self, value: &Value) -> Result<usize, TemplateError> {
         let mut weight = 0;
         self.add_weight(value, 0, &mut weight)?;
         Ok(weight)

@@ -76,6 +76,10 @@ fn variables_reach_the_template() {
     let documents = json!([{"title": "T"}]);
     let options = ChatOptions { variables, documents: Some(&documents), ..ChatOptions::default() };
     assert_eq!(tokenizer.apply_chat_template(&user(""), &options).expect("a text"), "<s>FalseT");
+    // What the caller says counts more than what the model says.
+    let variables = Map::from_iter([("bos_token".to_owned(), "!".into())]);
+    let options = ChatOptions { variables, documents: Some(&documents), ..ChatOptions::default() };
+    assert_eq!(tokenizer.apply_chat_template(&user(""), &options).expect("a text"), "!T");
 }
 
 #[test]

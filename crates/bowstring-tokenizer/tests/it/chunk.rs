@@ -80,6 +80,7 @@ fn the_largest_unit_in_the_second_half_ends_a_chunk() {
     check(plain(5, 0), "one two three four five six seven", "one two three four five |six seven");
     check(plain(8, 0), "one two/three/four/five/six", "one two/three/four/five|/six");
     check(plain(3, 0), "one/zzzz", "one/|zzzz");
+    check(plain(3, 0), "one two (three four", "one two |(three four");
     check(plain(3, 0), "\u{4e00}\u{4e8c}\u{4e09}\u{56db}", "\u{4e00}\u{4e8c}\u{4e09}|\u{56db}");
     check(plain(2, 0), "zzzzzzzzzzzz", "zzz|zzz|zzz|zzz");
     check(plain(3, 0), "", "");
@@ -126,6 +127,11 @@ fn an_overlap_repeats_whole_sentences_or_words() {
         plain(4, 2),
         "one two three four five six seven",
         "one two three four |[three four ]five six |[five six ]seven",
+    );
+    check(
+        plain(10, 5),
+        "One two three four five. Six seven. Eight nine.",
+        "One two three four five. Six seven. |[Six seven. ]Eight nine.",
     );
     let too_large = tokenizer("bert-uncased").chunk("x", &plain(5, 3));
     assert!(matches!(too_large, Err(TokenizerError::Option { option: "overlap", .. })));
@@ -182,9 +188,10 @@ fn time_is_linear() {
             assert_eq!(chunks.last().expect("a chunk").bytes.end, text.len());
             start.elapsed().as_secs_f64()
         };
-        let least = |bytes| (0..3).map(|_| time(bytes)).fold(f64::INFINITY, f64::min);
-        let (short, long) = (least(10_000), least(80_000));
-        assert!(long < 24.0 * short, "{part:?} by {name}: {short} s, and eight times as much {long} s");
+        // On a busy machine one measurement says little; what takes 64 times as long always does.
+        let short = (0..5).map(|_| time(10_000)).fold(f64::INFINITY, f64::min);
+        let long: Vec<f64> = (0..9).map(|_| time(80_000)).take_while(|&long| long > 24.0 * short).collect();
+        assert!(long.len() < 9, "{part:?} by {name}: {short} s, and eight times as much {long:?}");
     }
 }
 

@@ -125,7 +125,12 @@ fn a_folder_brings_its_configuration() {
     let path = folder.path();
     let (kind, message) = refusal(Tokenizer::from_directory(path));
     assert_eq!(kind, ErrorKind::NotFound);
-    assert!(message.contains("has no tokenizer in it"), "{message}");
+    let message = message.replace(&path.display().to_string(), "folder");
+    expect![[r#"
+        `folder` has no tokenizer in it
+
+        hint: a `tokenizer.json` is looked for there; a SentencePiece `.model` has to be named itself"#]]
+    .assert_eq(&message);
 
     fs::write(path.join("tokenizer.json"), tiny::bytes(&tiny::byte_level())).expect("written");
     let config = json!({
