@@ -76,7 +76,7 @@ fn unigram(definition: &Definition<'_>) -> tokenizers::Result<Option<Unigram>> {
     let model = &definition.model;
     let (Vocab::Scores(scores), "Unigram") = (&model.vocab, model.kind()) else { return Ok(None) };
     let vocab = scores.iter().map(|(token, score)| (token.0.to_string(), *score)).collect();
-    Unigram::from(vocab, model.unk_id, model.byte_fallback).map(Some).map_err(Into::into)
+    Unigram::from(vocab, model.unk_id, model.byte_fallback).map(Some)
 }
 
 /// The `tokenizers` crate as engine.

@@ -180,3 +180,18 @@ impl Formatter for Python {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn json_ends_where_a_value_is_at_its_largest() {
+        let json = |length: usize| {
+            let options = Kwargs::from_iter([("separators", vec!["a".repeat(length), String::new()].into())]);
+            to_json(&Spent::default(), &vec![1, 2, 3].into(), options).map(|json| json.len())
+        };
+        assert_eq!(json(9).ok(), Some(2 * 9 + 5));
+        assert!(json(LARGEST / 2).is_err());
+    }
+}

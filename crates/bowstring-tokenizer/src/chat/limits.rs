@@ -138,7 +138,6 @@ impl Spent {
     }
 
     fn join(&self, left: &Value, right: &Value) -> Result<Value, TemplateError> {
-        self.room(self.weigh(left)?.checked_add(self.weigh(right)?))?;
         self.made(&format!("{left}{right}").into())
     }
 
@@ -342,5 +341,34 @@ fn can_be_put(value: &Value) -> bool {
         }
         ValueKind::Seq | ValueKind::Iterable => all(value, &can_be_put),
         _ => true,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Fails unless `name` is refused with `arguments` before it makes anything.
+    fn refused(name: &str, arguments: Vec<Value>) {
+        let spent = Spent::default();
+        assert!(spent.before(name, &arguments).is_err(), "{name} of {arguments:?}");
+        assert_eq!(spent.exceeded().map(|limit| limit.most), Some(LARGEST as u64));
+        assert!(Spent::default().before(name, &[Value::from("a"), Value::from(1)]).is_ok(), "{name}");
+    }
+
+    #[test]
+    fn what_makes_much_of_little_is_refused_before() {
+        let long = || Value::from("a".repeat(9999));
+        let many = || Value::from(vec![1; 9999]);
+        refused("replace", vec![long(), "a".into(), long()]);
+        refused("replace", vec![long(), "".into(), long()]);
+        refused("join", vec![many(), long()]);
+        refused("join", vec![long(), many()]);
+        refused("indent", vec!["a".into(), 99_999_999.into()]);
+        refused("indent", vec!["a".into(), Value::from_pairs([("width", 99_999_999)])]);
+        refused("format", vec!["%99999999d".into(), 1.into()]);
+        refused("format", vec!["%*d".into(), 99_999_999.into(), 1.into()]);
+        refused("batch", vec![many(), 99_999_999.into()]);
+        refused("slice", vec![many(), 99_999_999.into()]);
     }
 }

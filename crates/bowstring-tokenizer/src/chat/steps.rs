@@ -14,7 +14,7 @@ const NAME: &str = "template";
 
 /// Looks at a value that was made.
 pub(super) const MADE: &str = "bowstring.made";
-/// Joins two values, once there is room.
+/// Joins two values.
 pub(super) const JOIN: &str = "bowstring.join";
 /// Multiplies two values, once there is room.
 pub(super) const TIMES: &str = "bowstring.times";

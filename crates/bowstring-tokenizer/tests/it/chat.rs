@@ -131,6 +131,13 @@ fn failures_are_named() {
           at line 1 of the template"#]],
     );
     fails(
+        &json!("{{ debug() }}"),
+        &plain,
+        expect![[r#"
+        the chat template `default` fails: debug is unknown
+          at line 1 of the template"#]],
+    );
+    fails(
         &json!("{{ nothing|tojson }}"),
         &plain,
         expect![[r#"
