@@ -135,6 +135,9 @@ bench: ## run the benchmarks beside their peers; tables go to benchmarks/results
 	$(VENV)-bench/bin/python benchmarks/tokenizer/train.py --corpora $(TOKENIZERS)-corpora --out $(TOKENIZERS)
 	$(VENV)-bench/bin/python benchmarks/tokenizer/run.py --corpora $(TOKENIZERS)-corpora \
 	    --tokenizers $(TOKENIZERS) --out benchmarks/results/tokenizer.md
+	$(VENV)-bench/bin/python benchmarks/tokenizer/parquet.py --corpora $(TOKENIZERS)-corpora \
+	    --tokenizers $(TOKENIZERS) --command $(VENV)-bench/bin/bowstring \
+	    --out benchmarks/results/tokenizer-parquet.md
 
 # The instrumented build has a folder of its own, so that it does not throw away the ordinary one,
 # and no information for debuggers, which would take some gigabytes.
