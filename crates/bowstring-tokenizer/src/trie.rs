@@ -2,8 +2,8 @@
 //!
 //! A double array (Aoe 1989) with children at `base ^ byte`, so that those of one node share a block of
 //! 256 slots. No two nodes have the same base, so that a slot need know no more of its parent than the byte
-//! that leads to it, and a slot is 32 bits: a step is one load of few bytes. Building takes O(bytes of all
-//! tokens) steps, holes being tried a bounded number of times.
+//! that leads to it: 64 bits a slot with the number of the string that ends there, and a step is one load.
+//! Building takes O(bytes of all tokens) steps, holes being tried a bounded number of times.
 
 use std::{hint::select_unpredictable, ops::Range};
 
@@ -12,37 +12,28 @@ const BLOCK: usize = 256;
 /// How many holes are tried for a set of children before a block is added.
 const TRIES: usize = 256;
 
-/// What a slot is: a hole, or the root, to which no byte leads; the base of its children, 0 if it has none;
-/// whether a string ends there; the byte that leads to it.
+/// A hole, or the root, to which no byte leads; the base of the children, 0 if there are none; the byte that
+/// leads to the slot.
 const HOLE: u32 = 1 << 31;
-const BASE_SHIFT: u32 = 9;
+const BASE_SHIFT: u32 = 8;
 const BASE: u32 = (1 << 22) - 1;
-const ENDS: u32 = 1 << 8;
 const BYTE: u32 = 0xFF;
 
 /// A set of byte strings with a number each.
 #[derive(Debug)]
 pub(crate) struct Trie {
-    slots: Vec<u32>,
-    /// The number of the string that ends in each slot.
-    ids: Vec<u32>,
+    nodes: Vec<Node>,
 }
 
 /// A place in a [`Trie`]: what has been read so far.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Node {
-    /// Which slot it is.
-    pub at: u32,
     slot: u32,
+    /// The number of the string that ends here, the largest number there is if none does.
+    pub id: u32,
 }
 
-impl Node {
-    /// Whether a string ends here.
-    #[inline(always)]
-    pub(crate) fn ends(self) -> bool {
-        self.slot & ENDS != 0
-    }
-}
+const NO_NODE: Node = Node { slot: HOLE, id: NONE };
 
 impl Trie {
     /// Of equal strings the last one counts. `None` when there are too many bytes to number, or an id
@@ -56,7 +47,7 @@ impl Trie {
         while let Some((node, range, depth)) = open.pop() {
             builder.children(&sorted, node, range, depth, &mut open)?;
         }
-        Some(Self { slots: builder.slots, ids: builder.ids })
+        Some(Self { nodes: builder.nodes })
     }
 
     /// Where nothing has been read.
@@ -65,28 +56,35 @@ impl Trie {
         self.node(0)
     }
 
-    /// The node that a slot is.
+    /// The node of a slot.
     #[inline(always)]
     pub(crate) fn node(&self, at: u32) -> Node {
-        Node { at, slot: self.slots.get(at as usize).copied().unwrap_or(HOLE) }
+        self.nodes.get(at as usize).copied().unwrap_or(NO_NODE)
     }
 
-    /// How many slots there are.
-    pub(crate) fn len(&self) -> usize {
-        self.slots.len()
+    /// The slot of the node one byte further, and the node, when any string goes on with it.
+    #[inline(always)]
+    fn child(&self, node: Node, byte: u8) -> Option<(u32, Node)> {
+        let at = (node.slot >> BASE_SHIFT & BASE) ^ u32::from(byte);
+        let child = self.node(at);
+        (child.slot & (HOLE | BYTE) == u32::from(byte)).then_some((at, child))
     }
 
     /// The node one byte further, when any string goes on with it.
     #[inline(always)]
     pub(crate) fn step(&self, node: Node, byte: u8) -> Option<Node> {
-        let child = self.node((node.slot >> BASE_SHIFT & BASE) ^ u32::from(byte));
-        (child.slot & (HOLE | BYTE) == u32::from(byte)).then_some(child)
+        self.child(node, byte).map(|(_, child)| child)
     }
 
-    /// The number of the string that ends here, if one does.
-    #[inline]
-    pub(crate) fn id(&self, node: Node) -> Option<u32> {
-        self.ids.get(node.at as usize).copied().filter(|_| node.ends())
+    /// The slot that `text` leads to.
+    pub(crate) fn slot(&self, text: &[u8]) -> Option<u32> {
+        let walk = |(_, node), &byte| self.child(node, byte);
+        text.iter().try_fold((0, self.root()), walk).map(|(at, _)| at)
+    }
+
+    /// The number of `text`, if it is one of the strings.
+    pub(crate) fn get(&self, text: &[u8]) -> Option<u32> {
+        self.walk(self.root(), text).map(|node| node.id).filter(|&id| id != NONE)
     }
 
     /// Where `text` leads from `node`.
@@ -98,21 +96,20 @@ impl Trie {
     /// `text`, which is not 0.
     #[inline]
     pub(crate) fn longest(&self, mut node: Node, text: &[u8]) -> Option<(u32, usize)> {
-        let (mut last, mut len) = (node, 0);
+        let (mut id, mut len) = (NONE, 0);
         for (read, &byte) in (1..).zip(text) {
             let Some(next) = self.step(node, byte) else { break };
             node = next;
             // Whether a string ends cannot be guessed.
-            last = select_unpredictable(node.ends(), node, last);
-            len = select_unpredictable(node.ends(), read, len);
+            id = select_unpredictable(node.id != NONE, node.id, id);
+            len = select_unpredictable(node.id != NONE, read, len);
         }
-        (len > 0).then(|| self.id(last)).flatten().map(|id| (id, len))
+        (len > 0).then_some((id, len))
     }
 }
 
 struct Builder {
-    slots: Vec<u32>,
-    ids: Vec<u32>,
+    nodes: Vec<Node>,
     /// Which bases have been given.
     taken: Vec<bool>,
     /// The next hole and the one before, for each slot that is a hole; a ring through slot 0, which
@@ -125,21 +122,14 @@ struct Builder {
 impl Builder {
     /// The first block has the root only: nothing follows what has no children, whose base is 0.
     fn new() -> Self {
-        Self {
-            slots: vec![HOLE; BLOCK],
-            ids: vec![NONE; BLOCK],
-            taken: vec![true; BLOCK],
-            ring: vec![(0, 0); BLOCK],
-            before: 0,
-        }
+        Self { nodes: vec![NO_NODE; BLOCK], taken: vec![true; BLOCK], ring: vec![(0, 0); BLOCK], before: 0 }
     }
 
     /// Adds a block of holes.
     fn grow(&mut self) -> Option<()> {
-        let first = self.slots.len();
+        let first = self.nodes.len();
         let end = u32::try_from(first + BLOCK).ok().filter(|&end| end <= BASE)?;
-        self.slots.resize(first + BLOCK, HOLE);
-        self.ids.resize(first + BLOCK, NONE);
+        self.nodes.resize(first + BLOCK, NO_NODE);
         self.taken.resize(first + BLOCK, false);
         let last = self.ring[0].1;
         for hole in first as u32..end {
@@ -174,10 +164,7 @@ impl Builder {
         let mut groups: Vec<(u8, Range<usize>)> = Vec::new();
         while let Some(&(key, id)) = sorted.get(at).filter(|_| at < range.end) {
             match (key.get(depth), groups.last_mut()) {
-                (None, _) => {
-                    self.ids[node as usize] = Some(id).filter(|&id| id != NONE)?;
-                    self.slots[node as usize] |= ENDS;
-                }
+                (None, _) => self.nodes[node as usize].id = Some(id).filter(|&id| id != NONE)?,
                 (Some(byte), Some((last, group))) if last == byte => group.end = at + 1,
                 (Some(&byte), _) => groups.push((byte, at..at + 1)),
             }
@@ -187,12 +174,12 @@ impl Builder {
             return Some(());
         }
         let base = self.base(&groups)?;
-        self.slots[node as usize] |= base << BASE_SHIFT;
+        self.nodes[node as usize].slot |= base << BASE_SHIFT;
         self.taken[base as usize] = true;
         for (byte, group) in groups {
             let child = base ^ u32::from(byte);
             self.take(child);
-            self.slots[child as usize] = u32::from(byte);
+            self.nodes[child as usize].slot = u32::from(byte);
             open.push((child, group, depth + 1));
         }
         Some(())
@@ -208,13 +195,13 @@ impl Builder {
                 continue;
             }
             let base = hole ^ first;
-            let free = |slot: u32| self.slots[slot as usize] == HOLE;
+            let free = |slot: u32| self.nodes[slot as usize].slot == HOLE;
             if !self.taken[base as usize] && groups.iter().all(|&(byte, _)| free(base ^ u32::from(byte))) {
                 return Some(base);
             }
             self.before = hole;
         }
-        let base = self.slots.len() as u32;
+        let base = self.nodes.len() as u32;
         self.grow()?;
         Some(base)
     }
@@ -244,7 +231,7 @@ mod tests {
                 prop_assert_eq!(trie.longest(trie.root(), text), longest_by_hand(&map, text));
                 let node = trie.walk(trie.root(), text);
                 prop_assert_eq!(node.is_some(), text.is_empty() || map.keys().any(|key| key.starts_with(text)));
-                prop_assert_eq!(node.and_then(|node| trie.id(node)), map.get(text).copied());
+                prop_assert_eq!(trie.get(text), map.get(text).copied());
             }
         }
     }
@@ -256,7 +243,7 @@ mod tests {
         for (id, key) in (0..).zip(&keys) {
             assert_eq!(trie.longest(trie.root(), key), Some((id, 2)), "{key:?}");
         }
-        assert!(trie.slots.len() < 2 * keys.len(), "{} slots", trie.slots.len());
+        assert!(trie.nodes.len() < 2 * keys.len(), "{} slots", trie.nodes.len());
     }
 
     #[test]

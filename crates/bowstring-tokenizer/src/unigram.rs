@@ -76,7 +76,7 @@ impl Unigram {
             .ok_or("the vocabulary is too large")?;
         let starts: Vec<(&str, u32)> = tokens()
             .filter_map(|(_, token)| token.get(..token.chars().next()?.len_utf8()))
-            .filter_map(|start| Some((start, trie.walk(trie.root(), start.as_bytes())?.at)))
+            .filter_map(|start| Some((start, trie.slot(start.as_bytes())?)))
             .collect();
         let first = Characters::new(starts.into_iter());
         let scores: Vec<f64> = vocab.iter().map(|(_, score)| *score).collect();
@@ -100,25 +100,27 @@ impl Unigram {
             bytes
         });
         let unknown_score = worst - UNKNOWN_PENALTY;
-        let steady = |score: f64| score.abs() <= LARGEST_STEADY;
+        let is_steady = |score: f64| score.abs() <= LARGEST_STEADY;
+        let steady = !beyond.single_precision
+            && is_steady(unknown_score)
+            && scores.iter().all(|&score| is_steady(score));
         Ok(Self {
-            tokens: Tokens::new(trie, &scores, first),
+            tokens: Tokens::new(trie, scores, first),
             unknown: unknown as u32,
             unknown_score,
             bytes,
             single_precision: beyond.single_precision,
-            steady: !beyond.single_precision
-                && steady(unknown_score)
-                && scores.iter().all(|&score| steady(score)),
+            steady,
         })
     }
 
     /// Calls `token` with the id of each token of `word`, and what part of it it stands for.
     #[inline]
     pub(crate) fn encode(&self, word: &str, lattice: &mut Lattice, mut token: impl FnMut(u32, Range<usize>)) {
+        let unknown = (self.unknown, self.unknown_score);
         match self.single_precision {
-            true => self.tokens.find::<true, false>(word, self.unknown_score, &mut lattice.ways),
-            false => self.tokens.find::<false, false>(word, self.unknown_score, &mut lattice.ways),
+            true => self.tokens.find::<true, false>(word, unknown, &mut lattice.ways),
+            false => self.tokens.find::<false, false>(word, unknown, &mut lattice.ways),
         };
         self.follow(word, lattice, &mut token);
     }
@@ -131,7 +133,8 @@ impl Unigram {
         lattice: &mut Lattice,
         mut token: impl FnMut(u32, Range<usize>),
     ) -> bool {
-        let margin = self.tokens.find::<false, true>(piece, self.unknown_score, &mut lattice.ways);
+        let unknown = (self.unknown, self.unknown_score);
+        let margin = self.tokens.find::<false, true>(piece, unknown, &mut lattice.ways);
         self.follow(piece, lattice, &mut token);
         margin > MARGIN
     }
@@ -143,7 +146,7 @@ impl Unigram {
         found.clear();
         let mut end = word.len();
         while end > 0 {
-            let (start, id) = self.tokens.last(ways, end, self.unknown);
+            let (start, id) = ways.last(end);
             match found.last_mut() {
                 Some((last, range)) if *last == self.unknown && id == self.unknown => range.start = start,
                 _ => found.push((id, start..end)),

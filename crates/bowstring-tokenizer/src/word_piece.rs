@@ -34,10 +34,7 @@ impl WordPiece {
         };
         let trie = Trie::new(vocab.iter().map(|(token, id)| (token.0.as_bytes(), *id)))
             .ok_or("the vocabulary is too large")?;
-        let unknown = trie
-            .walk(trie.root(), unknown.as_bytes())
-            .and_then(|node| trie.id(node))
-            .ok_or("the unknown token is not in the vocabulary")?;
+        let unknown = trie.get(unknown.as_bytes()).ok_or("the unknown token is not in the vocabulary")?;
         let continuing = trie.walk(trie.root(), prefix.as_bytes());
         Ok(Self { trie, continuing, unknown, longest_word })
     }

@@ -143,6 +143,57 @@ proptest! {
     }
 }
 
+/// A small vocabulary in which many ways through a word are equally good but for how sums are rounded, and
+/// some characters are unknown.
+fn with_ties(normalizer: &Value, pre_tokenizer: &Value) -> String {
+    let mut document: Value = serde_json::from_str(&document(normalizer, pre_tokenizer)).expect("a document");
+    let mut vocab = vec![json!(["<unk>", 0.0])];
+    let scores = [-1.1, -2.3, -0.7, -1.3, -2.9, -1.9, -3.1, -2.7];
+    let tokens = ["▁", "a", "b", "x", "xx", "é", ".", "..", "<", "u", "n", "k", ">", "字"];
+    vocab.extend(tokens.iter().zip(scores.iter().cycle()).map(|(token, score)| json!([token, score])));
+    vocab.push(json!([ADDED, -20.0]));
+    document["added_tokens"][0]["id"] = json!(vocab.len() - 1);
+    document["model"] = json!({"type": "Unigram", "unk_id": 0, "byte_fallback": false, "vocab": vocab});
+    document.to_string()
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+    #[test]
+    fn equal_ways_and_unknown_characters_are_told_apart_as_in_whole_words(
+        (normalizer, pre_tokenizer) in prop::sample::select(pipelines()),
+        texts in prop::collection::vec("( |[abé.字q]|[ab.]{1,5}x{3,6}|\\.{2,5}|<unk>|q){0,12}", 1..60),
+    ) {
+        let mut pair = Pair::new(&with_ties(&normalizer, &pre_tokenizer), SentenceUnigram::new)
+            .expect("a pipeline of ours");
+        for text in &texts {
+            pair.check(text);
+        }
+    }
+}
+
+#[test]
+fn parts_are_taken_apart_where_no_token_reaches_across() {
+    let document = with_ties(&T5["normalizer"], &words("always"));
+    let kernel = SentenceUnigram::new(&serde_json::from_str(&document).expect("a definition"));
+    let cuts = kernel.expect("a kernel").cuts;
+    let pieces = |part: &str| {
+        let mut found = Vec::new();
+        let mut start = 0;
+        while start < part.len() {
+            let end = cuts.end(part, start..part.len());
+            found.push(part[start..end].to_owned());
+            start = end;
+        }
+        found
+    };
+    assert_eq!(pieces("axx..b"), ["a", "xx", "..", "b"]);
+    // What is unknown may become one with what is unknown beside it, and marks go with what they stand on.
+    assert_eq!(pieces("aqb.\u{301}x"), ["aqb", ".\u{301}x"]);
+    assert_eq!(pieces("é字.字字"), ["é", "字", ".", "字", "字"]);
+    assert_eq!(pieces(&"ab".repeat(600)), ["ab".repeat(600)]);
+}
+
 #[test]
 fn every_character_is_what_hugging_face_makes_of_it() {
     let mut pair = Pair::new(&T5.to_string(), SentenceUnigram::new).expect("a pipeline of ours");

@@ -12,16 +12,13 @@ use crate::{
 
 /// The score of what is no token.
 const NEVER: f64 = f64::NEG_INFINITY;
-/// The root, where no token ends.
-const NO_TOKEN: u32 = 0;
-
 /// The tokens of a model.
 #[derive(Debug)]
 pub(super) struct Tokens {
     trie: Trie,
-    /// The score of the token that ends in each slot of the trie.
+    /// The score of each token, and behind them that of what is none.
     scores: Vec<f64>,
-    /// Where the tokens go on that begin with a character.
+    /// The slots of the characters that tokens begin with.
     first: Characters,
 }
 
@@ -29,41 +26,37 @@ pub(super) struct Tokens {
 #[derive(Debug, Default)]
 pub(super) struct Ways {
     scores: Vec<f64>,
-    /// Where the last token of each way begins, and its node.
+    /// Where the last token of each way begins, and its id.
     last: Vec<u64>,
 }
 
 impl Tokens {
     /// The tokens of `trie` with their scores, which are finite; `first` are the slots of the characters
     /// that tokens begin with.
-    pub(super) fn new(trie: Trie, scores: &[f64], first: Characters) -> Self {
-        let score = |at| {
-            let id = trie.id(trie.node(at)).filter(|_| at != NO_TOKEN);
-            id.and_then(|id| scores.get(id as usize).copied()).unwrap_or(NEVER)
-        };
-        let scores = (0..trie.len() as u32).map(score).collect();
+    pub(super) fn new(trie: Trie, mut scores: Vec<f64>, first: Characters) -> Self {
+        scores.push(NEVER);
         Self { trie, scores, first }
     }
 
     /// The token that `text` is.
     pub(super) fn get(&self, text: &[u8]) -> Option<u32> {
-        self.trie.walk(self.trie.root(), text).and_then(|node| self.trie.id(node))
+        self.trie.get(text)
     }
 
     /// The score of the token that ends at `node`, or one that never wins.
     #[inline(always)]
     fn score(&self, node: Node) -> f64 {
-        let at = select_unpredictable(node.ends(), node.at, NO_TOKEN);
-        self.scores.get(at as usize).copied().unwrap_or(NEVER)
+        self.scores[(node.id as usize).min(self.scores.len() - 1)]
     }
 
-    /// Finds the best ways to all places of `word`; a character that is no token has the score `unknown`.
+    /// Finds the best ways to all places of `word`; a character that is no token has the id and
+    /// the score `unknown`.
     /// Sums are rounded to single precision if `SINGLE`. Says, if `MARGIN`, how far apart the closest two ways
     /// to one place are.
     pub(super) fn find<const SINGLE: bool, const MARGIN: bool>(
         &self,
         word: &str,
-        unknown: f64,
+        unknown: (u32, f64),
         ways: &mut Ways,
     ) -> f64 {
         let mut margin = f64::INFINITY;
@@ -75,34 +68,26 @@ impl Tokens {
         last.resize(last.len().max(bytes.len() + 1), 0);
         for (start, character) in word.char_indices() {
             let len = character.len_utf8();
-            let way = |node: u32| (start as u64) << 32 | u64::from(node);
+            let way = |id: u32| (start as u64) << 32 | u64::from(id);
             let node = self.first.get(character).map(|at| self.trie.node(at));
             let single = node.map_or(NEVER, |node| self.score(node));
-            let (score, at) = match node {
-                Some(node) if single > NEVER => (single, node.at),
-                _ => (unknown, NO_TOKEN),
+            let (id, score) = match node {
+                Some(node) if single > NEVER => (node.id, single),
+                _ => unknown,
             };
             let here = scores[start];
             let (scores, last) = (&mut scores[start + len..], &mut last[start + len..]);
             let target = (&mut scores[0], &mut last[0]);
-            reach::<SINGLE, MARGIN>(target, here + score, way(at), &mut margin);
+            reach::<SINGLE, MARGIN>(target, here + score, way(id), &mut margin);
             let Some(mut node) = node else { continue };
             let targets = scores[1..].iter_mut().zip(&mut last[1..]);
             for (target, &byte) in targets.zip(&bytes[start + len..]) {
                 let Some(next) = self.trie.step(node, byte) else { break };
                 node = next;
-                reach::<SINGLE, MARGIN>(target, here + self.score(node), way(node.at), &mut margin);
+                reach::<SINGLE, MARGIN>(target, here + self.score(node), way(node.id), &mut margin);
             }
         }
         margin
-    }
-
-    /// Where the last token on the best way to `end` begins, and its id; `unknown` if it is none.
-    pub(super) fn last(&self, ways: &Ways, end: usize, unknown: u32) -> (usize, u32) {
-        let way = ways.last[end];
-        let token = Some(way as u32).filter(|&at| at != NO_TOKEN);
-        let id = token.and_then(|at| self.trie.id(self.trie.node(at)));
-        ((way >> 32) as usize, id.unwrap_or(unknown))
     }
 }
 
@@ -126,6 +111,13 @@ fn reach<const SINGLE: bool, const MARGIN: bool>(
 }
 
 impl Ways {
+    /// Where the last token on the best way to `end` begins, and its id.
+    #[inline]
+    pub(super) fn last(&self, end: usize) -> (usize, u32) {
+        let way = self.last[end];
+        ((way >> 32) as usize, way as u32)
+    }
+
     /// One long word must not keep its memory for ever.
     pub(super) fn shrink(&mut self) {
         if self.last.len() > 1 << 12 {
