@@ -2,9 +2,9 @@
 
 use std::sync::Arc;
 
-use arrow::array::{Array, ArrayRef, Int64Array, Int64Builder, ListBuilder, StringArray};
+use arrow::array::{Array, ArrayRef, Int64Array, Int64Builder, ListBuilder, StringArray, StringBuilder};
 use bowstring_core::{Diagnostic, ErrorKind, render};
-use bowstring_tokenizer::{BatchOptions, Tokenizer};
+use bowstring_tokenizer::{BatchOptions, Tokenizer, TokenizerError};
 use expect_test::expect;
 use proptest::prelude::*;
 
@@ -54,9 +54,16 @@ fn an_unknown_id_is_named_with_its_row() {
         rows.append_value([Some(negative)]);
         let column: ArrayRef = Arc::new(rows.finish());
         let error = tokenizer().decode_batch(&column, true, &BatchOptions::default()).expect_err("a refusal");
-        assert_eq!(error.kind(), ErrorKind::Data, "{negative}");
+        assert!(matches!(error, TokenizerError::Decode { .. }), "{negative}: {error:?}");
     }
-    for column in [Arc::new(StringArray::from(vec!["a"])) as ArrayRef, Arc::new(Int64Array::from(vec![1]))] {
+    let mut words = ListBuilder::new(StringBuilder::new());
+    words.append_value([Some("1")]);
+    let columns: [ArrayRef; 3] = [
+        Arc::new(StringArray::from(vec!["a"])),
+        Arc::new(Int64Array::from(vec![1])),
+        Arc::new(words.finish()),
+    ];
+    for column in columns {
         let error = tokenizer().decode_batch(&column, true, &BatchOptions::default()).expect_err("a refusal");
         assert_eq!(error.kind(), ErrorKind::Usage);
     }
@@ -111,4 +118,28 @@ fn bytes_that_are_never_text_are_not_held_back_for_ever() {
     }
     assert!(longest_wait < 16, "{longest_wait}");
     assert_eq!(given + stream.finish().expect("the end").map_or(0, |text| text.chars().count()), 1000);
+}
+
+#[test]
+fn a_character_after_bytes_that_are_none_comes_whole() {
+    let tokenizer = tokenizer();
+    let never = tokenizer.token_to_id("ÿ").expect("the byte 255");
+    let face = tokenizer.ids("😀", false).expect("ids");
+    for before in 0..20 {
+        let ids: Vec<u32> = std::iter::repeat_n(never, before).chain(face.iter().copied()).collect();
+        assert_eq!(streamed(&tokenizer, &ids, false), format!("{}😀", "\u{fffd}".repeat(before)));
+    }
+    // Special tokens that are left out do not part it.
+    let special = tokenizer.token_to_id("</s>").expect("a special token");
+    let parted: Vec<u32> = face.iter().flat_map(|&id| [id].into_iter().chain([special; 9])).collect();
+    assert_eq!(streamed(&tokenizer, &parted, true), "😀");
+}
+
+#[test]
+fn an_id_that_is_refused_is_not_taken() {
+    let tokenizer = tokenizer();
+    let mut stream = tokenizer.decode_stream(false);
+    assert!(matches!(stream.step(9_000), Err(TokenizerError::UnknownId { id: 9_000, .. })));
+    let hello = tokenizer.token_to_id("hello").expect("a token");
+    assert_eq!(stream.step(hello).expect("a step").as_deref(), Some("hello"));
 }

@@ -286,3 +286,36 @@ fn scores_are_those_of_hugging_face_on_every_engine() {
         assert_eq!(tokenizer.ids("xy", false).expect("ids"), [2, 3], "by {:?}", tokenizer.backend());
     }
 }
+
+#[test]
+fn templates_of_a_folder_have_names_or_a_file() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let write = |name: &str, bytes: &[u8]| fs::write(folder.path().join(name), bytes).expect("written");
+    write("tokenizer.json", &tiny::bytes(&tiny::byte_level()));
+    let templates = json!([{"name": "default", "template": "d"}, {"name": "rag", "template": "r"}]);
+    write("tokenizer_config.json", json!({"chat_template": templates}).to_string().as_bytes());
+    let templates =
+        || Tokenizer::from_directory(folder.path()).map(|found| found.config().chat_templates.clone());
+    let found = templates().expect("templates");
+    assert_eq!((found["default"].as_str(), found["rag"].as_str(), found.len()), ("d", "r", 2));
+
+    write("chat_template.jinja", "own file".as_bytes());
+    assert_eq!(templates().expect("templates")["default"], "own file");
+    write("chat_template.jinja", b"\xff");
+    let error = templates().expect_err("no text");
+    assert!(matches!(error, TokenizerError::Malformed { what: "chat_template.jinja", .. }), "{error:?}");
+
+    write("chat_template.jinja", b"");
+    write("tokenizer_config.json", json!({"chat_template": [{"template": "d"}]}).to_string().as_bytes());
+    let error = templates().expect_err("no name");
+    assert!(error.to_string().ends_with("each of a list has a `name` and a `template`"), "{error}");
+}
+
+#[test]
+fn a_name_that_ends_in_model_is_sentencepiece() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("x.model");
+    fs::write(&path, b"\xFF\xFF\xFFno").expect("written");
+    let error = Tokenizer::from_pretrained(&path.display().to_string(), None).expect_err("no model");
+    assert!(matches!(error, TokenizerError::Malformed { what: "a SentencePiece model", .. }), "{error:?}");
+}
