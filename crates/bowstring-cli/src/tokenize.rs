@@ -13,7 +13,7 @@ use arrow::{
 };
 use bowstring::{
     Error,
-    io::{Format, WriteOptions, Writer},
+    io::{Format, IoError, WriteOptions, Writer},
     query::{Frame, Table},
     tokenizer::{Tokenization, TokenizerError},
 };
@@ -63,7 +63,14 @@ pub(crate) fn tokenize(args: &TokenizeArgs, context: &Context<'_>) -> Result<()>
             }
         }
         (Some(path), false) => {
-            let frame = engine.session().scan(Arc::new(open(path, &args.reading)?))?;
+            let dataset = open(path, &args.reading).map_err(|error| match error {
+                CliError::Engine(Error::Io(error @ IoError::UnknownFormat { .. })) => {
+                    let hint = "`--lines` takes each line as a text; `--from` names the format of a table";
+                    CliError::usage(error.to_string(), hint)
+                }
+                other => other,
+            })?;
+            let frame = engine.session().scan(Arc::new(dataset))?;
             work.table(&frame).map_err(|error| match error {
                 CliError::Engine(error) => CliError::Engine(error.at(path)),
                 other => other,

@@ -288,3 +288,16 @@ fn what_is_wrong_is_said_with_what_mends_it() {
     "#]]
     .assert_eq(&all.join("\n"));
 }
+
+#[test]
+fn a_text_file_is_no_table_but_has_lines() {
+    check(
+        &["lines.txt", "-t", "tokenizer.json"],
+        &expect![[r#"
+            exit 2
+            error: cannot tell the format of `lines.txt` from its name
+
+            hint: `--lines` takes each line as a text; `--from` names the format of a table
+        "#]],
+    );
+}
