@@ -5,30 +5,34 @@
 //! they are remembered by its raw bytes. Characters without a token become those of their bytes, or the
 //! unknown token. O(n) for text whose pieces are known or short; O(n log n) for one endless piece.
 
+mod pass;
+mod places;
+mod spaces;
+mod unknown;
+
 use std::ops::Range;
 
+use bowstring_simd as simd;
 use hashbrown::HashMap;
-use tokenizers::{
-    NormalizerWrapper, PreTokenizerWrapper, SplitDelimiterBehavior,
-    normalizers::Replace,
-    pre_tokenizers::{metaspace::PrependScheme, split::Split},
-};
 
+use self::{
+    pass::{Merging, Pass},
+    places::Places,
+    spaces::{Prefix, Words, spaces},
+    unknown::Unknown,
+};
 use crate::{
-    bpe::{MergeScratch, Symbol},
+    bpe::Symbol,
     characters::Characters,
     definition::{Definition, Vocab},
     joints::Joints,
     kernel::{Kernel, Piece, Reason, Section, Start},
-    memo::Memo,
-    merge_table::MergeTable,
+    memo::{Many, Memo},
+    merge_table::{MergeTable, NEVER},
 };
 
 /// What stands for a space.
 pub(crate) const MARK: char = '▁';
-
-/// No id.
-const NONE: u32 = u32::MAX;
 
 /// How far from the asked place a cut is looked for.
 const CUT_WITHIN: usize = 1 << 16;
@@ -37,10 +41,10 @@ const CUT_WITHIN: usize = 1 << 16;
 #[derive(Debug)]
 pub(crate) struct SentenceBpe {
     merges: MergeTable,
+    /// The ranks of the pairs of ASCII.
+    pairs: Box<[u32; 1 << 14]>,
     characters: Characters,
     joints: Joints,
-    /// The ids of ASCII that is a piece by itself, if it is one.
-    alone: [u32; 128],
     unknown: Unknown,
     prefix: Prefix,
     words: Words,
@@ -48,40 +52,12 @@ pub(crate) struct SentenceBpe {
     lengths: Vec<u32>,
 }
 
-/// What a character without a token becomes.
-#[derive(Debug)]
-enum Unknown {
-    /// The tokens of its bytes.
-    Bytes(Box<[u32; 256]>),
-    /// One token for each, or one for all that follow each other.
-    Token { id: u32, fused: bool },
-}
-
-/// Where a section begins with a mark that is not in the text.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Prefix {
-    Never,
-    Always,
-    /// Unless the text begins with one.
-    Missing,
-    /// Unless the text begins with one, and only before the caller's text.
-    MissingFirst,
-}
-
-/// What the pre-tokeniser takes for a word.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Words {
-    Section,
-    /// Each mark begins one.
-    Marks,
-}
-
 /// What a thread keeps.
 #[derive(Debug, Default)]
 pub(crate) struct Scratch {
     memo: Memo,
-    word: Vec<Symbol>,
-    merge: MergeScratch,
+    many: Box<Many>,
+    merging: Merging,
     /// The first piece of a section, with the mark in front.
     head: String,
 }
@@ -146,9 +122,9 @@ impl SentenceBpe {
                 false => MergeTable::new(merges.into_iter()),
             }
             .ok_or("the vocabulary is larger than a table of merges")?,
+            pairs: Box::new([0; 1 << 14]),
             characters,
             joints: Joints::new(Vec::new()),
-            alone: [NONE; 128],
             unknown,
             prefix,
             words,
@@ -156,16 +132,10 @@ impl SentenceBpe {
         };
         let ascii = || (0..128_u8).map(char::from);
         let both = ascii().flat_map(|left| ascii().map(move |right| (left, right)));
-        pairs.extend(both.filter(|&(left, right)| kernel.fuses(left, right)));
+        pairs.extend(both.clone().filter(|&(left, right)| kernel.fuses(left, right)));
         kernel.joints = Joints::new(pairs);
-        for byte in 0..128_u8 {
-            let mut ids = Vec::new();
-            let text = char::from(byte).to_string();
-            kernel.merge(&text, &mut Vec::new(), &mut MergeScratch::default(), &mut ids);
-            if let [id] = ids.as_slice() {
-                kernel.alone[usize::from(byte)] = *id;
-            }
-        }
+        let ranks: Vec<u32> = both.map(|(left, right)| kernel.rank(left, right)).collect();
+        kernel.pairs.iter_mut().zip(ranks).for_each(|(place, rank)| *place = rank);
         Ok(kernel)
     }
 
@@ -173,20 +143,7 @@ impl SentenceBpe {
     #[inline(always)]
     fn each_piece(&self, section: Section<'_>, head: &mut String, mut piece: impl FnMut(&str, Range<usize>)) {
         let text = section.text;
-        let mut start = 0;
-        if self.begins_with_mark(section) {
-            start = self.end(text, 0);
-            head.clear();
-            head.push(' ');
-            head.push_str(&text[..start]);
-            let end = self.end(head, 0);
-            piece(head, 0..end);
-            if end < head.len() {
-                piece(head, end..head.len());
-            }
-            // One long piece must not keep its memory for ever.
-            head.shrink_to(1 << 12);
-        }
+        let mut start = self.head(section, head, &mut piece);
         while start < text.len() {
             let end = self.end(text, start);
             piece(text, start..end);
@@ -194,12 +151,29 @@ impl SentenceBpe {
         }
     }
 
-    /// The id of a piece of one byte, if it has only one.
-    #[inline(always)]
-    fn alone(&self, text: &str, range: &Range<usize>) -> Option<u32> {
-        let byte = text.as_bytes()[range.start];
-        let id = if range.len() == 1 { self.alone[usize::from(byte & 0x7F)] } else { NONE };
-        (id != NONE).then_some(id)
+    /// Calls `piece` with those that have the mark in front which is not in the text, and says where the text
+    /// goes on.
+    fn head(
+        &self,
+        section: Section<'_>,
+        head: &mut String,
+        mut piece: impl FnMut(&str, Range<usize>),
+    ) -> usize {
+        if !self.begins_with_mark(section) {
+            return 0;
+        }
+        let start = self.end(section.text, 0);
+        head.clear();
+        head.push(' ');
+        head.push_str(&section.text[..start]);
+        let end = self.end(head, 0);
+        piece(head, 0..end);
+        if end < head.len() {
+            piece(head, end..head.len());
+        }
+        // One long piece must not keep its memory for ever.
+        head.shrink_to(1 << 12);
+        start
     }
 
     fn begins_with_mark(&self, section: Section<'_>) -> bool {
@@ -248,18 +222,21 @@ impl SentenceBpe {
         text.len()
     }
 
+    #[inline(always)]
     fn joined(&self, left: char, right: char) -> bool {
         let plain = |character| if character == MARK { ' ' } else { character };
-        !self.begins_word(right) && (self.joints.any(plain(left), plain(right)) || self.fuses(left, right))
+        !self.begins_word(right)
+            && (self.joints.any(plain(left), plain(right)) || self.unknown.fuse() && self.fuses(left, right))
     }
 
+    #[inline(always)]
     fn begins_word(&self, character: char) -> bool {
         self.words == Words::Marks && is_mark(character)
     }
 
     /// Whether both become one unknown token.
     fn fuses(&self, left: char, right: char) -> bool {
-        matches!(self.unknown, Unknown::Token { fused: true, .. })
+        self.unknown.fuse()
             && !self.begins_word(right)
             && self.symbol(left).is_none()
             && self.symbol(right).is_none()
@@ -270,8 +247,16 @@ impl SentenceBpe {
         self.characters.get(if character == ' ' { MARK } else { character })
     }
 
-    /// Appends the ids of a piece by merging it.
-    fn merge(&self, piece: &str, word: &mut Vec<Symbol>, scratch: &mut MergeScratch, out: &mut Vec<u32>) {
+    /// The rank of two characters, if both are tokens.
+    fn rank(&self, left: char, right: char) -> u32 {
+        match (self.symbol(left), self.symbol(right)) {
+            (Some(left), Some(right)) => self.merges.rank(left, right),
+            _ => NEVER,
+        }
+    }
+
+    /// Puts the symbols of a piece into `word`, at most one for each byte.
+    fn symbols(&self, piece: &str, word: &mut Vec<Symbol>) {
         word.clear();
         let mut was_unknown = false;
         for character in piece.chars() {
@@ -289,6 +274,12 @@ impl SentenceBpe {
             }
             was_unknown = known.is_none();
         }
+    }
+
+    /// Appends the ids of a piece by merging it.
+    fn merge(&self, piece: &str, merging: &mut Merging, out: &mut Vec<u32>) {
+        let Merging { word, scratch, .. } = merging;
+        self.symbols(piece, word);
         self.merges.merge(word, scratch);
         out.extend(word.iter().map(|symbol| symbol.id));
         // One long piece must not keep its memory for ever.
@@ -301,37 +292,34 @@ impl Kernel for SentenceBpe {
     type Scratch = Scratch;
 
     fn ids(&self, section: Section<'_>, scratch: &mut Scratch, out: &mut Vec<u32>) {
-        let Scratch { memo, word, merge, head } = scratch;
-        self.each_piece(section, head, |text, range| match self.alone(text, &range) {
-            Some(id) => out.push(id),
-            None => memo.append(text.as_bytes(), range.clone(), out, |_, out| {
-                self.merge(&text[range], word, merge, out)
-            }),
+        let Scratch { memo, many, merging, head } = scratch;
+        let start = self.head(section, head, |text, range| {
+            memo.append(text.as_bytes(), range.clone(), out, |_, out| self.merge(&text[range], merging, out));
         });
+        let take = |memo: &Memo, many: &Many| memo.append_all(many, out);
+        simd::run(Pass::<true, _> { kernel: self, text: section.text, start, many, memo, merging, take });
     }
 
     fn count(&self, section: Section<'_>, scratch: &mut Scratch) -> usize {
-        let Scratch { memo, word, merge, head } = scratch;
+        let Scratch { memo, many, merging, head } = scratch;
         let mut count = 0;
-        self.each_piece(section, head, |text, range| {
-            count += match self.alone(text, &range) {
-                Some(_) => 1,
-                None => memo.count(text.as_bytes(), range.clone(), |_, out| {
-                    self.merge(&text[range], word, merge, out)
-                }),
-            };
+        let start = self.head(section, head, |text, range| {
+            count +=
+                memo.count(text.as_bytes(), range.clone(), |_, out| self.merge(&text[range], merging, out));
         });
+        let take = |_: &Memo, many: &Many| count += many.count();
+        simd::run(Pass::<false, _> { kernel: self, text: section.text, start, many, memo, merging, take });
         count
     }
 
     fn pieces(&self, section: Section<'_>, scratch: &mut Scratch, out: &mut Vec<Piece>) {
-        let Scratch { memo, word, merge, head } = scratch;
+        let Scratch { memo, merging, head, .. } = scratch;
         let mut ids = Vec::new();
         let mut places = Places::new(self, section);
         self.each_piece(section, head, |text, range| {
             ids.clear();
             memo.append(text.as_bytes(), range.clone(), &mut ids, |_, out| {
-                self.merge(&text[range], word, merge, out)
+                self.merge(&text[range], merging, out)
             });
             out.extend(ids.iter().map(|&id| places.next(id)));
         });
@@ -353,177 +341,8 @@ impl Kernel for SentenceBpe {
     }
 }
 
-impl Unknown {
-    fn new(
-        byte_fallback: bool,
-        token: Option<&str>,
-        fused: bool,
-        ids: &HashMap<&str, u32>,
-        characters: &Characters,
-    ) -> Result<Self, Reason> {
-        if byte_fallback {
-            let mut bytes = Box::new([u32::MAX; 256]);
-            for (byte, place) in (0..=u8::MAX).zip(bytes.iter_mut()) {
-                match ids.get(format!("<0x{byte:02X}>").as_str()) {
-                    Some(id) => *place = *id,
-                    // These bytes are in no text, and these are not needed.
-                    None if matches!(byte, 0xC0 | 0xC1 | 0xF5..) => {}
-                    None if byte.is_ascii() && characters.get(char::from(byte)).is_some() => {}
-                    None if byte == b' ' => {}
-                    None => return Err("a byte has no token".into()),
-                }
-            }
-            return Ok(Self::Bytes(bytes));
-        }
-        let token = token.ok_or("characters without a token are dropped")?;
-        let id = ids.get(token).copied().ok_or("the unknown token is not in the vocabulary")?;
-        Ok(Self::Token { id, fused })
-    }
-
-    fn has(&self, id: u32) -> bool {
-        match self {
-            Self::Bytes(ids) => ids.contains(&id),
-            Self::Token { id: unknown, .. } => *unknown == id,
-        }
-    }
-
-    /// The tokens of bytes stand for one byte, the unknown token for what is not known before it is seen.
-    fn set_lengths(&self, lengths: &mut [u32]) {
-        let (ids, len) = match self {
-            Self::Bytes(ids) => (ids.as_slice(), 1),
-            Self::Token { id, .. } => (std::slice::from_ref(id), 0),
-        };
-        for &id in ids {
-            if let Some(length) = lengths.get_mut(id as usize) {
-                *length = len;
-            }
-        }
-    }
-}
-
 fn is_mark(character: char) -> bool {
     character == ' ' || character == MARK
-}
-
-/// What the normaliser and the pre-tokeniser do with spaces.
-fn spaces(definition: &Definition<'_>) -> Result<(Prefix, Words), Reason> {
-    let read = |_| Reason::from("a component is not known");
-    let normalizer = definition.normalizer.clone().map(serde_json::from_value).transpose().map_err(read)?;
-    let pre_tokenizer =
-        definition.pre_tokenizer.clone().map(serde_json::from_value).transpose().map_err(read)?;
-    let mark = MARK.to_string();
-    let (mut replaced, mut prepended) = (false, false);
-    let mut normalizers: Vec<NormalizerWrapper> = normalizer.into_iter().collect();
-    while let Some(normalizer) = normalizers.pop() {
-        match normalizer {
-            NormalizerWrapper::Sequence(sequence) => normalizers.extend(sequence),
-            NormalizerWrapper::Prepend(prepend) if prepend.prepend == mark && !prepended => prepended = true,
-            NormalizerWrapper::Replace(replace)
-                if Replace::new(" ", mark.as_str()).is_ok_and(|spaces| replace == spaces) =>
-            {
-                replaced = true;
-            }
-            _ => return Err("the normaliser does more than to mark spaces".into()),
-        }
-    }
-    let before = if prepended { Prefix::Always } else { Prefix::Never };
-    match pre_tokenizer {
-        None if replaced => Ok((before, Words::Section)),
-        Some(PreTokenizerWrapper::Split(split))
-            if replaced
-                && Split::new(" ", SplitDelimiterBehavior::MergedWithPrevious, false)
-                    .is_ok_and(|spaces| split == spaces) =>
-        {
-            Ok((before, Words::Section))
-        }
-        Some(PreTokenizerWrapper::Metaspace(metaspace)) if metaspace.get_replacement() == MARK => {
-            let prefix = match metaspace.get_prepend_scheme() {
-                _ if prepended => before,
-                PrependScheme::Never => Prefix::Never,
-                PrependScheme::Always => Prefix::Missing,
-                PrependScheme::First => Prefix::MissingFirst,
-            };
-            Ok((prefix, if metaspace.get_split() { Words::Marks } else { Words::Section }))
-        }
-        None => Err("spaces are not marked".into()),
-        Some(_) => Err("the pre-tokeniser splits words".into()),
-    }
-}
-
-/// Which bytes of the section the tokens stand for, one after the other.
-struct Places<'a> {
-    kernel: &'a SentenceBpe,
-    text: &'a str,
-    /// The character that the last token ended in, and how many normalised bytes of it are left.
-    character: Range<usize>,
-    left: u32,
-    /// The mark in front has not been reached.
-    prefixed: bool,
-    word: Option<u32>,
-}
-
-impl<'a> Places<'a> {
-    fn new(kernel: &'a SentenceBpe, section: Section<'a>) -> Self {
-        let prefixed = kernel.begins_with_mark(section);
-        Self { kernel, text: section.text, character: 0..0, left: 0, prefixed, word: None }
-    }
-
-    /// Goes to the next character, and says which it is.
-    fn advance(&mut self) -> Option<char> {
-        if std::mem::take(&mut self.prefixed) {
-            // It stands for what it was put in front of, which the next character is again.
-            self.left = MARK.len_utf8() as u32;
-            return Some(MARK);
-        }
-        let character = self.text[self.character.end..].chars().next()?;
-        self.character = self.character.end..self.character.end + character.len_utf8();
-        self.left = if character == ' ' { MARK } else { character }.len_utf8() as u32;
-        Some(character)
-    }
-
-    fn first(&self) -> Range<usize> {
-        0..self.text.chars().next().map_or(0, char::len_utf8)
-    }
-
-    fn next(&mut self, id: u32) -> Piece {
-        let prefix = self.prefixed;
-        if self.left == 0 {
-            let first = self.advance();
-            let begins = first.is_some_and(|first| self.kernel.begins_word(first));
-            self.word = match self.word {
-                Some(word) if begins => Some(word + 1),
-                word => word.or(Some(0)),
-            };
-        }
-        let start = if prefix { 0 } else { self.character.start };
-        match (&self.kernel.unknown, self.kernel.lengths.get(id as usize)) {
-            (Unknown::Token { id: unknown, fused }, _) if *unknown == id => {
-                self.left = 0;
-                while *fused && self.follows_unknown() {
-                    self.advance();
-                    self.left = 0;
-                }
-            }
-            (_, Some(&len)) => {
-                let mut len = len;
-                while len > self.left {
-                    len -= self.left;
-                    if self.advance().is_none() {
-                        break;
-                    }
-                }
-                self.left = self.left.saturating_sub(len);
-            }
-            (_, None) => {}
-        }
-        let end = if self.character.is_empty() { self.first().end } else { self.character.end };
-        Piece { id, start, end, word: self.word.unwrap_or(0) }
-    }
-
-    fn follows_unknown(&self) -> bool {
-        let next = self.text[self.character.end..].chars().next();
-        next.is_some_and(|next| self.kernel.symbol(next).is_none() && !self.kernel.begins_word(next))
-    }
 }
 
 #[cfg(test)]
