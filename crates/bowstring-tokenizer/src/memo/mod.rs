@@ -21,7 +21,8 @@ const SHORT: usize = 15;
 pub(crate) const LONG: usize = 256;
 /// How many ids stand in an entry.
 const INLINE: usize = 3;
-/// Buckets of two entries, 64 bytes each: at first, and at the most.
+/// Buckets of two entries, 64 bytes each: at first, and at the most; they grow eightfold, since putting all
+/// pieces into new ones takes long.
 const BUCKETS: (usize, usize) = (1 << 8, 1 << 17);
 /// Bytes of long pieces, and ids of all that do not stand in entries.
 const STORE_BYTES: usize = 1 << 22;
@@ -295,7 +296,7 @@ impl Memo {
 
     fn insert(&mut self, entry: Entry) {
         if self.inserted >= self.buckets.len() && self.buckets.len() < BUCKETS.1 {
-            let grown = if self.buckets.is_empty() { BUCKETS.0 } else { self.buckets.len() * 4 };
+            let grown = if self.buckets.is_empty() { BUCKETS.0 } else { self.buckets.len() * 8 };
             let old = std::mem::replace(&mut self.buckets, vec![Bucket::default(); grown.min(BUCKETS.1)]);
             self.inserted = 0;
             for Bucket([first, second]) in old {
