@@ -4,10 +4,8 @@
 //! are merged by [`MergeTable`]; a [`Memo`] answers for pieces seen before. O(length · log of the longest
 //! piece). Vocabularies write each byte as one printable character; here tokens are bytes.
 
-use std::fmt;
-
 use bowstring_simd::{self as simd, Work};
-use hashbrown::{HashMap, HashTable};
+use hashbrown::HashMap;
 
 use crate::{
     alphabet::ALPHABET,
@@ -15,7 +13,7 @@ use crate::{
     bpe_chars::WholeChars,
     definition::{Definition, Vocab},
     kernel::{Kernel, Piece, Reason, Section, Start},
-    memo::{Key, Many, Memo, hash, short_key},
+    memo::{Many, Memo},
     merge_table::MergeTable,
     normal::Form,
     split::{Rules, Splitter},
@@ -35,8 +33,8 @@ pub(crate) struct ByteLevel {
     /// memory.
     pairs: Box<[u32; 1 << 14]>,
     chars: WholeChars,
-    /// All tokens, if a piece that is a token is not merged but taken as it is.
-    whole: Option<Tokens>,
+    /// If a piece that is a token is not merged but taken as it is, the tokens that merging does not make.
+    whole: HashMap<Box<[u8]>, u32>,
     /// How many bytes the token of each id has.
     lens: Vec<u32>,
 }
@@ -90,7 +88,8 @@ impl ByteLevel {
             *id = *ids.get(c.encode_utf8(&mut [0; 4]) as &str).ok_or("the vocabulary lacks a byte")?;
         }
         let mut lens = Vec::new();
-        let mut seen = Vec::new();
+        // The tokens by their ids.
+        let mut written: Vec<Option<&str>> = Vec::new();
         for (token, &id) in &ids {
             if id > MAX_ID {
                 return Err("the vocabulary has an id above 2^24".into());
@@ -98,25 +97,37 @@ impl ByteLevel {
             let index = id as usize;
             if lens.len() <= index {
                 lens.resize(index + 1, 0);
-                seen.resize(index + 1, false);
+                written.resize(index + 1, None);
             }
-            if std::mem::replace(&mut seen[index], true) {
+            if written[index].replace(token).is_some() {
                 return Err("two tokens have one id".into());
             }
             lens[index] = alphabet.decode(token).map_or(0, |bytes| bytes.count() as u32);
         }
-        let whole = model.ignore_merges.then(|| Tokens::new(&ids));
-
         let mut triples = Vec::with_capacity(model.merges.0.len());
         let mut joined = String::new();
+        // Most merges make the token of the one before, or the next one.
+        let mut last = 0;
         for (left, right) in &model.merges.0 {
-            joined.clear();
-            joined.push_str(&left.0);
-            joined.push_str(&right.0);
+            let (left, right) = (&*left.0, &*right.0);
             let id = |token: &str| {
                 ids.get(token).copied().ok_or("a merge has a token that is not in the vocabulary")
             };
-            triples.push((id(&left.0)?, id(&right.0)?, id(&joined)?));
+            let is_made = |&id: &usize| {
+                let token = written.get(id).copied().flatten();
+                token.and_then(|token| token.strip_prefix(left)) == Some(right)
+            };
+            let made = match (last..last + 2).find(is_made) {
+                Some(made) => made as u32,
+                None => {
+                    joined.clear();
+                    joined.push_str(left);
+                    joined.push_str(right);
+                    id(&joined)?
+                }
+            };
+            last = made as usize;
+            triples.push((id(left)?, id(right)?, made));
         }
         let merges = match definition.beyond.ranks_of_tokens {
             true => MergeTable::by_token(&triples),
@@ -129,7 +140,12 @@ impl ByteLevel {
         }
         let chars = WholeChars::new(&merges, &triples, &bytes, lens.len());
         let splitter = Splitter::new(rules);
-        Ok(Self { chars, pairs, form, prefix, splitter, bytes, merges, whole, lens })
+        let whole = HashMap::new();
+        let mut kernel = Self { chars, pairs, form, prefix, splitter, bytes, merges, whole, lens };
+        if model.ignore_merges {
+            kernel.whole = simd::run(NotMade { kernel: &kernel, tokens: &written });
+        }
+        Ok(kernel)
     }
 
     /// Puts a piece that has few enough symbols into a lane.
@@ -151,7 +167,7 @@ impl ByteLevel {
 
     /// Appends the ids of a piece.
     fn piece(&self, piece: &[u8], merging: &mut Merging, out: &mut Vec<u32>) {
-        if let Some(id) = self.whole.as_ref().and_then(|tokens| tokens.get(piece)) {
+        if let Some(id) = self.whole.get(piece).copied() {
             out.push(id);
             return;
         }
@@ -173,7 +189,7 @@ impl ByteLevel {
         short.clear();
         for number in 0..many.missing() {
             let piece = &text[many.missing_piece(number)];
-            match self.whole.as_ref().and_then(|tokens| tokens.get(piece)) {
+            match self.whole.get(piece).copied() {
                 Some(id) => memo.learn(text, many, number, &[id]),
                 None if self.is_short(piece, &mut merging.word) => short.push(number as u16),
                 None => {
@@ -260,6 +276,57 @@ impl ByteLevel {
         } else {
             each(text, many, memo, merging)
         }
+    }
+}
+
+/// Finds the tokens that merging their bytes does not make.
+struct NotMade<'a> {
+    kernel: &'a ByteLevel,
+    /// By their ids.
+    tokens: &'a [Option<&'a str>],
+}
+
+impl Work for NotMade<'_> {
+    type Output = HashMap<Box<[u8]>, u32>;
+
+    #[inline(always)]
+    fn run(self) -> Self::Output {
+        let Self { kernel, tokens } = self;
+        let (mut bytes, mut short) = (Vec::new(), Vec::new());
+        let mut not_made = HashMap::new();
+        let mut merging = Merging::default();
+        for (id, token) in (0..).zip(tokens) {
+            let start = bytes.len();
+            if let Some(token) = token.and_then(|token| ALPHABET.decode(token)) {
+                token.for_each(|byte| bytes.push(byte));
+            }
+            let token = &bytes[start..];
+            // No piece is empty, or ends within a character.
+            if token.is_empty() || std::str::from_utf8(token).is_err() {
+                bytes.truncate(start);
+            } else if token.len() <= bpe::SHORT {
+                short.push((start, bytes.len(), id));
+            } else {
+                let mut made = Vec::new();
+                kernel.piece(token, &mut merging, &mut made);
+                if made != [id] {
+                    not_made.insert(token.into(), id);
+                }
+            }
+        }
+        let Merging { word, scratch, .. } = &mut merging;
+        let token = |number: usize| &bytes[short[number].0..short[number].1];
+        kernel.merges.merge_all(
+            short.len(),
+            scratch,
+            |number, lane| kernel.begin(token(number), word, lane),
+            |number, lane| {
+                if !lane.left().map(|(_, made)| made).eq([short[number].2]) {
+                    not_made.insert(token(number).into(), short[number].2);
+                }
+            },
+        );
+        not_made
     }
 }
 
@@ -375,51 +442,6 @@ impl Kernel for ByteLevel {
 
     fn cut(&self, text: &str, from: usize) -> Option<usize> {
         self.splitter.cut(text, from)
-    }
-}
-
-/// Tokens by their bytes.
-#[derive(Default)]
-struct Tokens {
-    /// Those that are their own keys, so that a look is at one place.
-    short: HashTable<(Key, u32)>,
-    long: HashMap<Box<[u8]>, u32>,
-}
-
-impl fmt::Debug for Tokens {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Tokens")
-            .field("short", &self.short.len())
-            .field("long", &self.long.len())
-            .finish_non_exhaustive()
-    }
-}
-
-impl Tokens {
-    fn new(ids: &HashMap<&str, u32>) -> Self {
-        let mut tokens = Self { short: HashTable::with_capacity(ids.len()), ..Self::default() };
-        let mut bytes = Vec::new();
-        for (token, &id) in ids {
-            let Some(token) = ALPHABET.decode(token) else { continue };
-            bytes.clear();
-            bytes.extend(token);
-            match short_key(&bytes) {
-                Some(key) => {
-                    tokens.short.insert_unique(hash(key), (key, id), |&(key, _)| hash(key));
-                }
-                None => {
-                    tokens.long.insert(bytes.as_slice().into(), id);
-                }
-            }
-        }
-        tokens
-    }
-
-    fn get(&self, token: &[u8]) -> Option<u32> {
-        match short_key(token) {
-            Some(key) => self.short.find(hash(key), |&(known, _)| known == key).map(|&(_, id)| id),
-            None => self.long.get(token).copied(),
-        }
     }
 }
 

@@ -18,7 +18,7 @@ const RANK_BITS: u32 = 24;
 /// An entry that is no pair's: that of a rank at which nothing merges.
 const EMPTY: u64 = u64::MAX;
 /// Of so many places eight are taken, nearly.
-const ROOM: usize = 10;
+const ROOM: usize = 12;
 
 /// What two neighbours become, and when.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

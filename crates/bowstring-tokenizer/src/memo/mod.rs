@@ -31,7 +31,7 @@ const STORE_IDS: usize = 1 << 21;
 /// The bytes of a short piece, zeros behind them, and its length in the last byte. Of a long piece its hash,
 /// a last byte of [`IS_LONG`], its length in the two bytes before, and in the lower four where it begins in
 /// the store, or zero when it is looked for.
-pub(crate) type Key = [u64; 2];
+type Key = [u64; 2];
 
 /// The last byte of the key of a long piece.
 const IS_LONG: u64 = 0xFF;
@@ -316,11 +316,6 @@ impl Memo {
     }
 }
 
-/// The key of a piece, if it is its own.
-pub(crate) fn short_key(piece: &[u8]) -> Option<Key> {
-    (piece.len() <= SHORT).then(|| key(piece, 0, piece.len()))
-}
-
 /// The key of the `len` bytes at `start`, at most [`SHORT`].
 fn key(text: &[u8], start: usize, len: usize) -> Key {
     let mut padded = [0; 16];
@@ -342,7 +337,7 @@ fn halves(bytes: &[u8; 16]) -> Key {
 
 /// A folded product: both halves of the key reach the low bits.
 #[inline(always)]
-pub(crate) fn hash([low, high]: Key) -> u64 {
+fn hash([low, high]: Key) -> u64 {
     fold(low ^ 0x9E37_79B9_7F4A_7C15, high ^ 0xD6E8_FEB8_6659_FD93)
 }
 

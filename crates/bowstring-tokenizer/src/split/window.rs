@@ -10,12 +10,12 @@
 use bowstring_simd::ascii::{BLOCK, Kinds, kinds};
 
 use super::Rules;
-use crate::classes::{Classes, LETTER, NUMBER, SPACE};
+use crate::classes::{Classes, LETTER, LOWER, MARK, NUMBER, SPACE, UPPER};
 
 /// The ends of the pieces from `start` on, as distances from it; none when nothing is sure.
 #[inline(always)]
 pub(super) fn ends(rules: Rules, classes: &Classes, bytes: &[u8], start: usize) -> u64 {
-    let ascii = matches!(rules, Rules::O200k { .. } | Rules::DeepSeek);
+    let ascii = rules == Rules::DeepSeek;
     // Text that is not ASCII right away has no use for a window of ASCII.
     if ascii && bytes[start..].iter().take(2).any(|byte| !byte.is_ascii()) {
         return 0;
@@ -29,7 +29,7 @@ pub(super) fn ends(rules: Rules, classes: &Classes, bytes: &[u8], start: usize) 
             &padded
         }
     };
-    let classes = if ascii { None } else { Some(classes) };
+    let classes = if ascii { None } else { Some((classes, matches!(rules, Rules::O200k { .. }))) };
     let window = Window::new(block, rest.len(), classes, rules == Rules::DeepSeek);
     let (starts, sure) = match rules {
         Rules::Gpt2 => window.gpt2(false),
@@ -75,17 +75,17 @@ struct Window<'a> {
 }
 
 impl<'a> Window<'a> {
-    /// Without `classes` all is left to others from the first character on that is not ASCII; `control` says
-    /// to leave control characters to them.
+    /// Without `classes`, which come with whether capitals matter, all is left to others from the first
+    /// character on that is not ASCII; `control` says to leave control characters to them.
     #[inline(always)]
-    fn new(bytes: &'a [u8; BLOCK], rest: usize, classes: Option<&Classes>, control: bool) -> Self {
+    fn new(bytes: &'a [u8; BLOCK], rest: usize, classes: Option<(&Classes, bool)>, control: bool) -> Self {
         let mut kinds = kinds(bytes);
         let mut len = (kinds.high.trailing_zeros() as usize).min(rest);
         let mut inner = 0;
-        if let Some(classes) = classes
+        if let Some((classes, capitals)) = classes
             && len < BLOCK.min(rest)
         {
-            (len, inner) = characters(bytes, rest, classes, &mut kinds);
+            (len, inner) = characters(bytes, rest, classes, capitals, &mut kinds);
         }
         if control {
             let odd = |&byte: &u8| byte.is_ascii_control() && !matches!(byte, 9..=13);
@@ -267,11 +267,18 @@ impl<'a> Window<'a> {
 
 /// Puts characters of several bytes into the sets of letters; they are signs where they are in none. The first
 /// that is a number, or space, or does not end within the block ends what is known: where, and the bytes
-/// of signs that are not their first.
+/// of signs that are not their first. Where `capitals` matter, marks are letters.
 #[inline(always)]
-fn characters(bytes: &[u8; BLOCK], rest: usize, classes: &Classes, kinds: &mut Kinds) -> (usize, u64) {
+fn characters(
+    bytes: &[u8; BLOCK],
+    rest: usize,
+    classes: &Classes,
+    capitals: bool,
+    kinds: &mut Kinds,
+) -> (usize, u64) {
     let mut high = kinds.high & below(rest);
-    let mut inner = 0;
+    let mut end = BLOCK.min(rest);
+    let (mut inner, mut either) = (0, 0);
     while high != 0 {
         let place = high.trailing_zeros() as usize;
         let byte = |i: usize| u32::from(bytes[(place + i) % BLOCK]);
@@ -282,19 +289,32 @@ fn characters(bytes: &[u8; BLOCK], rest: usize, classes: &Classes, kinds: &mut K
             a => ((a & 0x07) << 18 | low(1) << 12 | low(2) << 6 | low(3), 4),
         };
         let class = classes.of_code(code);
+        let stray_mark = capitals && class & MARK != 0 && kinds.letter << 1 & at(place) == 0;
         // The long s may belong to a contraction.
-        if class & (NUMBER | SPACE) != 0 || code == 0x17F || place + len > BLOCK {
-            return (place, inner);
+        if class & (NUMBER | SPACE) != 0 || code == 0x17F || place + len > BLOCK || stray_mark {
+            end = place;
+            break;
         }
         let all = below(place + len) & !below(place);
-        if class & LETTER != 0 {
+        if class & LETTER != 0 || capitals && class & MARK != 0 {
             kinds.letter |= all;
+            match class & LETTER {
+                UPPER => kinds.capital |= all,
+                LOWER => {}
+                _ => either |= all,
+            }
         } else {
             inner |= all & !at(place);
         }
         high &= !all;
     }
-    (BLOCK.min(rest), inner)
+    // Whether a capital behind a letter without case begins a word depends on all that follows.
+    let odd = kinds.capital & after(either) & below(end);
+    if capitals && odd != 0 {
+        let word = below(odd.trailing_zeros() as usize);
+        end = BLOCK - (word & !kinds.letter).leading_zeros() as usize;
+    }
+    (end, inner)
 }
 
 /// Those after the members of `set`.
