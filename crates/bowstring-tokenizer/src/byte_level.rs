@@ -214,6 +214,9 @@ impl ByteLevel {
                 memo.learn(text, &mut pieces.borrow_mut(), usize::from(short[number]), &ids);
             },
         );
+        // One long piece must not keep its memory for ever.
+        ids.clear();
+        ids.shrink_to(1 << 12);
         merging.ids = ids;
         merging.short = short;
     }

@@ -142,7 +142,9 @@ impl Memo {
         let Many { len, bounds, keys, buckets, ids, known, exceptions, missing, own, .. } = many;
         exceptions.clear();
         missing.clear();
+        // One huge piece must not keep its memory for ever.
         own.clear();
+        own.shrink_to(MANY * LONG);
         let mut at = 0;
         for (i, (&key, &bucket)) in keys.iter().zip(buckets.iter()).enumerate().take(*len) {
             let found = if is_long(key) {

@@ -141,7 +141,7 @@ fn quickest(
 ) -> (f64, Vec<Report>) {
     let (mut run, mut bare) = (f64::MAX, f64::MAX);
     let mut reports = Vec::new();
-    while reports.is_empty() || (run - bare > goal && reports.len() < 30) {
+    while reports.is_empty() || (run - bare > goal && reports.len() < 150) {
         let report = go(graph(), parallel(max_parallel)).report;
         run = run.min(report.execution_time_ms.as_f64());
         reports.push(report);
