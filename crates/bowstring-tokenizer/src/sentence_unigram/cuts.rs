@@ -1,8 +1,9 @@
 //! Where can a part be taken apart so that its pieces have the ids of the whole?
 //!
 //! Between two characters that stand side by side in no token, so that every way through the word stops
-//! there. Both must stay what they are when the text is normalised, whatever stands around them, form no
-//! grapheme with each other, and be tokens, since unknown characters become one. What follows has sums
+//! there. Both must stay what they are when the text is normalised, as those do of which [`Normal::keeps`] is
+//! true beside others of the kind, form no grapheme with each other, and be tokens, since unknown
+//! characters become one. What follows has sums
 //! with those of what precedes in them, which are rounded elsewhere: [`Unigram::encode_apart`] says when
 //! that may matter.
 
@@ -23,6 +24,8 @@ const LOOSE: u8 = 1;
 /// Beyond ASCII, the character is hardly ever apart from others of this kind: it is a letter of a script
 /// that has spaces between words.
 const LETTER: u8 = 2;
+/// Normalising does not change the character, nor those of the kind beside it.
+const KEPT: u8 = 4;
 /// The first letter of Thai, before which all scripts are of that kind.
 const UNSPACED: char = '\u{E00}';
 /// Longer parts are not taken apart, so that sums stay small.
@@ -59,14 +62,17 @@ impl Cuts {
             model.is_steady()
                 && character != MARK
                 && !character.is_whitespace()
-                && normal.keeps(character)
                 && model.has(character.encode_utf8(&mut [0; 4]))
         };
         let mut kinds = Box::new([0; PLANE]);
-        for character in (0..PLANE as u32).filter_map(char::from_u32).filter(|&character| is_loose(character))
-        {
+        let plane = (0..PLANE as u32).filter_map(char::from_u32);
+        for character in plane.filter(|&character| normal.keeps(character)) {
             let letter = !character.is_ascii() && character < UNSPACED && character.is_alphabetic();
-            kinds[character as usize] = if letter { LOOSE | LETTER } else { LOOSE };
+            let kind = &mut kinds[character as usize];
+            *kind = if letter { KEPT | LETTER } else { KEPT };
+            if is_loose(character) {
+                *kind |= LOOSE;
+            }
         }
         let mut cuts = Self { ascii: Box::new([false; 1 << 14]), kinds, joints };
         for (left, right) in (0..128_u8).flat_map(|left| (0..128_u8).map(move |right| (left, right))) {
@@ -82,7 +88,13 @@ impl Cuts {
 
     #[inline(always)]
     fn between(&self, left: char, right: char) -> bool {
-        self.kind(left) & self.kind(right) == LOOSE && !self.joints.any(left, right)
+        self.kind(left) & self.kind(right) & (LOOSE | LETTER) == LOOSE && !self.joints.any(left, right)
+    }
+
+    /// Whether the character leaves those beside it as they are.
+    #[inline(always)]
+    fn keeps(&self, character: char) -> bool {
+        character.is_ascii() || self.kind(character) & KEPT != 0
     }
 
     /// Where the first piece of `part` ends.
@@ -98,7 +110,10 @@ impl Cuts {
                 return self.end_of_any(text, part.start + at - 1, part.end);
             }
             if self.ascii[pair(left, right)] {
-                return part.start + at;
+                let next = || text[part.start + at + 1..part.end].chars().next();
+                if bytes.get(at + 1).is_none_or(u8::is_ascii) || next().is_none_or(|next| self.keeps(next)) {
+                    return part.start + at;
+                }
             }
         }
         part.end
@@ -106,12 +121,15 @@ impl Cuts {
 
     /// As [`end`](Self::end), when the piece does not end before the character that follows `from`.
     fn end_of_any(&self, text: &str, from: usize, end: usize) -> usize {
-        let mut characters = text[from..end].char_indices();
+        let mut characters = text[from..end].char_indices().peekable();
         let Some((_, mut left)) = characters.next() else { return end };
-        for (at, right) in characters {
-            if self.between(left, right) {
+        let mut kept = true;
+        while let Some((at, right)) = characters.next() {
+            let mut next_keeps = || characters.peek().is_none_or(|&(_, next)| self.keeps(next));
+            if kept && self.between(left, right) && next_keeps() {
                 return from + at;
             }
+            kept = self.keeps(left);
             left = right;
         }
         end

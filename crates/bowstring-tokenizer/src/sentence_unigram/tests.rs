@@ -162,7 +162,7 @@ proptest! {
     #[test]
     fn equal_ways_and_unknown_characters_are_told_apart_as_in_whole_words(
         (normalizer, pre_tokenizer) in prop::sample::select(pipelines()),
-        texts in prop::collection::vec("( |[abé.字q]|[ab.]{1,5}x{3,6}|\\.{2,5}|<unk>|q){0,12}", 1..60),
+        texts in prop::collection::vec("( |[abé.字q\u{301}\u{600}]|[ab.]{1,5}x{3,6}|\\.{2,5}|<unk>|q){0,12}", 1..60),
     ) {
         let mut pair = Pair::new(&with_ties(&normalizer, &pre_tokenizer), SentenceUnigram::new)
             .expect("a pipeline of ours");
@@ -189,7 +189,10 @@ fn parts_are_taken_apart_where_no_token_reaches_across() {
     };
     assert_eq!(pieces("axx..b"), ["a", "xx", "..", "b"]);
     // What is unknown may become one with what is unknown beside it, and marks go with what they stand on.
-    assert_eq!(pieces("aqb.\u{301}x"), ["aqb", ".\u{301}x"]);
+    assert_eq!(pieces("aqb.x\u{301}x"), ["aqb", ".x\u{301}x"]);
+    // What follows may make another character of one.
+    assert_eq!(pieces("b.\u{301}b"), ["b.\u{301}b"]);
+    assert_eq!(pieces("b\u{600}.a"), ["b\u{600}.a"]);
     assert_eq!(pieces("é字.字字"), ["é", "字", ".", "字", "字"]);
     assert_eq!(pieces(&"ab".repeat(600)), ["ab".repeat(600)]);
 }
