@@ -1,7 +1,7 @@
 //! What are the ids of a text by byte-level BPE (GPT-2 and nearly all models since)?
 //!
 //! The text is cut into pieces by [`Splitter`], the bytes of each piece are symbols, and pairs of symbols
-//! are merged by [`MergeTable`]; a [`Memo`] answers for pieces seen before. O(length · log of the longest
+//! are merged by [`MergeTable`]; a memo answers for pieces seen before. O(length · log of the longest
 //! piece). Vocabularies write each byte as one printable character; here tokens are bytes.
 
 use bowstring_simd::{self as simd, Work};
@@ -13,10 +13,10 @@ use crate::{
     bpe_chars::WholeChars,
     definition::{Definition, Vocab},
     kernel::{Kernel, Piece, Reason, Section, Start},
-    memo::{Many, Memo},
-    merge_table::MergeTable,
+    merge_table::{MergeTable, NO_SYMBOL},
+    merging::{Merging, Working},
     normal::Form,
-    split::{Rules, Splitter},
+    split::{Pieces, Rules, Splitter},
 };
 
 /// The pipeline.
@@ -34,7 +34,7 @@ pub(crate) struct ByteLevel {
     pairs: Box<[u32; 1 << 14]>,
     chars: WholeChars,
     /// If a piece that is a token is not merged but taken as it is, the tokens that merging does not make.
-    whole: HashMap<Box<[u8]>, u32>,
+    whole: HashMap<Box<str>, u32>,
     /// How many bytes the token of each id has.
     lens: Vec<u32>,
 }
@@ -42,24 +42,13 @@ pub(crate) struct ByteLevel {
 /// What a thread keeps for one pipeline.
 #[derive(Debug, Default)]
 pub(crate) struct Scratch {
-    memo: Memo,
-    merging: Merging,
-    many: Box<Many>,
+    working: Working,
     normalised: String,
     prefixed: String,
 }
 
-#[derive(Debug, Default)]
-struct Merging {
-    word: Vec<Symbol>,
-    scratch: MergeScratch,
-    /// The pieces of many that are merged in turns.
-    short: Vec<u16>,
-    ids: Vec<u32>,
-}
-
-/// The largest id for which lengths are kept in a list.
-const MAX_ID: u32 = 1 << 24;
+/// The largest id that may be a symbol.
+const MAX_ID: u32 = NO_SYMBOL - 1;
 
 impl ByteLevel {
     /// The pipeline of `definition`, or why it is not one of these.
@@ -92,7 +81,7 @@ impl ByteLevel {
         let mut written: Vec<Option<&str>> = Vec::new();
         for (token, &id) in &ids {
             if id > MAX_ID {
-                return Err("the vocabulary has an id above 2^24".into());
+                return Err("the vocabulary has an id above 2^20".into());
             }
             let index = id as usize;
             if lens.len() <= index {
@@ -148,114 +137,9 @@ impl ByteLevel {
         Ok(kernel)
     }
 
-    /// Puts a piece that has few enough symbols into a lane.
-    #[inline(always)]
-    fn begin(&self, piece: &[u8], word: &mut Vec<Symbol>, lane: &mut Lane) {
-        if piece.is_ascii() {
-            let symbols = piece.iter().map(|&byte| self.bytes[usize::from(byte)]);
-            lane.begin(symbols, |place, _, _| {
-                let pair = usize::from(piece[place]) << 7 | usize::from(piece[place + 1]);
-                self.pairs[pair % self.pairs.len()]
-            });
-        } else {
-            word.clear();
-            self.symbols(piece, word);
-            let symbols = word.iter().map(|symbol| symbol.id);
-            lane.begin(symbols, |_, left, right| self.merges.rank(left, right));
-        }
-    }
-
-    /// Appends the ids of a piece.
-    fn piece(&self, piece: &[u8], merging: &mut Merging, out: &mut Vec<u32>) {
-        if let Some(id) = self.whole.get(piece).copied() {
-            out.push(id);
-            return;
-        }
-        let Merging { word, scratch, .. } = merging;
-        word.clear();
-        self.symbols(piece, word);
-        self.merges.merge(word, scratch);
-        out.extend(word.iter().map(|symbol| symbol.id));
-        // One long piece must not keep its memory for ever.
-        word.clear();
-        word.shrink_to(1 << 12);
-    }
-
-    /// Works out the pieces that are not known.
-    #[inline(always)]
-    fn work_out(&self, text: &[u8], many: &mut Many, memo: &mut Memo, merging: &mut Merging) {
-        let mut ids = std::mem::take(&mut merging.ids);
-        let mut short = std::mem::take(&mut merging.short);
-        short.clear();
-        for number in 0..many.missing() {
-            let piece = &text[many.missing_piece(number)];
-            match self.whole.get(piece).copied() {
-                Some(id) => memo.learn(text, many, number, &[id]),
-                None if self.is_short(piece, &mut merging.word) => short.push(number as u16),
-                None => {
-                    ids.clear();
-                    self.piece(piece, merging, &mut ids);
-                    memo.learn(text, many, number, &ids);
-                }
-            }
-        }
-        let Merging { word, scratch, .. } = merging;
-        let pieces = std::cell::RefCell::new(many);
-        self.merges.merge_all(
-            short.len(),
-            scratch,
-            |number, lane| {
-                let piece = &text[pieces.borrow().missing_piece(usize::from(short[number]))];
-                self.begin(piece, word, lane);
-            },
-            |number, lane| {
-                ids.clear();
-                ids.extend(lane.left().map(|(_, id)| id));
-                memo.learn(text, &mut pieces.borrow_mut(), usize::from(short[number]), &ids);
-            },
-        );
-        // One long piece must not keep its memory for ever.
-        ids.clear();
-        ids.shrink_to(1 << 12);
-        merging.ids = ids;
-        merging.short = short;
-    }
-
-    /// Appends the symbols of a piece that is not ASCII.
-    fn symbols(&self, piece: &[u8], word: &mut Vec<Symbol>) {
-        let mut rest = piece;
-        while let Some(&first) = rest.first() {
-            let bits = |i: usize| rest.get(i).map_or(0, |byte| u32::from(byte & 0x3F));
-            let (code, len) = match first {
-                0..0x80 => (u32::from(first), 1),
-                0x80..0xE0 => (u32::from(first & 0x1F) << 6 | bits(1), 2),
-                0xE0..0xF0 => (u32::from(first & 0x0F) << 12 | bits(1) << 6 | bits(2), 3),
-                _ => (u32::MAX, 4),
-            };
-            let (c, behind) = rest.split_at(len.min(rest.len()));
-            match self.chars.get(code) {
-                Some(id) => word.push(Symbol { id, len: c.len() as u32 }),
-                None => {
-                    word.extend(c.iter().map(|&byte| Symbol { id: self.bytes[usize::from(byte)], len: 1 }));
-                }
-            }
-            rest = behind;
-        }
-    }
-
     /// Whether a space is put before this text.
     fn is_prefixed(&self, start: Start, text: &str) -> bool {
         self.prefix && start != Start::Cut && !text.is_empty() && !text.starts_with(' ')
-    }
-
-    /// Whether a piece has few enough symbols for a lane.
-    fn is_short(&self, piece: &[u8], word: &mut Vec<Symbol>) -> bool {
-        if piece.len() <= bpe::SHORT || piece.len() > 4 * bpe::SHORT {
-            return piece.len() <= bpe::SHORT;
-        }
-        word.clear();
-        self.symbols(piece, word);
-        word.len() <= bpe::SHORT
     }
 
     /// Calls `each` with the text as it is cut, and all else that a piece needs.
@@ -264,9 +148,9 @@ impl ByteLevel {
         &self,
         section: Section<'_>,
         scratch: &mut Scratch,
-        each: impl FnOnce(&str, &mut Many, &mut Memo, &mut Merging) -> T,
+        each: impl FnOnce(&str, &mut Working) -> T,
     ) -> T {
-        let Scratch { memo, merging, many, normalised, prefixed } = scratch;
+        let Scratch { working, normalised, prefixed } = scratch;
         let text = match self.form {
             Some(form) => form.apply(section.text, normalised),
             None => section.text,
@@ -275,9 +159,58 @@ impl ByteLevel {
             prefixed.clear();
             prefixed.push(' ');
             prefixed.push_str(text);
-            each(prefixed, many, memo, merging)
+            each(prefixed, working)
         } else {
-            each(text, many, memo, merging)
+            each(text, working)
+        }
+    }
+}
+
+impl Merging for ByteLevel {
+    type Pieces<'a> = Pieces<'a>;
+
+    #[inline(always)]
+    fn pieces_from<'a>(&'a self, text: &'a str, start: usize) -> Pieces<'a> {
+        self.splitter.pieces(text, start)
+    }
+
+    fn table(&self) -> &MergeTable {
+        &self.merges
+    }
+
+    #[inline(always)]
+    fn whole(&self, piece: &str) -> Option<u32> {
+        self.whole.get(piece).copied()
+    }
+
+    fn symbols(&self, piece: &str, word: &mut Vec<Symbol>) {
+        word.clear();
+        for c in piece.chars() {
+            let len = c.len_utf8() as u32;
+            match self.chars.get(u32::from(c)) {
+                Some(id) => word.push(Symbol { id, len }),
+                None => {
+                    let mut bytes = [0; 4];
+                    let bytes = c.encode_utf8(&mut bytes).bytes();
+                    word.extend(bytes.map(|byte| Symbol { id: self.bytes[usize::from(byte)], len: 1 }));
+                }
+            }
+        }
+    }
+
+    #[inline(always)]
+    fn begin(&self, piece: &str, word: &mut Vec<Symbol>, lane: &mut Lane) {
+        if piece.is_ascii() {
+            let bytes = piece.as_bytes();
+            let symbols = bytes.iter().map(|&byte| self.bytes[usize::from(byte)]);
+            lane.begin(symbols, |place, _, _| {
+                let pair = usize::from(bytes[place]) << 7 | usize::from(bytes[place + 1]);
+                self.pairs[pair % self.pairs.len()]
+            });
+        } else {
+            self.symbols(piece, word);
+            let symbols = word.iter().map(|symbol| symbol.id);
+            lane.begin(symbols, |_, left, right| self.merges.rank(left, right));
         }
     }
 }
@@ -290,39 +223,40 @@ struct NotMade<'a> {
 }
 
 impl Work for NotMade<'_> {
-    type Output = HashMap<Box<[u8]>, u32>;
+    type Output = HashMap<Box<str>, u32>;
 
     #[inline(always)]
     fn run(self) -> Self::Output {
         let Self { kernel, tokens } = self;
-        let (mut bytes, mut short) = (Vec::new(), Vec::new());
+        let (mut bytes, mut texts, mut short) = (Vec::new(), String::new(), Vec::new());
         let mut not_made = HashMap::new();
-        let mut merging = Merging::default();
+        let mut working = Working::default();
         for (id, token) in (0..).zip(tokens) {
-            let start = bytes.len();
-            if let Some(token) = token.and_then(|token| ALPHABET.decode(token)) {
-                token.for_each(|byte| bytes.push(byte));
-            }
-            let token = &bytes[start..];
-            // No piece is empty, or ends within a character.
-            if token.is_empty() || std::str::from_utf8(token).is_err() {
-                bytes.truncate(start);
-            } else if token.len() <= bpe::SHORT {
-                short.push((start, bytes.len(), id));
-            } else {
-                let mut made = Vec::new();
-                kernel.piece(token, &mut merging, &mut made);
-                if made != [id] {
-                    not_made.insert(token.into(), id);
+            let Some(token) = token.and_then(|token| ALPHABET.decode(token)) else { continue };
+            bytes.clear();
+            token.for_each(|byte| bytes.push(byte));
+            match std::str::from_utf8(&bytes) {
+                // No piece is empty, or ends within a character.
+                Ok("") | Err(_) => {}
+                Ok(token) if token.len() <= bpe::SHORT => {
+                    short.push((texts.len(), texts.len() + token.len(), id));
+                    texts.push_str(token);
+                }
+                Ok(token) => {
+                    let mut made = Vec::new();
+                    working.append_one(kernel, token, 0, token.len(), &mut made);
+                    if made != [id] {
+                        not_made.insert(token.into(), id);
+                    }
                 }
             }
         }
-        let Merging { word, scratch, .. } = &mut merging;
-        let token = |number: usize| &bytes[short[number].0..short[number].1];
+        let token = |number: usize| &texts[short[number].0..short[number].1];
+        let mut word = Vec::new();
         kernel.merges.merge_all(
             short.len(),
-            scratch,
-            |number, lane| kernel.begin(token(number), word, lane),
+            &mut MergeScratch::default(),
+            |number, lane| kernel.begin(token(number), &mut word, lane),
             |number, lane| {
                 if !lane.left().map(|(_, made)| made).eq([short[number].2]) {
                     not_made.insert(token(number).into(), short[number].2);
@@ -333,75 +267,15 @@ impl Work for NotMade<'_> {
     }
 }
 
-/// Cuts a text into pieces, looks them up, hundreds at a time, and gives them to `take`; without `IDS` they are
-/// only counted.
-struct Pass<'a, const IDS: bool, F> {
-    kernel: &'a ByteLevel,
-    text: &'a str,
-    many: &'a mut Many,
-    memo: &'a mut Memo,
-    merging: &'a mut Merging,
-    take: F,
-}
-
-impl<const IDS: bool, F: FnMut(&Memo, &Many)> Work for Pass<'_, IDS, F> {
-    type Output = ();
-
-    #[inline(always)]
-    fn run(mut self) {
-        let text = self.text;
-        self.many.begin(0);
-        for (start, end) in self.kernel.splitter.pieces(text) {
-            if self.many.push(self.memo, text.as_bytes(), start, end) {
-                self.end(end);
-            }
-        }
-        self.end(text.len());
-    }
-}
-
-impl<const IDS: bool, F: FnMut(&Memo, &Many)> Pass<'_, IDS, F> {
-    /// Ends the looks that were begun; the next piece starts at `next`.
-    #[inline(never)]
-    fn end(&mut self, next: usize) {
-        simd::run(End(self));
-        self.many.begin(next);
-    }
-}
-
-struct End<'p, 'a, const IDS: bool, F>(&'p mut Pass<'a, IDS, F>);
-
-impl<const IDS: bool, F: FnMut(&Memo, &Many)> Work for End<'_, '_, IDS, F> {
-    type Output = ();
-
-    #[inline(always)]
-    fn run(self) {
-        let Pass { kernel, text, many, memo, merging, take } = self.0;
-        memo.find_all::<IDS>(text.as_bytes(), many);
-        if many.missing() > 0 {
-            kernel.work_out(text.as_bytes(), many, memo, merging);
-        }
-        take(memo, many);
-    }
-}
-
 impl Kernel for ByteLevel {
     type Scratch = Scratch;
 
     fn ids(&self, section: Section<'_>, scratch: &mut Scratch, out: &mut Vec<u32>) {
-        self.with_text(section, scratch, |text, many, memo, merging| {
-            let take = |memo: &Memo, many: &Many| memo.append_all(many, out);
-            simd::run(Pass::<true, _> { kernel: self, text, many, memo, merging, take });
-        });
+        self.with_text(section, scratch, |text, working| working.append(self, text, 0, out));
     }
 
     fn count(&self, section: Section<'_>, scratch: &mut Scratch) -> usize {
-        self.with_text(section, scratch, |text, many, memo, merging| {
-            let mut count = 0;
-            let take = |_: &Memo, many: &Many| count += many.count();
-            simd::run(Pass::<false, _> { kernel: self, text, many, memo, merging, take });
-            count
-        })
+        self.with_text(section, scratch, |text, working| working.count(self, text, 0))
     }
 
     fn pieces(&self, section: Section<'_>, scratch: &mut Scratch, out: &mut Vec<Piece>) {
@@ -421,7 +295,7 @@ impl Kernel for ByteLevel {
             aligned.as_ref().map_or(start..end, |aligned| aligned.original(start..end))
         };
         let mut ids = Vec::new();
-        let Scratch { memo, merging, prefixed: buffer, .. } = scratch;
+        let Scratch { working, prefixed: buffer, .. } = scratch;
         let text = if prefixed {
             buffer.clear();
             buffer.push(' ');
@@ -430,9 +304,9 @@ impl Kernel for ByteLevel {
         } else {
             text
         };
-        for (word, (start, end)) in (0..).zip(self.splitter.pieces(text)) {
+        for (word, (start, end)) in (0..).zip(self.splitter.pieces(text, 0)) {
             ids.clear();
-            memo.append(text.as_bytes(), start..end, &mut ids, |piece, out| self.piece(piece, merging, out));
+            working.append_one(self, text, start, end, &mut ids);
             let mut place = start;
             for &id in &ids {
                 let start = place;
@@ -582,7 +456,7 @@ mod tests {
         refuse(|json| json["pre_tokenizer"] = json!(null), "no pre-tokeniser");
         refuse(|json| json["normalizer"] = json!({"type": "Lowercase"}), "normaliser");
         refuse(|json| json["model"]["vocab"]["é"] = json!(3), "one id");
-        refuse(|json| json["model"]["vocab"]["é"] = json!(1u32 << 25), "above");
+        refuse(|json| json["model"]["vocab"]["é"] = json!(1u32 << 20), "above");
         refuse(|json| json["model"]["merges"] = json!([["x", "y"]]), "merge");
         let without = |json: &mut Value| {
             json["model"]["vocab"].as_object_mut().unwrap().remove("q");

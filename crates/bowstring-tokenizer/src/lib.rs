@@ -35,6 +35,7 @@ mod kernel;
 mod load;
 mod memo;
 mod merge_table;
+mod merging;
 mod normal;
 mod options;
 mod pad;

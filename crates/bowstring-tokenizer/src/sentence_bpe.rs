@@ -5,30 +5,27 @@
 //! they are remembered by its raw bytes. Characters without a token become those of their bytes, or the
 //! unknown token. O(n) for text whose pieces are known or short; O(n log n) for one endless piece.
 
-mod pass;
 mod places;
 mod spaces;
 mod unknown;
 
 use std::ops::Range;
 
-use bowstring_simd as simd;
 use hashbrown::HashMap;
 
 use self::{
-    pass::{Merging, Pass},
     places::Places,
     spaces::{Prefix, Words, spaces},
     unknown::Unknown,
 };
 use crate::{
-    bpe::Symbol,
+    bpe::{Lane, Symbol},
     characters::Characters,
     definition::{Definition, Vocab},
     joints::Joints,
     kernel::{Kernel, Piece, Reason, Section, Start},
-    memo::{Many, Memo},
-    merge_table::{MergeTable, NEVER},
+    merge_table::{MergeTable, NEVER, NO_SYMBOL},
+    merging::{Merging, Working},
 };
 
 /// What stands for a space.
@@ -55,9 +52,7 @@ pub(crate) struct SentenceBpe {
 /// What a thread keeps.
 #[derive(Debug, Default)]
 pub(crate) struct Scratch {
-    memo: Memo,
-    many: Box<Many>,
-    merging: Merging,
+    working: Working,
     /// The first piece of a section, with the mark in front.
     head: String,
 }
@@ -90,6 +85,9 @@ impl SentenceBpe {
         let highest = ids.values().copied().max().unwrap_or(0) as usize;
         if highest > 4 * ids.len() + 1024 {
             return Err("ids are far apart".into());
+        }
+        if highest >= NO_SYMBOL as usize {
+            return Err("the vocabulary has an id above 2^20".into());
         }
         let mut lengths = vec![0; highest + 1];
         for (token, &id) in &ids {
@@ -142,13 +140,8 @@ impl SentenceBpe {
     /// Calls `piece` with each piece of `section`: the text that it stands in, and where.
     #[inline(always)]
     fn each_piece(&self, section: Section<'_>, head: &mut String, mut piece: impl FnMut(&str, Range<usize>)) {
-        let text = section.text;
-        let mut start = self.head(section, head, &mut piece);
-        while start < text.len() {
-            let end = self.end(text, start);
-            piece(text, start..end);
-            start = end;
-        }
+        let start = self.head(section, head, &mut piece);
+        self.pieces_from(section.text, start).for_each(|(start, end)| piece(section.text, start..end));
     }
 
     /// Calls `piece` with those that have the mark in front which is not in the text, and says where the text
@@ -254,8 +247,25 @@ impl SentenceBpe {
             _ => NEVER,
         }
     }
+}
 
-    /// Puts the symbols of a piece into `word`, at most one for each byte.
+impl Merging for SentenceBpe {
+    type Pieces<'a> = Pieces<'a>;
+
+    #[inline(always)]
+    fn pieces_from<'a>(&'a self, text: &'a str, start: usize) -> Pieces<'a> {
+        Pieces { kernel: self, text, start }
+    }
+
+    fn table(&self) -> &MergeTable {
+        &self.merges
+    }
+
+    #[inline(always)]
+    fn whole(&self, _: &str) -> Option<u32> {
+        None
+    }
+
     fn symbols(&self, piece: &str, word: &mut Vec<Symbol>) {
         word.clear();
         let mut was_unknown = false;
@@ -276,15 +286,43 @@ impl SentenceBpe {
         }
     }
 
-    /// Appends the ids of a piece by merging it.
-    fn merge(&self, piece: &str, merging: &mut Merging, out: &mut Vec<u32>) {
-        let Merging { word, scratch, .. } = merging;
+    #[inline(always)]
+    fn begin(&self, piece: &str, word: &mut Vec<Symbol>, lane: &mut Lane) {
         self.symbols(piece, word);
-        self.merges.merge(word, scratch);
-        out.extend(word.iter().map(|symbol| symbol.id));
-        // One long piece must not keep its memory for ever.
-        word.clear();
-        word.shrink_to(1 << 12);
+        let symbols = word.iter().map(|symbol| symbol.id);
+        let bytes = piece.as_bytes();
+        // Each character of ASCII is one symbol, unless unknown ones are fused.
+        if piece.is_ascii() && word.len() == bytes.len() {
+            lane.begin(symbols, |place, _, _| {
+                let pair = usize::from(bytes[place]) << 7 | usize::from(bytes[place + 1]);
+                self.pairs[pair % self.pairs.len()]
+            });
+        } else {
+            lane.begin(symbols, |_, left, right| self.merges.rank(left, right));
+        }
+    }
+}
+
+/// Goes from piece to piece of a text.
+#[derive(Debug)]
+pub(crate) struct Pieces<'a> {
+    kernel: &'a SentenceBpe,
+    text: &'a str,
+    /// Where the next one starts.
+    start: usize,
+}
+
+impl Iterator for Pieces<'_> {
+    type Item = (usize, usize);
+
+    #[inline(always)]
+    fn next(&mut self) -> Option<(usize, usize)> {
+        let start = self.start;
+        if start >= self.text.len() {
+            return None;
+        }
+        self.start = self.kernel.end(self.text, start);
+        Some((start, self.start))
     }
 }
 
@@ -292,35 +330,29 @@ impl Kernel for SentenceBpe {
     type Scratch = Scratch;
 
     fn ids(&self, section: Section<'_>, scratch: &mut Scratch, out: &mut Vec<u32>) {
-        let Scratch { memo, many, merging, head } = scratch;
+        let Scratch { working, head } = scratch;
         let start = self.head(section, head, |text, range| {
-            memo.append(text.as_bytes(), range.clone(), out, |_, out| self.merge(&text[range], merging, out));
+            working.append_one(self, text, range.start, range.end, out);
         });
-        let take = |memo: &Memo, many: &Many| memo.append_all(many, out);
-        simd::run(Pass::<true, _> { kernel: self, text: section.text, start, many, memo, merging, take });
+        working.append(self, section.text, start, out);
     }
 
     fn count(&self, section: Section<'_>, scratch: &mut Scratch) -> usize {
-        let Scratch { memo, many, merging, head } = scratch;
+        let Scratch { working, head } = scratch;
         let mut count = 0;
         let start = self.head(section, head, |text, range| {
-            count +=
-                memo.count(text.as_bytes(), range.clone(), |_, out| self.merge(&text[range], merging, out));
+            count += working.count_one(self, text, range.start, range.end);
         });
-        let take = |_: &Memo, many: &Many| count += many.count();
-        simd::run(Pass::<false, _> { kernel: self, text: section.text, start, many, memo, merging, take });
-        count
+        count + working.count(self, section.text, start)
     }
 
     fn pieces(&self, section: Section<'_>, scratch: &mut Scratch, out: &mut Vec<Piece>) {
-        let Scratch { memo, merging, head, .. } = scratch;
+        let Scratch { working, head } = scratch;
         let mut ids = Vec::new();
         let mut places = Places::new(self, section);
         self.each_piece(section, head, |text, range| {
             ids.clear();
-            memo.append(text.as_bytes(), range.clone(), &mut ids, |_, out| {
-                self.merge(&text[range], merging, out)
-            });
+            working.append_one(self, text, range.start, range.end, &mut ids);
             out.extend(ids.iter().map(|&id| places.next(id)));
         });
     }

@@ -28,10 +28,10 @@ impl Splitter {
         Self { rules, classes: Classes::get() }
     }
 
-    /// The pieces of `text`, where each starts and ends, in order.
+    /// The pieces of `text` from `start` on, where one starts: where each starts and ends, in order.
     #[inline(always)]
-    pub(crate) fn pieces<'a>(&self, text: &'a str) -> Pieces<'a> {
-        Pieces { splitter: *self, text, start: 0, base: 0, ends: 0 }
+    pub(crate) fn pieces<'a>(&self, text: &'a str, start: usize) -> Pieces<'a> {
+        Pieces { splitter: *self, text, start, base: 0, ends: 0 }
     }
 
     /// The first place at or after `from` where both parts have the pieces of the whole.
@@ -101,7 +101,7 @@ pub(crate) mod tests {
     use crate::classes::CHANGES;
 
     fn ours(rules: Rules, text: &str) -> Vec<&str> {
-        Splitter::new(rules).pieces(text).map(|(start, end)| &text[start..end]).collect()
+        Splitter::new(rules).pieces(text, 0).map(|(start, end)| &text[start..end]).collect()
     }
 
     /// One piece after the other, without windows.

@@ -1,0 +1,208 @@
+//! What are the ids of all pieces of a text, by byte-pair encoding?
+//!
+//! Pieces are looked up hundreds at a time, and those that are not known are merged several at a time.
+
+use std::cell::RefCell;
+
+use bowstring_simd::{self as simd, Work};
+
+use crate::{
+    bpe::{self, Lane, MergeScratch, Symbol},
+    memo::{Many, Memo},
+    merge_table::MergeTable,
+};
+
+/// A pipeline of byte-pair encoding.
+pub(crate) trait Merging {
+    /// The pieces of a text, where each starts and ends, in order.
+    type Pieces<'a>: Iterator<Item = (usize, usize)>
+    where
+        Self: 'a;
+
+    /// The pieces of `text` from `start` on, where one starts.
+    fn pieces_from<'a>(&'a self, text: &'a str, start: usize) -> Self::Pieces<'a>;
+
+    fn table(&self) -> &MergeTable;
+
+    /// The id of a piece that is not merged.
+    fn whole(&self, piece: &str) -> Option<u32>;
+
+    /// Puts the symbols of a piece into `word`, at most one for each byte.
+    fn symbols(&self, piece: &str, word: &mut Vec<Symbol>);
+
+    /// Puts a piece of at most [`bpe::SHORT`] symbols into a lane.
+    fn begin(&self, piece: &str, word: &mut Vec<Symbol>, lane: &mut Lane);
+}
+
+/// What a thread keeps.
+#[derive(Debug, Default)]
+pub(crate) struct Working {
+    memo: Memo,
+    many: Box<Many>,
+    new: New,
+}
+
+/// What working out new pieces needs.
+#[derive(Debug, Default)]
+struct New {
+    word: Vec<Symbol>,
+    scratch: MergeScratch,
+    /// The pieces of many that are merged in turns.
+    short: Vec<u16>,
+    ids: Vec<u32>,
+}
+
+impl Working {
+    /// Appends the ids of the pieces of `text` from `start` on.
+    #[inline(always)]
+    pub(crate) fn append(&mut self, kernel: &impl Merging, text: &str, start: usize, out: &mut Vec<u32>) {
+        let take = |memo: &Memo, many: &Many| memo.append_all(many, out);
+        simd::run(Pass::<true, _, _> { kernel, text, start, working: self, take });
+    }
+
+    /// How many ids they have.
+    #[inline(always)]
+    pub(crate) fn count(&mut self, kernel: &impl Merging, text: &str, start: usize) -> usize {
+        let mut count = 0;
+        let take = |_: &Memo, many: &Many| count += many.count();
+        simd::run(Pass::<false, _, _> { kernel, text, start, working: self, take });
+        count
+    }
+
+    /// Appends the ids of one piece.
+    pub(crate) fn append_one(
+        &mut self,
+        kernel: &impl Merging,
+        text: &str,
+        start: usize,
+        end: usize,
+        out: &mut Vec<u32>,
+    ) {
+        let Self { memo, new, .. } = self;
+        memo.append(text.as_bytes(), start..end, out, |_, out| new.merge(kernel, &text[start..end], out));
+    }
+
+    /// How many ids one piece has.
+    pub(crate) fn count_one(&mut self, kernel: &impl Merging, text: &str, start: usize, end: usize) -> usize {
+        let Self { memo, new, .. } = self;
+        memo.count(text.as_bytes(), start..end, |_, out| new.merge(kernel, &text[start..end], out))
+    }
+}
+
+impl New {
+    /// Appends the ids of a piece, whatever its length.
+    fn merge(&mut self, kernel: &impl Merging, piece: &str, out: &mut Vec<u32>) {
+        if let Some(id) = kernel.whole(piece) {
+            out.push(id);
+            return;
+        }
+        let Self { word, scratch, .. } = self;
+        kernel.symbols(piece, word);
+        kernel.table().merge(word, scratch);
+        out.extend(word.iter().map(|symbol| symbol.id));
+        // One long piece must not keep its memory for ever.
+        word.clear();
+        word.shrink_to(1 << 12);
+    }
+
+    /// Whether a piece has few enough symbols for a lane.
+    fn is_short(&mut self, kernel: &impl Merging, piece: &str) -> bool {
+        if piece.len() <= bpe::SHORT || piece.len() > 4 * bpe::SHORT {
+            return piece.len() <= bpe::SHORT;
+        }
+        kernel.symbols(piece, &mut self.word);
+        self.word.len() <= bpe::SHORT
+    }
+
+    /// Works out the pieces that are not known.
+    #[inline(always)]
+    fn work_out(&mut self, kernel: &impl Merging, text: &str, many: &mut Many, memo: &mut Memo) {
+        let mut ids = std::mem::take(&mut self.ids);
+        let mut short = std::mem::take(&mut self.short);
+        short.clear();
+        for number in 0..many.missing() {
+            let piece = &text[many.missing_piece(number)];
+            if let Some(id) = kernel.whole(piece) {
+                memo.learn(text.as_bytes(), many, number, &[id]);
+            } else if self.is_short(kernel, piece) {
+                short.push(number as u16);
+            } else {
+                ids.clear();
+                self.merge(kernel, piece, &mut ids);
+                memo.learn(text.as_bytes(), many, number, &ids);
+            }
+        }
+        let Self { word, scratch, .. } = self;
+        let pieces = RefCell::new(many);
+        kernel.table().merge_all(
+            short.len(),
+            scratch,
+            |number, lane| {
+                let piece = &text[pieces.borrow().missing_piece(usize::from(short[number]))];
+                kernel.begin(piece, word, lane);
+            },
+            |number, lane| {
+                ids.clear();
+                ids.extend(lane.left().map(|(_, id)| id));
+                memo.learn(text.as_bytes(), &mut pieces.borrow_mut(), usize::from(short[number]), &ids);
+            },
+        );
+        // One long piece must not keep its memory for ever.
+        ids.clear();
+        ids.shrink_to(1 << 12);
+        self.ids = ids;
+        self.short = short;
+    }
+}
+
+/// Cuts a text into pieces, looks them up, and gives them to `take`; without `IDS` they are only counted.
+struct Pass<'a, const IDS: bool, K, F> {
+    kernel: &'a K,
+    text: &'a str,
+    start: usize,
+    working: &'a mut Working,
+    take: F,
+}
+
+impl<const IDS: bool, K: Merging, F: FnMut(&Memo, &Many)> Work for Pass<'_, IDS, K, F> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run(mut self) {
+        let Self { kernel, text, start, .. } = self;
+        self.working.many.begin(start);
+        for (start, end) in kernel.pieces_from(text, start) {
+            let Working { memo, many, .. } = &mut *self.working;
+            if many.push(memo, text.as_bytes(), start, end) {
+                self.end(end);
+            }
+        }
+        self.end(text.len());
+    }
+}
+
+impl<const IDS: bool, K: Merging, F: FnMut(&Memo, &Many)> Pass<'_, IDS, K, F> {
+    /// Ends the looks that were begun; the next piece starts at `next`.
+    #[inline(never)]
+    fn end(&mut self, next: usize) {
+        simd::run(End(self));
+        self.working.many.begin(next);
+    }
+}
+
+struct End<'p, 'a, const IDS: bool, K, F>(&'p mut Pass<'a, IDS, K, F>);
+
+impl<const IDS: bool, K: Merging, F: FnMut(&Memo, &Many)> Work for End<'_, '_, IDS, K, F> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run(self) {
+        let Pass { kernel, text, working, take, .. } = self.0;
+        let Working { memo, many, new } = &mut **working;
+        memo.find_all::<IDS>(text.as_bytes(), many);
+        if many.missing() > 0 {
+            new.work_out(*kernel, text, many, memo);
+        }
+        take(memo, many);
+    }
+}
