@@ -297,6 +297,7 @@ impl Diagnostic for TokenizerError {
             E::TruncationTooShort { .. } => "raise `max_length`, or encode with `add_special_tokens=False`",
             E::Stride { .. } => "lower `stride`, or raise `max_length`",
             E::TextTooLong { .. } | E::TooManyTokens { .. } => "split the text into several rows",
+            E::ChatTemplateLimit { .. } => "give it fewer messages, or another template with `template`",
             E::NoPadToken => "name one: `with_padding(token=\"<pad>\")`, or `id=` for one without a name",
             E::NoChatTemplate { names } if !names.is_empty() => {
                 return Some(format!("name one with `template`: {}", names.join(", ")));

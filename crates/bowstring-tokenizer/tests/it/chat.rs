@@ -149,7 +149,9 @@ fn failures_are_named() {
         &plain,
         expect![[r#"
             the chat template `default` needs more than 10000000 steps
-              at line 1 of the template"#]],
+              at line 1 of the template
+
+            hint: give it fewer messages, or another template with `template`"#]],
     );
     fails(
         &Value::Null,
