@@ -2,8 +2,7 @@
 //!
 //! Values get a dictionary until it is 1 MiB large, those that come out at 32 bits in lists only until it
 //! has 4096 of them. With more, such lists are the ids of tokens: general compression alone makes them
-//! smaller than packed places in a dictionary, which hide from it what repeats, and in less time
-//! (`benchmarks/results/tokenizer.md`).
+//! smaller than packed places in a dictionary, which hide from it what repeats.
 
 use std::str::FromStr;
 

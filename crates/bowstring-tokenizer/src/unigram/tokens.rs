@@ -12,6 +12,7 @@ use crate::{
 
 /// The score of what is no token.
 const NEVER: f64 = f64::NEG_INFINITY;
+
 /// The tokens of a model.
 #[derive(Debug)]
 pub(super) struct Tokens {
@@ -49,10 +50,9 @@ impl Tokens {
         self.scores[(node.id as usize).min(self.scores.len() - 1)]
     }
 
-    /// Finds the best ways to all places of `word`; a character that is no token has the id and
-    /// the score `unknown`.
-    /// Sums are rounded to single precision if `SINGLE`. Says, if `MARGIN`, how far apart the closest two ways
-    /// to one place are.
+    /// Finds the best ways to all places of `word`; a character that is no token has the id and the score
+    /// `unknown`. Sums are rounded to single precision if `SINGLE`. Says, if `MARGIN`, how far apart the
+    /// closest two ways to one place are.
     pub(super) fn find<const SINGLE: bool, const MARGIN: bool>(
         &self,
         word: &str,
