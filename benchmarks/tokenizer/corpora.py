@@ -28,11 +28,22 @@ SEED = 5
 
 
 def fetch(folder: Path) -> None:
-    """The packages that are not there yet, from the machine's own sources."""
+    """The packages that are not there yet, from the machine's own sources.
+
+    A machine that has not asked for a while knows versions that are no longer to be had; then it asks.
+    """
     folder.mkdir(parents=True, exist_ok=True)
-    missing = [name for name in PACKAGES if not list(folder.glob(f"{name}_*.deb"))]
-    if missing:
-        subprocess.run(["apt-get", "download", "-qq", *missing], cwd=folder, check=True)
+
+    def download() -> bool:
+        missing = [name for name in PACKAGES if not list(folder.glob(f"{name}_*.deb"))]
+        command = ["apt-get", "download", "-qq", *missing]
+        return not missing or subprocess.run(command, cwd=folder, check=False).returncode == 0
+
+    if not download():
+        print("asking for the newest versions of the packages", file=sys.stderr)
+        subprocess.run(["apt-get", "update", "-qq"], check=True)
+        if not download():
+            raise SystemExit("apt-get could not download all packages, see above")
 
 
 def archive(folder: Path, package: str) -> Path:
