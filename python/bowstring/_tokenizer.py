@@ -228,12 +228,14 @@ class Tokenizer:
 
         Args:
             path: The file: a token in base 64 and its rank in each line.
-            pattern: The regular expression that cuts texts into words, which the file does not have.
+            pattern: The regular expression that cuts texts into words, which the file does not have. One
+                that is none of today's models is run by Hugging Face's crate, see `backend`.
             special_tokens: Special tokens and their ids, which it does not have either.
 
         Raises:
             NotFoundError: When there is no such file.
-            DataError: When it is no file of ranks, or the pattern is none that can be run exactly.
+            DataError: When it is no file of ranks, or the pattern is no regular expression or one that
+                could not be run as tiktoken runs it; its place in the pattern is named.
 
         Examples:
             >>> import base64

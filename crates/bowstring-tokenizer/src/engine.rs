@@ -1,6 +1,10 @@
 //! Who turns the text between added tokens into ids: a kernel of ours, or the `tokenizers` crate?
 
-use std::{any::Any, fmt::Debug};
+use std::{
+    any::Any,
+    fmt::Debug,
+    panic::{AssertUnwindSafe, catch_unwind},
+};
 
 use tokenizers::{Encoding, Tokenizer as HuggingFace};
 
@@ -109,16 +113,25 @@ impl Engine {
 
 /// The ids of `text` by the `tokenizers` crate, without special tokens.
 pub(crate) fn complete_ids(inner: &HuggingFace, text: &str, out: &mut Vec<u32>) -> Result<()> {
-    let encoding = inner.encode_fast(text, false).map_err(refused)?;
+    let encoding = caught(|| inner.encode_fast(text, false))?;
     out.extend_from_slice(encoding.get_ids());
     Ok(())
 }
 
 /// The encoding of `text` by the `tokenizers` crate, with offsets in bytes, without special tokens.
 pub(crate) fn complete_encoding(inner: &HuggingFace, text: &str) -> Result<Encoding> {
-    inner.encode(text, false).map_err(refused)
+    caught(|| inner.encode(text, false))
 }
 
-fn refused(error: tokenizers::Error) -> TokenizerError {
-    TokenizerError::Model { reason: error.to_string() }
+/// What the crate says; it panics when a regular expression takes too many steps.
+fn caught(encode: impl FnOnce() -> tokenizers::Result<Encoding>) -> Result<Encoding> {
+    let reason = match catch_unwind(AssertUnwindSafe(encode)) {
+        Ok(Ok(encoding)) => return Ok(encoding),
+        Ok(Err(error)) => error.to_string(),
+        Err(panic) => match panic.downcast_ref::<String>() {
+            Some(reason) => reason.clone(),
+            None => "the `tokenizers` crate panicked on it".to_owned(),
+        },
+    };
+    Err(TokenizerError::Model { reason })
 }

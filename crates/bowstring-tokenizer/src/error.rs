@@ -39,6 +39,16 @@ pub enum TokenizerError {
         /// Why.
         reason: String,
     },
+    /// A pattern that is no regular expression, or would cut elsewhere than it does for tiktoken.
+    #[error("the pattern `{pattern}` cannot be run as tiktoken runs it: {reason}")]
+    Pattern {
+        /// The whole pattern.
+        pattern: String,
+        /// The character that is at fault, counted from 1, when it can be told.
+        at: Option<usize>,
+        /// What is wrong with it.
+        reason: String,
+    },
     /// A folder without any file that describes a tokenizer.
     #[error("`{}` has no tokenizer in it", path.display())]
     NoTokenizer {
@@ -241,8 +251,9 @@ impl Diagnostic for TokenizerError {
         match self {
             E::System { source, .. } => ErrorKind::of_io(source),
             E::NoTokenizer { .. } | E::NotHere { .. } | E::NotRegistered { .. } => ErrorKind::NotFound,
-            E::Malformed { .. } | E::Unsupported { .. } | E::InvalidText { .. } => ErrorKind::Data,
-            E::UnknownId { .. } | E::NullId { .. } | E::Model { .. } | E::Decode { .. } => ErrorKind::Data,
+            E::Malformed { .. } | E::Unsupported { .. } | E::Pattern { .. } => ErrorKind::Data,
+            E::InvalidText { .. } | E::UnknownId { .. } | E::NullId { .. } => ErrorKind::Data,
+            E::Model { .. } | E::Decode { .. } => ErrorKind::Data,
             E::ColumnType { .. } | E::IdsType { .. } | E::Option { .. } => ErrorKind::Usage,
             E::ChatTemplate { .. } | E::Training { .. } => ErrorKind::Data,
             E::NoChatTemplate { .. } => ErrorKind::Usage,
@@ -268,6 +279,7 @@ impl Diagnostic for TokenizerError {
                 }
             }
             E::Unsupported { path, .. } => path.as_ref().map(|path| path.display().to_string()),
+            E::Pattern { at, .. } => at.map(|at| format!("character {at} of the pattern")),
             E::UnknownId { row, .. } | E::InvalidText { row, .. } => row.map(|row| format!("row {row}")),
             E::ChatTemplate { line, .. } | E::ChatTemplateLimit { line, .. } => {
                 line.map(|line| format!("line {line} of the template"))

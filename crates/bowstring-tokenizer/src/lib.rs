@@ -51,6 +51,7 @@ mod sentencepiece_file;
 mod split;
 mod texts;
 mod tiktoken_file;
+mod tiktoken_pattern;
 mod tokenizer;
 mod train;
 mod trie;

@@ -282,6 +282,11 @@ def test_tiktoken_ranks(tmp_path: Path) -> None:
     tokenizer = bs.Tokenizer.from_tiktoken(path, pattern, {"<|end|>": 300})
     assert tokenizer.encode("abc ab<|end|>").ids == [257, 32, 256, 300]
     assert tokenizer.decode([257, 32, 256]) == "abc ab"
+    other = bs.Tokenizer.from_tiktoken(path, r"\p{L}{1,2}+|\s+$|.")
+    assert other.backend.startswith("complete (not byte-level BPE: the regular expression")
+    assert other.encode("abcab  ").ids == [256, 99, 97, 98, 32, 32]
+    with pytest.raises(bs.DataError, match=r"this escape is not known(.|\n)*character 4 of the pattern"):
+        bs.Tokenizer.from_tiktoken(path, r"a+|\w+")
     with pytest.raises(bs.DataError, match="line 1"):
         bs.Tokenizer.from_tiktoken(SMALL, pattern)
     with pytest.raises(TypeError, match="pattern: expected a str"):
