@@ -55,6 +55,7 @@ mod tiktoken_pattern;
 mod tokenizer;
 mod train;
 mod trie;
+mod truncate;
 mod unigram;
 mod vocabulary;
 mod word_normal;
