@@ -10,3 +10,4 @@ mod fixtures;
 mod loading;
 mod tiny;
 mod train;
+mod train_options;
