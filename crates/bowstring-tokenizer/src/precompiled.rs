@@ -232,16 +232,21 @@ impl Precompiled {
         }
     }
 
-    /// Appends what `text` becomes if each character that changes is a grapheme of its own, else says no.
+    /// Appends what `text` becomes if each character that may change is no grapheme with another one, or only
+    /// one that is too long to be looked up, else says no.
     fn append_one_by_one(&self, text: &str, out: &mut String) -> bool {
         let mut copied = 0;
         let mut before = None;
         let mut characters = text.char_indices().peekable();
         while let Some((at, character)) = characters.next() {
             if !bit(&self.inert, character) {
-                let joined = before.is_some_and(|before| extends(before) || is_prepended(before))
-                    || characters.peek().is_some_and(|&(_, next)| extends(next));
-                if self.longest || joined || !bit(&ALONE, character) {
+                let after = characters.peek().map(|&(_, after)| after);
+                let pairs = [(before, Some(character)), (Some(character), after)];
+                if self.longest
+                    || pairs.into_iter().any(
+                        |pair| matches!(pair, (Some(left), Some(right)) if may_be_looked_up(left, right)),
+                    )
+                {
                     return false;
                 }
                 let end = at + character.len_utf8();
@@ -277,6 +282,11 @@ impl Precompiled {
     }
 }
 
+/// Whether two characters that stand side by side may be one grapheme that is looked up as a whole.
+fn may_be_looked_up(left: char, right: char) -> bool {
+    left.len_utf8() + right.len_utf8() <= LONGEST_GRAPHEME && !(bit(&ALONE, left) && bit(&ALONE, right))
+}
+
 fn has_leaf(unit: u32) -> bool {
     unit >> 8 & 1 == 1
 }
@@ -307,3 +317,29 @@ pub(crate) const PREPENDED: [std::ops::RangeInclusive<char>; 15] = [
     '\u{11D46}'..='\u{11D46}',
     '\u{11F02}'..='\u{11F02}',
 ];
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::{definition::Definition, differential::fixture};
+
+    proptest! {
+        #[test]
+        fn one_by_one_comes_to_the_same_as_by_graphemes(
+            text in "([a가é각𝒳\u{e3f}-\u{e4d}\u{995}-\u{9d7}\u{300}-\u{315}\u{600}\u{200d}\u{f40}-\u{fbc}①ﬁŉ㍿]|\r\n|\u{1100}\u{1161}){1,8}",
+        ) {
+            static TABLE: LazyLock<Precompiled> = LazyLock::new(|| {
+                let json = fixture(include_bytes!("../fixtures/t5-4k.json.gz"));
+                let definition: Definition<'_> = serde_json::from_str(&json).unwrap();
+                let normalizer = definition.normalizer.unwrap();
+                Precompiled::new(normalizer["precompiled_charsmap"].as_str().unwrap(), false).unwrap()
+            });
+            let (mut found, mut expected) = (String::new(), String::new());
+            TABLE.append(&text, &mut found);
+            TABLE.each(&text, |part, becomes| expected.push_str(becomes.unwrap_or(part)));
+            prop_assert_eq!(found, expected);
+        }
+    }
+}

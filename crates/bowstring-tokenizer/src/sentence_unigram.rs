@@ -13,6 +13,7 @@ mod words;
 
 use std::ops::Range;
 
+use bowstring_simd as simd;
 use serde_json::Value;
 use tokenizers::{
     PreTokenizerWrapper,
@@ -23,7 +24,7 @@ use self::{cuts::Cuts, parts::Part};
 use crate::{
     definition::Definition,
     kernel::{Kernel, Piece, Reason, Section, Start},
-    memo::Memo,
+    memo::{Begun, Memo},
     sentence_bpe::MARK,
     unigram::{Lattice, Unigram},
     word_normal::Normal,
@@ -31,6 +32,9 @@ use crate::{
 
 /// Places are found in stretches of at least so many bytes.
 const STRETCH: usize = 256;
+
+/// About how many pieces are looked up together.
+const MANY: usize = 256;
 
 /// How far from the asked place a cut is looked for.
 const CUT_WITHIN: usize = 1 << 16;
@@ -64,11 +68,20 @@ enum Words {
 /// What a thread keeps.
 #[derive(Debug, Default)]
 pub(crate) struct Scratch {
+    looks: Looks,
+    work: Work,
+}
+
+/// What is known of pieces, and which are being looked up, so that looks wait for memory together.
+#[derive(Debug, Default)]
+struct Looks {
     /// Parts, and the first pieces of others.
     memo: Memo,
     /// Pieces that follow others; those without ids have none of their own.
     tails: Memo,
-    work: Work,
+    /// The parts that are being looked up, and their pieces: where each ends.
+    parts: Vec<Range<usize>>,
+    pieces: Vec<(usize, Begun)>,
 }
 
 #[derive(Debug, Default)]
@@ -146,26 +159,12 @@ impl Kernel for SentenceUnigram {
     type Scratch = Scratch;
 
     fn ids(&self, section: Section<'_>, scratch: &mut Scratch, out: &mut Vec<u32>) {
-        let Scratch { memo, tails, work } = scratch;
-        self.each(section, work, |text, part, work| match part {
-            Part::Inner(range) => self.append(text, range, (memo, tails, work), out),
-            Part::Edge(edge) => self.encode(edge, &mut work.word, &mut work.lattice, out),
-        });
+        simd::run(All::<true> { kernel: self, section, scratch, out });
     }
 
     fn count(&self, section: Section<'_>, scratch: &mut Scratch) -> usize {
-        let Scratch { memo, tails, work } = scratch;
-        let mut count = 0;
-        let mut ids = Vec::new();
-        self.each(section, work, |text, part, work| match part {
-            Part::Inner(range) => count += self.count_part(text, range, (memo, tails, work)),
-            Part::Edge(edge) => {
-                ids.clear();
-                self.encode(edge, &mut work.word, &mut work.lattice, &mut ids);
-                count += ids.len();
-            }
-        });
-        count
+        let mut edges = Vec::new();
+        simd::run(All::<false> { kernel: self, section, scratch, out: &mut edges }) + edges.len()
     }
 
     fn pieces(&self, section: Section<'_>, scratch: &mut Scratch, out: &mut Vec<Piece>) {
@@ -224,54 +223,96 @@ impl Kernel for SentenceUnigram {
 }
 
 impl SentenceUnigram {
-    /// Appends the ids of the part `range` of `text`.
+    /// Begins to look up the pieces of the part `range` of `text`.
     #[inline(always)]
-    fn append(
-        &self,
-        text: &str,
-        range: Range<usize>,
-        (memo, tails, work): (&mut Memo, &mut Memo, &mut Work),
-        out: &mut Vec<u32>,
-    ) {
-        let bytes = text.as_bytes();
-        let begin = out.len();
+    fn begin(&self, text: &str, range: Range<usize>, looks: &mut Looks) {
         let mut end = self.cuts.end(text, range.clone());
-        memo.append(bytes, range.start..end, out, |_, out| self.inner(&text[range.start..end], work, out));
-        while end < range.end {
-            let (start, before) = (end, out.len());
-            end = self.cuts.end(text, start..range.end);
-            tails.append(bytes, start..end, out, |_, out| self.tail(&text[start..end], work, out));
-            if out.len() == before {
-                out.truncate(begin);
-                memo.append(bytes, range.clone(), out, |_, out| self.inner(&text[range.clone()], work, out));
-                return;
-            }
-        }
-    }
-
-    /// How many ids the part `range` of `text` has.
-    #[inline(always)]
-    fn count_part(
-        &self,
-        text: &str,
-        range: Range<usize>,
-        (memo, tails, work): (&mut Memo, &mut Memo, &mut Work),
-    ) -> usize {
-        let bytes = text.as_bytes();
-        let mut end = self.cuts.end(text, range.clone());
-        let mut count =
-            memo.count(bytes, range.start..end, |_, out| self.inner(&text[range.start..end], work, out));
+        let begun = looks.memo.begin(text.as_bytes(), &(range.start..end));
+        looks.pieces.push((end, begun));
         while end < range.end {
             let start = end;
             end = self.cuts.end(text, start..range.end);
-            let more = tails.count(bytes, start..end, |_, out| self.tail(&text[start..end], work, out));
-            if more == 0 {
-                return memo
-                    .count(bytes, range.clone(), |_, out| self.inner(&text[range.clone()], work, out));
-            }
-            count += more;
+            let begun = looks.tails.begin(text.as_bytes(), &(start..end));
+            looks.pieces.push((end, begun));
         }
-        count
+        looks.parts.push(range);
+    }
+
+    /// Ends the looks that were begun: appends the ids if `IDS`, and says how many they are.
+    #[inline(never)]
+    fn end_looks<const IDS: bool>(
+        &self,
+        text: &str,
+        looks: &mut Looks,
+        work: &mut Work,
+        out: &mut Vec<u32>,
+    ) -> usize {
+        let Looks { memo, tails, parts, pieces } = looks;
+        let bytes = text.as_bytes();
+        let mut pieces = pieces.drain(..);
+        let mut all = 0;
+        for part in parts.drain(..) {
+            let before = out.len();
+            let Some((mut end, begun)) = pieces.next() else { break };
+            let piece = part.start..end;
+            let mut count = memo
+                .end::<IDS>(begun, bytes, piece.clone(), out, |_, out| self.inner(&text[piece], work, out));
+            while end < part.end {
+                let start = end;
+                let Some((next, begun)) = pieces.next() else { break };
+                end = next;
+                let more = tails.end::<IDS>(begun, bytes, start..end, out, |_, out| {
+                    self.tail(&text[start..end], work, out);
+                });
+                count += more;
+                if more == 0 {
+                    while end < part.end
+                        && let Some((next, _)) = pieces.next()
+                    {
+                        end = next;
+                    }
+                    out.truncate(before);
+                    let begun = memo.begin(bytes, &part);
+                    count = memo.end::<IDS>(begun, bytes, part.clone(), out, |_, out| {
+                        self.inner(&text[part.clone()], work, out);
+                    });
+                }
+            }
+            all += count;
+        }
+        all
+    }
+}
+
+/// Appends the ids of all parts of a section; without `IDS` only those of edges, and says how many the others
+/// have.
+struct All<'a, const IDS: bool> {
+    kernel: &'a SentenceUnigram,
+    section: Section<'a>,
+    scratch: &'a mut Scratch,
+    out: &'a mut Vec<u32>,
+}
+
+impl<const IDS: bool> simd::Work for All<'_, IDS> {
+    type Output = usize;
+
+    #[inline(always)]
+    fn run(self) -> usize {
+        let Self { kernel, section, scratch: Scratch { looks, work }, out } = self;
+        let mut count = 0;
+        let text = kernel.each(section, work, |text, part, work| match part {
+            Part::Inner(range) => {
+                kernel.begin(text, range, looks);
+                if looks.pieces.len() >= MANY {
+                    count += kernel.end_looks::<IDS>(text, looks, work, out);
+                }
+            }
+            Part::Edge(edge) => {
+                count += kernel.end_looks::<IDS>(text, looks, work, out);
+                kernel.encode(edge, &mut work.word, &mut work.lattice, out);
+            }
+        });
+        count + kernel.end_looks::<IDS>(text, looks, work, out)
     }
 }
 

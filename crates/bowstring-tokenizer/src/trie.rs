@@ -76,12 +76,6 @@ impl Trie {
         self.child(node, byte).map(|(_, child)| child)
     }
 
-    /// The slot that `text` leads to.
-    pub(crate) fn slot(&self, text: &[u8]) -> Option<u32> {
-        let walk = |(_, node), &byte| self.child(node, byte);
-        text.iter().try_fold((0, self.root()), walk).map(|(at, _)| at)
-    }
-
     /// The number of `text`, if it is one of the strings.
     pub(crate) fn get(&self, text: &[u8]) -> Option<u32> {
         self.walk(self.root(), text).map(|node| node.id).filter(|&id| id != NONE)

@@ -6,17 +6,19 @@
 //! Characters without a token are unknown; those that follow each other are one.
 
 mod tokens;
+mod trie;
 
 use std::ops::Range;
 
 use hashbrown::HashMap;
 
-use self::tokens::{Tokens, Ways};
+use self::{
+    tokens::{Ways, find},
+    trie::Trie,
+};
 use crate::{
-    characters::Characters,
     definition::{Definition, Vocab},
     kernel::Reason,
-    trie::Trie,
 };
 
 /// How much worse than the worst token an unknown character is.
@@ -33,7 +35,7 @@ const MARGIN: f64 = 1e-4;
 /// The model.
 #[derive(Debug)]
 pub(crate) struct Unigram {
-    tokens: Tokens,
+    tokens: Trie,
     unknown: u32,
     unknown_score: f64,
     /// Sums are rounded to single precision.
@@ -72,17 +74,11 @@ impl Unigram {
             let tokens = (0..).zip(vocab.iter().map(|(token, _)| token.0.as_ref()));
             tokens.zip(&matched).filter_map(|(token, &matched)| matched.then_some(token))
         };
-        let trie = Trie::new(tokens().map(|(id, token): (u32, &str)| (token.as_bytes(), id)))
-            .ok_or("the vocabulary is too large")?;
-        let starts: Vec<(&str, u32)> = tokens()
-            .filter_map(|(_, token)| token.get(..token.chars().next()?.len_utf8()))
-            .filter_map(|start| Some((start, trie.slot(start.as_bytes())?)))
-            .collect();
-        let first = Characters::new(starts.into_iter());
         let scores: Vec<f64> = vocab.iter().map(|(_, score)| *score).collect();
         if !scores.iter().all(|score| score.abs() <= LARGEST_SCORE) {
             return Err("a score is no number of usual size".into());
         }
+        let trie = Trie::new(tokens(), &scores).ok_or("the vocabulary is too large")?;
         let mut worst = f64::INFINITY;
         for (id, _) in tokens() {
             // The order of numbers that are none does not matter, as there.
@@ -105,7 +101,7 @@ impl Unigram {
             && is_steady(unknown_score)
             && scores.iter().all(|&score| is_steady(score));
         Ok(Self {
-            tokens: Tokens::new(trie, scores, first),
+            tokens: trie,
             unknown: unknown as u32,
             unknown_score,
             bytes,
@@ -119,8 +115,8 @@ impl Unigram {
     pub(crate) fn encode(&self, word: &str, lattice: &mut Lattice, mut token: impl FnMut(u32, Range<usize>)) {
         let unknown = (self.unknown, self.unknown_score);
         match self.single_precision {
-            true => self.tokens.find::<true, false>(word, unknown, &mut lattice.ways),
-            false => self.tokens.find::<false, false>(word, unknown, &mut lattice.ways),
+            true => find::<true, false>(&self.tokens, word, unknown, &mut lattice.ways),
+            false => find::<false, false>(&self.tokens, word, unknown, &mut lattice.ways),
         };
         self.follow(word, lattice, &mut token);
     }
@@ -134,7 +130,7 @@ impl Unigram {
         mut token: impl FnMut(u32, Range<usize>),
     ) -> bool {
         let unknown = (self.unknown, self.unknown_score);
-        let margin = self.tokens.find::<false, true>(piece, unknown, &mut lattice.ways);
+        let margin = find::<false, true>(&self.tokens, piece, unknown, &mut lattice.ways);
         self.follow(piece, lattice, &mut token);
         margin > MARGIN
     }
@@ -144,7 +140,7 @@ impl Unigram {
     fn follow(&self, word: &str, lattice: &mut Lattice, token: &mut impl FnMut(u32, Range<usize>)) {
         let Lattice { ways, found } = lattice;
         found.clear();
-        let mut end = word.len();
+        let mut end = ways.len();
         while end > 0 {
             let (start, id) = ways.last(end);
             match found.last_mut() {
@@ -154,6 +150,7 @@ impl Unigram {
             end = start;
         }
         for (id, range) in found.drain(..).rev() {
+            let range = ways.bytes(range.start)..ways.bytes(range.end);
             if id == self.unknown {
                 self.unknown(word, range, token);
             } else {
@@ -172,7 +169,7 @@ impl Unigram {
 
     /// Whether `text` is a token.
     pub(crate) fn has(&self, text: &str) -> bool {
-        self.tokens.get(text.as_bytes()).is_some()
+        self.tokens.get(text).is_some()
     }
 
     /// The id of what is unknown.
@@ -182,10 +179,10 @@ impl Unigram {
 
     /// Unknown characters that follow each other: a token after all, those of their bytes, or unknown.
     fn unknown(&self, word: &str, range: Range<usize>, token: &mut impl FnMut(u32, Range<usize>)) {
-        let bytes = &word.as_bytes()[range.clone()];
-        if let Some(id) = self.tokens.get(bytes) {
+        if let Some(id) = self.tokens.get(&word[range.clone()]) {
             return token(id, range);
         }
+        let bytes = &word.as_bytes()[range.clone()];
         let id = |byte: &u8| self.bytes.as_ref().and_then(|ids| ids[usize::from(*byte)]);
         if bytes.iter().all(|byte| id(byte).is_some()) {
             bytes.iter().filter_map(id).for_each(|id| token(id, range.clone()));

@@ -17,6 +17,8 @@ pub(super) const NONSPACING: u8 = 4;
 pub(super) const ALONE: u8 = 8;
 /// It becomes the same whatever stands around it.
 const SIMPLE: u8 = 16;
+/// Something of what it becomes separates words.
+const SEPARATES: u8 = 32;
 
 const BLOCK: usize = 256;
 const BLOCKS: usize = 0x11_0000 / BLOCK;
@@ -31,10 +33,14 @@ pub(super) struct Found {
     pub alone: bool,
     /// What it becomes, when it becomes the same whatever stands around it.
     pub image: Option<String>,
+    /// Whether something of that separates words.
+    pub separates: bool,
 }
 
 struct Block {
     facts: [u8; BLOCK],
+    /// The images of one character; zero elsewhere.
+    single: [char; BLOCK],
     /// Where in `images` the images begin, and the last one ends.
     starts: [u16; BLOCK + 1],
     images: String,
@@ -51,13 +57,21 @@ impl Characters {
         self.block(c, find_out).map_or(0, |block| block.facts[c as usize % BLOCK])
     }
 
-    /// What becomes of `c`, if that is the same everywhere.
+    /// Appends what becomes of `c`, if that is the same everywhere, and says whether something of it separates
+    /// words; else `None`.
     #[inline]
-    pub(super) fn image(&self, c: char, find_out: impl Fn(char) -> Found) -> Option<&str> {
+    pub(super) fn append(&self, c: char, find_out: impl Fn(char) -> Found, to: &mut String) -> Option<bool> {
         let block = self.block(c, find_out)?;
         let at = c as usize % BLOCK;
-        let simple = block.facts[at] & SIMPLE != 0;
-        simple.then_some(block.images.get(usize::from(block.starts[at])..usize::from(block.starts[at + 1]))?)
+        let facts = block.facts[at];
+        if block.single[at] != '\0' {
+            to.push(block.single[at]);
+        } else if facts & SIMPLE != 0 {
+            to.push_str(block.images.get(usize::from(block.starts[at])..usize::from(block.starts[at + 1]))?);
+        } else {
+            return None;
+        }
+        Some(facts & SEPARATES != 0)
     }
 
     #[inline]
@@ -76,18 +90,28 @@ impl fmt::Debug for Characters {
 
 #[cold]
 fn all_of(block: usize, find_out: impl Fn(char) -> Found) -> Box<Block> {
-    let mut all = Box::new(Block { facts: [0; BLOCK], starts: [0; BLOCK + 1], images: String::new() });
+    let mut all = Box::new(Block {
+        facts: [0; BLOCK],
+        single: ['\0'; BLOCK],
+        starts: [0; BLOCK + 1],
+        images: String::new(),
+    });
     for at in 0..BLOCK {
         // Surrogates are not characters, and nobody asks about them.
         if let Some(c) = u32::try_from(block * BLOCK + at).ok().and_then(char::from_u32) {
-            let Found { alone, image } = find_out(c);
+            let Found { alone, image, separates } = find_out(c);
             all.images.push_str(image.as_deref().unwrap_or_default());
+            let mut becomes = image.iter().flat_map(|image| image.chars());
+            if let (Some(one), None) = (becomes.next(), becomes.next()) {
+                all.single[at] = one;
+            }
             let bit = |holds, bit| if holds { bit } else { 0 };
             all.facts[at] = bit(is_dropped(c), DROPPED)
                 | bit(c.is_ascii_punctuation() || c.is_punctuation(), PUNCTUATION)
                 | bit(c.is_mark_nonspacing(), NONSPACING)
                 | bit(alone, ALONE)
-                | bit(image.is_some(), SIMPLE);
+                | bit(image.is_some(), SIMPLE)
+                | bit(separates, SEPARATES);
         }
         // At most 18 characters of 4 bytes come from one, which 16 bits can count for a block.
         all.starts[at + 1] = all.images.len() as u16;

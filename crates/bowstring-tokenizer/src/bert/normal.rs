@@ -92,20 +92,26 @@ impl Normaliser {
         let separates = |c: char| c.is_whitespace() || c.is_ascii_punctuation() || c.is_punctuation();
         alone &=
             text.chars().next().is_some_and(separates) && text.chars().next_back().is_some_and(separates);
-        Found { alone, image: (simple && !loose).then_some(text) }
+        let any = text.chars().any(separates);
+        Found { alone, image: (simple && !loose).then_some(text), separates: any }
     }
 
     /// The words of `text`, normalised, one by one; `buffers` are its workspace.
     pub(super) fn words(&self, text: &str, buffers: &mut (String, String), mut word: impl FnMut(&str)) {
         let (normal, spare) = buffers;
         normal.clear();
-        let simple = text.chars().all(|c| match self.characters.image(c, |c| self.find_out(c)) {
-            Some(image) => {
-                normal.push_str(image);
-                true
-            }
-            None => false,
+        let mut separates = false;
+        let simple = text.chars().all(|c| {
+            let appended = self.characters.append(c, |c| self.find_out(c), normal);
+            separates |= appended == Some(true);
+            appended.is_some()
         });
+        if simple && !separates {
+            if !normal.is_empty() {
+                word(normal);
+            }
+            return;
+        }
         if !simple {
             normal.clear();
             normal.push_str(text);
@@ -127,15 +133,11 @@ impl Normaliser {
     ) {
         normal.clear();
         places.clear();
-        let simple =
-            text.char_indices().all(|(at, c)| match self.characters.image(c, |c| self.find_out(c)) {
-                Some(image) => {
-                    normal.push_str(image);
-                    places.resize(normal.len(), (at, at + c.len_utf8()));
-                    true
-                }
-                None => false,
-            });
+        let simple = text.char_indices().all(|(at, c)| {
+            let appended = self.characters.append(c, |c| self.find_out(c), normal);
+            places.resize(normal.len(), (at, at + c.len_utf8()));
+            appended.is_some()
+        });
         if !simple {
             let mut aligned = NormalizedString::from(text);
             for &step in &self.steps {

@@ -13,6 +13,8 @@ mod many;
 
 use std::{fmt, ops::Range};
 
+use bowstring_simd::prefetch;
+
 pub(crate) use many::Many;
 
 /// The longest piece that is its own key.
@@ -74,6 +76,10 @@ impl Bucket {
         (entry.key == key).then_some(entry.ids)
     }
 }
+
+/// A look that was begun; by default at a piece of no bytes.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Begun(Key);
 
 /// The memo of one thread.
 #[derive(Default)]
@@ -179,6 +185,56 @@ impl Memo {
                 self.counted = out;
                 count
             }
+        }
+    }
+
+    /// Begins to look for `text[range]`: says what it is known by, and fetches what is known of it.
+    ///
+    /// # Panics
+    ///
+    /// If `range` is not within `text`.
+    #[inline(always)]
+    pub(crate) fn begin(&self, text: &[u8], range: &Range<usize>) -> Begun {
+        let len = range.end.wrapping_sub(range.start);
+        let key = match (MASKS.get(len), text.get(range.start..).and_then(<[u8]>::first_chunk::<16>)) {
+            (Some(mask), Some(bytes)) => masked(halves(bytes), mask, len),
+            (Some(_), None) => key(text, range.start, len),
+            (None, _) if len <= LONG => long_key(&text[range.clone()]),
+            // No piece that is remembered has this one.
+            (None, _) => [0, IS_LONG << 56],
+        };
+        prefetch(&self.buckets, self.bucket(key));
+        Begun(key)
+    }
+
+    /// The ids of the piece that was begun to be looked for, `text[range]`, appended if `IDS`, and how many they
+    /// are; `slow` says them when they are not known, by appending them.
+    #[inline(always)]
+    pub(crate) fn end<const IDS: bool>(
+        &mut self,
+        Begun(key): Begun,
+        text: &[u8],
+        range: Range<usize>,
+        out: &mut Vec<u32>,
+        slow: impl FnOnce(&[u8], &mut Vec<u32>),
+    ) -> usize {
+        let found = self.find_short(key).filter(|ids| !is_long(key) && (!IDS || ids.len as usize <= INLINE));
+        match found {
+            Some(ids) => {
+                let end = out.len() + ids.len as usize;
+                if IDS {
+                    // Always the same number of words, so that it is one store.
+                    out.extend_from_slice(&[ids.ids[0], ids.ids[1], ids.ids[2], 0]);
+                    out.truncate(end);
+                }
+                ids.len as usize
+            }
+            None if IDS => {
+                let before = out.len();
+                self.append_rare(text, range, out, slow);
+                out.len() - before
+            }
+            None => self.count_rare(text, range, slow),
         }
     }
 
@@ -388,6 +444,13 @@ mod tests {
             let mut out = vec![1, 2];
             memo.append(text, range.clone(), &mut out, model);
             assert_eq!(out, expected, "{:?}", &text[range.clone()]);
+            let mut out = vec![1, 2];
+            let begun = memo.begin(text, &range);
+            // What is known may change before the end.
+            memo.append(text, range.end..text.len().min(range.end + 20), &mut Vec::new(), model);
+            let count = memo.end::<false>(begun, text, range.clone(), &mut Vec::new(), model);
+            assert_eq!(memo.end::<true>(begun, text, range.clone(), &mut out, model), count);
+            assert_eq!((out.len() - 2, &out), (count, &expected), "{:?}", &text[range.clone()]);
         }
         assert_eq!(memo.count(text, range, model), expected.len() - 2);
     }

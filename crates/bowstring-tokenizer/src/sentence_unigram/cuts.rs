@@ -26,6 +26,8 @@ const LOOSE: u8 = 1;
 const LETTER: u8 = 2;
 /// Normalising does not change the character, nor those of the kind beside it.
 const KEPT: u8 = 4;
+/// It is kept, and neither a space nor a mark.
+const WORD: u8 = 8;
 /// The first letter of Thai, before which all scripts are of that kind.
 const UNSPACED: char = '\u{E00}';
 /// Longer parts are not taken apart, so that sums stay small.
@@ -73,6 +75,9 @@ impl Cuts {
             if is_loose(character) {
                 *kind |= LOOSE;
             }
+            if character != MARK && !character.is_whitespace() {
+                *kind |= WORD;
+            }
         }
         let mut cuts = Self { ascii: Box::new([false; 1 << 14]), kinds, joints };
         for (left, right) in (0..128_u8).flat_map(|left| (0..128_u8).map(move |right| (left, right))) {
@@ -89,6 +94,11 @@ impl Cuts {
     #[inline(always)]
     fn between(&self, left: char, right: char) -> bool {
         self.kind(left) & self.kind(right) & (LOOSE | LETTER) == LOOSE && !self.joints.any(left, right)
+    }
+
+    /// Whether normalising leaves `part` as it is, without a space or a mark.
+    pub(super) fn keep_all(&self, part: &str) -> bool {
+        part.chars().all(|character| self.kind(character) & WORD != 0)
     }
 
     /// Whether the character leaves those beside it as they are.

@@ -23,14 +23,14 @@ pub(super) enum Part<'a> {
 }
 
 impl SentenceUnigram {
-    /// Calls `part` with each part of `section`, whose text is `text` without what goes from its ends.
+    /// Calls `part` with each part of `section`, whose text, which it gives back, is `text` without what goes from its ends.
     #[inline(always)]
-    pub(super) fn each(
+    pub(super) fn each<'a>(
         &self,
-        section: Section<'_>,
+        section: Section<'a>,
         work: &mut Work,
-        mut part: impl FnMut(&str, Part<'_>, &mut Work),
-    ) {
+        mut part: impl FnMut(&'a str, Part<'_>, &mut Work),
+    ) -> &'a str {
         if self.words == Words::Whitespace {
             let text = section.text;
             let mut start = 0;
@@ -41,19 +41,18 @@ impl SentenceUnigram {
                 }
                 start = end + 1;
             }
-            return;
+            return text;
         }
         let text = self.trim(section, work);
         if text.is_empty() {
-            return;
+            return text;
         }
         let mut start = 0;
         loop {
             let end = self.end(text, start);
             let (first, last) = (start == 0, end >= text.len());
-            let plain =
-                || start < end && text.as_bytes()[start..end].iter().all(|&byte| self.normal.is_plain(byte));
-            let inner = if first { self.prefixed(section.start) && plain() } else { !last || plain() };
+            let kept = || start < end && self.cuts.keep_all(&text[start..end]);
+            let inner = if first { self.prefixed(section.start) && kept() } else { !last || kept() };
             let one_of_several = start == end && !first && !(last && self.normal.collapse);
             if one_of_several {
                 if !self.normal.collapse {
@@ -68,7 +67,7 @@ impl SentenceUnigram {
                 work.edge = edge;
             }
             if last {
-                return;
+                return text;
             }
             start = end + 1;
         }
