@@ -2,7 +2,7 @@
 SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 .DELETE_ON_ERROR:
-.PHONY: help demo test test-tokenizers wheel check check-python check-fuzz deny bench coverage fuzz docs
+.PHONY: help demo test test-tokenizers wheel check check-python check-fuzz deny bench coverage nightly fuzz docs
 
 CARGO_TARGET_DIR ?= $(CURDIR)/target
 export CARGO_TARGET_DIR
@@ -151,11 +151,14 @@ coverage: $(LLVM_COV) $(VENV)/ready ## line coverage of the tests; fails below 9
 	$(BIN)/$(PYTEST) --cov=bowstring --cov-report=term --cov-fail-under=90; \
 	$(LLVM_COV) llvm-cov report --failure-mode all --summary-only --fail-under-lines 90
 
+nightly:
+	@rustup toolchain list 2>/dev/null | grep -q '^$(NIGHTLY)' \
+	    || timeout 300 rustup --quiet toolchain install $(NIGHTLY) --profile minimal --no-self-update \
+	    || { echo "fuzzing needs Rust's $(NIGHTLY), which rustup could not install" >&2; exit 1; }
+
 # Memory is limited so that an allocation which no input is worth is a find. What was learnt stays in
 # fuzz/corpus, and an input that breaks a promise in fuzz/artifacts.
-fuzz: $(CARGO_FUZZ) ## fuzz each reader of foreign bytes for SECONDS_EACH (60) seconds; needs a nightly Rust
-	@rustup toolchain install $(NIGHTLY) --profile minimal --no-self-update || { \
-	    echo "make fuzz needs Rust's $(NIGHTLY), which rustup could not install" >&2; exit 1; }
+fuzz: nightly $(CARGO_FUZZ) ## fuzz each reader of foreign bytes for SECONDS_EACH (60) seconds
 	if [ "$(FUZZ_FEATURES)" = "files,tokenizers" ]; then \
 	    cargo run --quiet --locked --manifest-path fuzz/Cargo.toml --example seeds -- fuzz/corpus; \
 	fi
