@@ -32,6 +32,7 @@ FUZZ_TARGETS ?= parquet csv ndjson ipc document graph matrix_market tokenizer en
 # Where `make test-tokenizers` keeps the tokenizers of published models; its texts are beside them.
 TOKENIZERS := $(CARGO_TARGET_DIR)/tokenizers
 SHARE ?= 20
+JOBS ?= 2
 
 # What the demo writes: sections.parquet, ranking.parquet, positions.parquet, report.md, and the report of
 # the run.
@@ -78,7 +79,7 @@ test-tokenizers: wheel ## compare ids with Hugging Face's: tokenizers of publish
 	$(VENV)-tokenizers/bin/python benchmarks/tokenizer/corpora.py --out $(TOKENIZERS)-corpora
 	$(VENV)-tokenizers/bin/python benchmarks/tokenizer/train.py --corpora $(TOKENIZERS)-corpora --out $(TOKENIZERS)
 	$(VENV)-tokenizers/bin/python python/tests/tokenizer/everything.py --corpora $(TOKENIZERS)-corpora \
-	    --tokenizers $(TOKENIZERS) --share $(SHARE)
+	    --tokenizers $(TOKENIZERS) --share $(SHARE) --jobs $(JOBS)
 
 # In the profile of the tests and in their folder, so that the wheel costs little on top of them.
 wheel: $(VENV)/ready

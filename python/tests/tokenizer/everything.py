@@ -1,28 +1,49 @@
 """All that is promised of ids: `python python/tests/tokenizer/everything.py --corpora DIR --tokenizers DIR`.
 
 For each tokenizer the ids of english.txt, code.txt, multilingual.txt and odd.txt (190 MB, in documents, and
-the first 20 MB of each as one text), of every code point by itself, of a million odd strings; and everything
-about some tens of thousands more, in all ways of truncation and padding, with their texts again. With
-`--share N` each tokenizer gets an Nth of all that, and each another one. Ends with 1 when anything differs
-from what PyPI's `tokenizers` gives.
+the first 20 MB of each as one text), of every code point by itself and beside others, of a million odd
+strings; and everything about a hundred thousand more: whole encodings as columns and items, with all ways of
+truncation and padding, pairs, and their texts again. With `--share N` each tokenizer gets an Nth of all that,
+and each another one. Says how much was compared, and ends with 1 when anything differs from what PyPI's
+`tokenizers` gives.
+
+With `--kept DIR` digests of the reference's answers are kept there, so that it is asked once: what agrees
+with them needs no reference, and for what does not it is asked again.
 """
 
 from __future__ import annotations
 
 import argparse
+import multiprocessing
+import os
 import sys
 import time
+import traceback
 from collections.abc import Iterable, Iterator
+from functools import partial
 from itertools import islice
 from pathlib import Path
 from typing import TypeVar
 
 import odd
-from compare import ENOUGH, SETTINGS, Pair, chunks, definition, everything, ids, random_ids, shipped
+from compare import (
+    ENOUGH,
+    SETTINGS,
+    Pair,
+    chunks,
+    definition,
+    everything,
+    ids,
+    random_ids,
+    shipped,
+    whole,
+)
 
 CORPORA = ("english", "code", "multilingual", "odd")
-# Texts at a time; the memory of both libraries' answers.
-CHUNK = 2_000
+# Texts at a time; the memory of both libraries' answers. Of whole encodings, padded to the longest, fewer.
+CHUNK, FEW = 2_000, 100
+# How many parts odd strings are put together from.
+POOL = 50_000
 T = TypeVar("T")
 
 
@@ -49,6 +70,8 @@ def faults(pair: Pair, number: int, options: argparse.Namespace) -> Iterator[str
     def share(things: Iterable[T]) -> Iterator[T]:
         return islice(things, number % options.share, None, options.share)
 
+    yield from own_setting(pair)
+    pair = pair.bare()
     for corpus in CORPORA:
         path = options.corpora / f"{corpus}.txt"
         for texts in chunks(share(documents(path, options.bytes)), CHUNK):
@@ -61,27 +84,53 @@ def faults(pair: Pair, number: int, options: argparse.Namespace) -> Iterator[str
         yield from ids(pair, points)
         # Neighbours show what a code point does to others.
         yield from ids(pair, [f"a{point} {point}b" for point in points])
-    for seed in share(range(options.strings // 10_000)):
-        yield from ids(pair, odd.strings(seed, 10_000, parts=10), special=seed % 2 == 1)
     yield from ids(pair, odd.strings(77 + number, 2_000, parts=6, repeats=20))
-    for seed in share(range(options.whole // 200)):
-        texts = odd.strings(1_000 + seed, 200, parts=7)
-        yield from everything(pair, texts, *SETTINGS[seed // options.share % len(SETTINGS)])
     yield from random_ids(pair, number, 20_000 // options.share)
+    pool = odd.strings(number, POOL, parts=1, own=pair.own)
+    for seed in range(options.strings // options.share // CHUNK):
+        texts = odd.mixed(number << 20 | seed, CHUNK, pool, parts=10)
+        yield from ids(pair, texts, special=seed % 2 == 0)
+    for seed in range(options.whole // options.share // FEW):
+        texts = odd.mixed(number << 20 | 1 << 19 | seed, FEW, pool, parts=7)
+        setting = SETTINGS[seed // 2 % len(SETTINGS)]
+        yield from everything(pair, texts, *setting, special=seed % 2 == 0)
 
 
-def definitions(folder: Path, names: Iterable[str]) -> Iterator[tuple[str, bytes]]:
-    """The shipped tokenizers, and those of a folder."""
-    paths = {path.name: path for path in sorted(folder.iterdir())} if folder else {}
+def own_setting(pair: Pair) -> Iterator[str]:
+    """All that differs with the truncation and padding that the file itself asks for."""
+    for special in (True, False):
+        for few in chunks(odd.strings(5, 400, parts=150, own=pair.own), FEW):
+            yield from whole(pair, few, special=special)
+
+
+def definitions(folder: Path) -> dict[str, Path]:
+    """Where the shipped tokenizers are, and those of a folder that are not the same again."""
     known = shipped()
-    for name in names or [*known, *paths]:
-        if name in known:
-            yield name, known[name]
-            continue
-        for path in (paths[name] / "models" / "tokenizer.json", paths[name] / "tokenizer.json"):
-            if path.exists():
-                yield name, definition(path)
-                break
+    for path in sorted(folder.iterdir()):
+        found = [path / place / "tokenizer.json" for place in ("models", ".")]
+        file = next((file for file in found if file.exists()), found[0])
+        if path.name not in known:
+            known[path.name] = file
+        elif definition(file) != definition(known[path.name]):
+            known[f"{path.name} of npm"] = file
+    return known
+
+
+def compared(options: argparse.Namespace, job: tuple[int, str, Path]) -> tuple[bool, str]:
+    """Compare one tokenizer: whether all is the same, and what there is to say."""
+    number, name, path = job
+    if options.jobs > 1:
+        os.environ["TOKENIZERS_PARALLELISM"] = "false"
+    begin = time.monotonic()
+    pair = Pair.load(name, definition(path), options.kept / f"{name}.txt" if options.kept else None)
+    try:
+        found = list(islice(faults(pair, number, options), ENOUGH))
+    except Exception:
+        # One that cannot be compared does not keep the others from being so.
+        found = [traceback.format_exc()]
+    seen = ", ".join(f"{count} {what}" for what, count in pair.seen.items())
+    line = f"{'DIFFERS' if found else 'same'}  {name}  {pair.ours.backend}  {time.monotonic() - begin:.0f} s"
+    return not found, "\n    ".join([f"{line}  {seen}", *found])
 
 
 def main() -> int:
@@ -92,21 +141,22 @@ def main() -> int:
     parser.add_argument("--names", nargs="+", default=[], help="only these")
     parser.add_argument("--bytes", type=int, default=1 << 40, help="of each corpus at most")
     parser.add_argument("--strings", type=int, default=1_000_000, help="odd strings for each tokenizer")
+    parser.add_argument("--whole", type=int, default=100_000, help="strings of which everything is compared")
     parser.add_argument("--share", type=int, default=1, help="compare an Nth for each tokenizer")
-    parser.add_argument("--whole", type=int, default=54_000, help="strings of which everything is compared")
+    parser.add_argument("--jobs", type=int, default=1, help="tokenizers at a time, each in a process")
+    parser.add_argument("--kept", type=Path, help="where digests of the reference's answers are kept")
     options = parser.parse_args()
-    wrong, count = 0, 0
-    for number, (name, data) in enumerate(definitions(options.tokenizers, options.names)):
-        begin = time.monotonic()
-        pair = Pair.load(name, data)
-        found = list(islice(faults(pair, number, options), ENOUGH))
-        wrong, count = wrong + bool(found), count + 1
-        print(
-            f"{'DIFFERS' if found else 'same'}  {name}  {pair.ours.backend}  {time.monotonic() - begin:.0f} s"
-        )
-        print("\n".join(f"    {fault}" for fault in found), end="\n" if found else "", flush=True)
-    print(f"{count - wrong} of {count} tokenizers give Hugging Face's answers")
-    return int(wrong > 0 or count == 0)
+    if options.kept:
+        options.kept.mkdir(parents=True, exist_ok=True)
+    known = definitions(options.tokenizers)
+    jobs = [(number, name, known[name]) for number, name in enumerate(options.names or known)]
+    same = 0
+    with multiprocessing.get_context("spawn").Pool(options.jobs, maxtasksperchild=1) as pool:
+        for is_same, said in pool.imap_unordered(partial(compared, options), jobs):
+            same += is_same
+            print(said, flush=True)
+    print(f"{same} of {len(jobs)} tokenizers give Hugging Face's answers")
+    return int(same < len(jobs) or not jobs)
 
 
 if __name__ == "__main__":
