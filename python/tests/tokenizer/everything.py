@@ -104,16 +104,13 @@ def own_setting(pair: Pair) -> Iterator[str]:
 
 
 def definitions(folder: Path) -> dict[str, Path]:
-    """Where the shipped tokenizers are, and those of a folder that are not the same again."""
-    known = shipped()
+    """Where the shipped tokenizers are, and those of a folder; one that is there twice is taken once."""
+    known = {definition(path): (name, path) for name, path in shipped().items()}
     for path in sorted(folder.iterdir()):
-        found = [path / place / "tokenizer.json" for place in ("models", ".")]
-        file = next((file for file in found if file.exists()), found[0])
-        if path.name not in known:
-            known[path.name] = file
-        elif definition(file) != definition(known[path.name]):
-            known[f"{path.name} of npm"] = file
-    return known
+        files = [path / place / "tokenizer.json" for place in ("models", ".")]
+        file = next((file for file in files if file.exists()), files[0])
+        known.setdefault(definition(file), (path.name, file))
+    return dict(known.values())
 
 
 def compared(options: argparse.Namespace, job: tuple[int, str, Path]) -> tuple[bool, str]:
