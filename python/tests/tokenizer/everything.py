@@ -20,6 +20,7 @@ import sys
 import time
 import traceback
 from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from functools import partial
 from itertools import islice
 from pathlib import Path
@@ -64,43 +65,74 @@ def documents(path: Path, limit: int) -> Iterator[str]:
     yield "".join(lines)
 
 
-def faults(pair: Pair, number: int, options: argparse.Namespace) -> Iterator[str]:
-    """All that differs, for the tokenizer of this number."""
-
-    def share(things: Iterable[T]) -> Iterator[T]:
-        return islice(things, number % options.share, None, options.share)
-
-    yield from own_setting(pair)
-    pair = pair.bare()
-    for corpus in CORPORA:
-        path = options.corpora / f"{corpus}.txt"
-        for texts in chunks(share(documents(path, options.bytes)), CHUNK):
-            yield from ids(pair, texts)
-        length = min(options.bytes, 20_000_000) // options.share
-        with path.open("rb") as opened:
-            opened.seek(length * (number % options.share))
-            yield from ids(pair, [opened.read(length).decode("utf-8", "ignore")], special=True)
-    for points in chunks(share(odd.code_points()), 50_000):
-        yield from ids(pair, points)
-        # Neighbours show what a code point does to others.
-        yield from ids(pair, [f"a{point} {point}b" for point in points])
-    yield from ids(pair, odd.strings(77 + number, 2_000, parts=6, repeats=20))
-    yield from random_ids(pair, number, 20_000 // options.share)
-    pool = odd.strings(number, POOL, parts=1, own=pair.own)
-    for seed in range(options.strings // options.share // CHUNK):
-        texts = odd.mixed(number << 20 | seed, CHUNK, pool, parts=10)
-        yield from ids(pair, texts, special=seed % 2 == 0)
-    for seed in range(options.whole // options.share // FEW):
-        texts = odd.mixed(number << 20 | 1 << 19 | seed, FEW, pool, parts=7)
-        setting = SETTINGS[seed // 2 % len(SETTINGS)]
-        yield from everything(pair, texts, *setting, special=seed % 2 == 0)
-
-
 def own_setting(pair: Pair) -> Iterator[str]:
     """All that differs with the truncation and padding that the file itself asks for."""
     for special in (True, False):
-        for few in chunks(odd.strings(5, 400, parts=150, own=pair.own), FEW):
-            yield from whole(pair, few, special=special)
+        for texts in chunks(odd.strings(5, 400, parts=150, own=pair.own), FEW):
+            yield from whole(pair, texts, special=special)
+
+
+@dataclass
+class Share:
+    """What one tokenizer is compared on: an Nth of everything, another one for each number."""
+
+    pair: Pair
+    number: int
+    options: argparse.Namespace
+
+    def of(self, things: Iterable[T]) -> Iterator[T]:
+        """Take an Nth of many things."""
+        return islice(things, self.number % self.options.share, None, self.options.share)
+
+    def mixed(self, kind: int, count: int, size: int, parts: int) -> Iterator[tuple[int, list[str]]]:
+        """Make an Nth of so many odd strings, so many at a time, and number these."""
+        pool = odd.strings(self.number, POOL, parts=1, own=self.pair.own)
+        for turn in range(count // self.options.share // size):
+            yield turn, odd.mixed(self.number << 24 | kind << 20 | turn, size, pool, parts)
+
+    def whole(self) -> Iterator[str]:
+        """All that is known of odd strings, in every way of truncation and padding; and the way back."""
+        for turn, texts in self.mixed(1, self.options.whole, FEW, parts=7):
+            setting = SETTINGS[turn // 2 % len(SETTINGS)]
+            yield from everything(self.pair, texts, *setting, special=turn % 2 == 0)
+        yield from random_ids(self.pair, self.number, 20_000 // self.options.share)
+
+    def points(self) -> Iterator[str]:
+        """Ids of code points."""
+        for points in chunks(self.of(odd.code_points()), 50_000):
+            yield from ids(self.pair, points)
+            # Neighbours show what a code point does to others.
+            yield from ids(self.pair, [f"a{point} {point}b" for point in points])
+
+    def strings(self) -> Iterator[str]:
+        """Ids of odd strings."""
+        for turn, texts in self.mixed(2, self.options.strings, CHUNK, parts=10):
+            yield from ids(self.pair, texts, special=turn % 2 == 0)
+        yield from ids(self.pair, odd.strings(77 + self.number, 2_000, parts=6, repeats=20))
+
+    def corpora(self) -> Iterator[str]:
+        """Ids of documents, and of texts of many megabytes."""
+        for corpus in CORPORA:
+            path = self.options.corpora / f"{corpus}.txt"
+            for texts in chunks(self.of(documents(path, self.options.bytes)), CHUNK):
+                yield from ids(self.pair, texts)
+            length = min(self.options.bytes, 20_000_000) // self.options.share
+            with path.open("rb") as opened:
+                opened.seek(length * (self.number % self.options.share))
+                text = opened.read(length).decode("utf-8", "ignore")
+            yield from ids(self.pair, [text], special=True)
+
+
+# What can be asked for by its name.
+PARTS = ("whole", "points", "strings", "corpora")
+
+
+def faults(pair: Pair, number: int, options: argparse.Namespace) -> Iterator[str]:
+    """All that differs, for the tokenizer of this number."""
+    yield from own_setting(pair)
+    share = Share(pair.bare(), number, options)
+    for part in options.parts:
+        yield from getattr(share, part)()
 
 
 def definitions(folder: Path) -> dict[str, Path]:
@@ -136,6 +168,7 @@ def main() -> int:
     parser.add_argument("--corpora", type=Path, required=True)
     parser.add_argument("--tokenizers", type=Path, required=True, help="a folder for each tokenizer")
     parser.add_argument("--names", nargs="+", default=[], help="only these")
+    parser.add_argument("--parts", nargs="+", default=PARTS, choices=PARTS, help="only these")
     parser.add_argument("--bytes", type=int, default=1 << 40, help="of each corpus at most")
     parser.add_argument("--strings", type=int, default=1_000_000, help="odd strings for each tokenizer")
     parser.add_argument("--whole", type=int, default=100_000, help="strings of which everything is compared")
