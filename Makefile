@@ -68,7 +68,8 @@ test: wheel ## build and test everything
 	$(VENV)-clean/$(notdir $(BIN))/bowstring --version
 
 # The texts come from Debian packages, the tokenizers from npm, but for those that are trained here. With
-# SHARE=1 each tokenizer is compared on all of it, which takes an hour or two.
+# SHARE=1 each tokenizer is compared on all of it, which takes some hours of the reference's time: digests of
+# its answers are kept, so that a second run takes a fraction of that.
 test-tokenizers: wheel ## compare ids with Hugging Face's: tokenizers of published models, a part of 190 MB each
 	test -x $(VENV)-tokenizers/bin/python || $(PYTHON) -m venv $(VENV)-tokenizers
 	$(VENV)-tokenizers/bin/python -m pip install --quiet --disable-pip-version-check \
@@ -79,7 +80,7 @@ test-tokenizers: wheel ## compare ids with Hugging Face's: tokenizers of publish
 	$(VENV)-tokenizers/bin/python benchmarks/tokenizer/corpora.py --out $(TOKENIZERS)-corpora
 	$(VENV)-tokenizers/bin/python benchmarks/tokenizer/train.py --corpora $(TOKENIZERS)-corpora --out $(TOKENIZERS)
 	$(VENV)-tokenizers/bin/python python/tests/tokenizer/everything.py --corpora $(TOKENIZERS)-corpora \
-	    --tokenizers $(TOKENIZERS) --share $(SHARE) --jobs $(JOBS)
+	    --tokenizers $(TOKENIZERS) --share $(SHARE) --jobs $(JOBS) --kept $(TOKENIZERS)-answers
 
 # In the profile of the tests and in their folder, so that the wheel costs little on top of them.
 wheel: $(VENV)/ready
