@@ -2,7 +2,7 @@
 SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 .DELETE_ON_ERROR:
-.PHONY: help demo test test-tokenizers wheel check check-python check-fuzz deny bench coverage fuzz docs
+.PHONY: help demo test test-tokenizers wheel check check-python check-fuzz deny bench coverage nightly fuzz docs
 
 CARGO_TARGET_DIR ?= $(CURDIR)/target
 export CARGO_TARGET_DIR
@@ -32,6 +32,7 @@ FUZZ_TARGETS ?= parquet csv ndjson ipc document graph matrix_market tokenizer en
 # Where `make test-tokenizers` keeps the tokenizers of published models; its texts are beside them.
 TOKENIZERS := $(CARGO_TARGET_DIR)/tokenizers
 SHARE ?= 20
+JOBS ?= 2
 
 # What the demo writes: sections.parquet, ranking.parquet, positions.parquet, report.md, and the report of
 # the run.
@@ -67,7 +68,8 @@ test: wheel ## build and test everything
 	$(VENV)-clean/$(notdir $(BIN))/bowstring --version
 
 # The texts come from Debian packages, the tokenizers from npm, but for those that are trained here. With
-# SHARE=1 each tokenizer is compared on all of it, which takes an hour or two.
+# SHARE=1 each tokenizer is compared on all of it, which takes some hours of the reference's time: digests of
+# its answers are kept, so that a second run takes a fraction of that.
 test-tokenizers: wheel ## compare ids with Hugging Face's: tokenizers of published models, a part of 190 MB each
 	test -x $(VENV)-tokenizers/bin/python || $(PYTHON) -m venv $(VENV)-tokenizers
 	$(VENV)-tokenizers/bin/python -m pip install --quiet --disable-pip-version-check \
@@ -78,7 +80,7 @@ test-tokenizers: wheel ## compare ids with Hugging Face's: tokenizers of publish
 	$(VENV)-tokenizers/bin/python benchmarks/tokenizer/corpora.py --out $(TOKENIZERS)-corpora
 	$(VENV)-tokenizers/bin/python benchmarks/tokenizer/train.py --corpora $(TOKENIZERS)-corpora --out $(TOKENIZERS)
 	$(VENV)-tokenizers/bin/python python/tests/tokenizer/everything.py --corpora $(TOKENIZERS)-corpora \
-	    --tokenizers $(TOKENIZERS) --share $(SHARE)
+	    --tokenizers $(TOKENIZERS) --share $(SHARE) --jobs $(JOBS) --kept $(TOKENIZERS)-answers
 
 # In the profile of the tests and in their folder, so that the wheel costs little on top of them.
 wheel: $(VENV)/ready
@@ -151,11 +153,14 @@ coverage: $(LLVM_COV) $(VENV)/ready ## line coverage of the tests; fails below 9
 	$(BIN)/$(PYTEST) --cov=bowstring --cov-report=term --cov-fail-under=90; \
 	$(LLVM_COV) llvm-cov report --failure-mode all --summary-only --fail-under-lines 90
 
+nightly:
+	@rustup toolchain list 2>/dev/null | grep -q '^$(NIGHTLY)' \
+	    || timeout 300 rustup --quiet toolchain install $(NIGHTLY) --profile minimal --no-self-update \
+	    || { echo "fuzzing needs Rust's $(NIGHTLY), which rustup could not install" >&2; exit 1; }
+
 # Memory is limited so that an allocation which no input is worth is a find. What was learnt stays in
 # fuzz/corpus, and an input that breaks a promise in fuzz/artifacts.
-fuzz: $(CARGO_FUZZ) ## fuzz each reader of foreign bytes for SECONDS_EACH (60) seconds; needs a nightly Rust
-	@rustup toolchain install $(NIGHTLY) --profile minimal --no-self-update || { \
-	    echo "make fuzz needs Rust's $(NIGHTLY), which rustup could not install" >&2; exit 1; }
+fuzz: nightly $(CARGO_FUZZ) ## fuzz each reader of foreign bytes for SECONDS_EACH (60) seconds
 	if [ "$(FUZZ_FEATURES)" = "files,tokenizers" ]; then \
 	    cargo run --quiet --locked --manifest-path fuzz/Cargo.toml --example seeds -- fuzz/corpus; \
 	fi

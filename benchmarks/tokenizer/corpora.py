@@ -75,6 +75,8 @@ def capped(folder: Path, source: Source) -> list[str]:
         size += len(text.encode())
         if size >= source.bytes:
             break
+    if not texts:
+        raise SystemExit(f"{source.package} has no text in files like {source.pattern}")
     return texts
 
 

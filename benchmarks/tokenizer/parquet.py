@@ -5,7 +5,7 @@ code and many languages, of 500 to 12,000 characters, one gigabyte of text in al
 Streamed is `bowstring tokenize IN -o OUT`; in memory is a Python process that reads the table, tokenises its
 column with one call of `encode_batch`, and writes the ids with `write_parquet`. Both start a process, load
 the tokenizer and write with the same settings. The files they write are read by pyarrow and by DuckDB, and
-must have the same lists in the same order.
+must have the same lists in the same order; `--count` must give their lengths.
 """
 
 from __future__ import annotations
@@ -82,9 +82,11 @@ def run(command: list[str], threads: int) -> tuple[float, float, str]:
     return seconds, used.ru_maxrss / 1000, text
 
 
-def same(streamed: Path, whole: Path) -> None:
-    """Fails when the files do not have the same rows, as pyarrow and as DuckDB read them."""
+def same(streamed: Path, whole: Path, counts: Path) -> None:
+    """Fails when the files do not have the same rows, as pyarrow and as DuckDB read them, or other counts."""
     import duckdb
+    import numpy as np
+    import pyarrow.compute as pc
     import pyarrow.parquet as pq
 
     pairs = zip(*(pq.ParquetFile(path).iter_batches(8192) for path in (streamed, whole)), strict=True)
@@ -92,6 +94,9 @@ def same(streamed: Path, whole: Path) -> None:
     query = "SELECT count(*), sum(len(ids)), sum(hash(id, ids)) FROM read_parquet(?)"
     answers = [duckdb.execute(query, [str(path)]).fetchone() for path in (streamed, whole)]
     assert answers[0] == answers[1], f"DuckDB reads other rows: {answers}"
+    lengths = pc.list_value_length(pq.read_table(streamed, columns=["ids"])["ids"])
+    counted = pq.read_table(counts, columns=["tokens"])["tokens"]
+    assert np.array_equal(counted.to_numpy(), lengths.to_numpy()), "--count gives other numbers"
 
 
 def rows(name: str, source: Path, options: argparse.Namespace) -> list[str]:
@@ -116,7 +121,8 @@ def rows(name: str, source: Path, options: argparse.Namespace) -> list[str]:
                 for stage, seconds in json.loads(stages).items():
                     times.setdefault(stage, []).append(seconds)
                 # Not here: the peak of a process begins with the memory of the one that starts it.
-                subprocess.run([sys.executable, __file__, "--same", str(streamed), str(whole)], check=True)
+                files = [str(streamed), str(whole), str(counts)]
+                subprocess.run([sys.executable, __file__, "--same", *files], check=True)
             best = {what: min(seconds) for what, seconds in times.items()}
             ratio = best["streamed"] / best["whole"]
             verdict = "held" if ratio <= SLOWER and memory <= MEMORY else "missed"
@@ -134,7 +140,7 @@ def main() -> None:
         in_memory(*map(Path, sys.argv[2:5]))
         return
     if sys.argv[1:2] == ["--same"]:
-        same(*map(Path, sys.argv[2:4]))
+        same(*map(Path, sys.argv[2:5]))
         return
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--corpora", type=Path, required=True, help="where `corpora.py` wrote them")

@@ -41,8 +41,8 @@ class Cell:
         return self.bytes / 1e6 / min(sum(parts) for parts in times.values())
 
     def own_ids(self) -> bool:
-        """Whether the ids are others than Hugging Face's."""
-        return bool(self.different)
+        """Whether the ids are others than Hugging Face's, or were not compared."""
+        return self.different != 0
 
 
 @dataclass

@@ -78,7 +78,7 @@ fn refused(error: &TokenizerError) {
     assert!(!render(error).is_empty());
 }
 
-/// Ids, tokens and offsets are the reference's, however they are asked for.
+/// All of an encoding is the reference's, ids and their number however they are asked for, and their text.
 fn check(ours: &Tokenizer, reference: &Reference, text: &str, special: bool) {
     let wanted = catch_unwind(AssertUnwindSafe(|| reference.encode_char_offsets(text, special)));
     let Ok(Ok(wanted)) = wanted else { return };
@@ -92,9 +92,17 @@ fn check(ours: &Tokenizer, reference: &Reference, text: &str, special: bool) {
     assert_eq!(found.tokens(), wanted.get_tokens(), "tokens of {text:?}");
     assert_eq!(found.offsets(), wanted.get_offsets(), "offsets of {text:?}");
     assert_eq!(found.word_ids(), wanted.get_word_ids(), "word ids of {text:?}");
-    let ids = ours.ids(text, special).unwrap_or_default();
-    assert_eq!(ids, wanted.get_ids(), "ids alone of {text:?}");
+    assert_eq!(found.type_ids(), wanted.get_type_ids(), "type ids of {text:?}");
+    assert_eq!(found.attention_mask(), wanted.get_attention_mask(), "attention mask of {text:?}");
+    assert_eq!(found.special_tokens_mask(), wanted.get_special_tokens_mask(), "special tokens of {text:?}");
+    let ids = wanted.get_ids();
+    assert_eq!(ours.ids(text, special).ok().as_deref(), Some(ids), "ids alone of {text:?}");
     let options = BatchOptions { add_special_tokens: special, ..BatchOptions::default() };
     let count = ours.count(&Texts::from_slices(&[text]), &options).map(|counts| counts.value(0));
     assert_eq!(count.ok().map(|count| count as usize), Some(ids.len()), "count of {text:?}");
+    for skip in [false, true] {
+        let back = catch_unwind(AssertUnwindSafe(|| reference.decode(ids, skip)));
+        let Ok(Ok(back)) = back else { continue };
+        assert_eq!(ours.decode(ids, skip).ok(), Some(back), "text of {ids:?}, {skip}");
+    }
 }

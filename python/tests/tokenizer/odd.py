@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 import sys
 import unicodedata
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 _EMOJI = "😀😅🤣🥹👋👍🏽👩🏿‍🚀👨‍👩‍👧‍👦🏳️‍🌈🏴‍☠️🇩🇪🇯🇵🇺🇳❤️‍🔥1️⃣#️⃣☺️☺︎🫱🏻‍🫲🏿🧑🏾‍🤝‍🧑🏼🏴󠁧󠁢󠁳󠁣󠁴󠁿©️™️〰️"
 _SPACES = (
@@ -145,19 +145,28 @@ _PARTS: list[tuple[int, Callable[[random.Random], str]]] = [
 ]
 
 
-def strings(seed: int, count: int, parts: int = 8, repeats: int = 0) -> list[str]:
-    """Short strings put together from odd parts; `repeats` is how often one is a thing many times over."""
+def strings(seed: int, count: int, parts: int = 8, repeats: int = 0, own: Sequence[str] = ()) -> list[str]:
+    """Short strings put together from odd parts; `repeats` is how often one is a thing many times over.
+
+    Some parts are of `own`, what a tokenizer knows by itself.
+    """
     rng = random.Random(seed)  # noqa: S311 - the same texts each time, no secret
-    weights = [weight if make is not _repeat else repeats for weight, make in _PARTS]
-    makers = [make for _, make in _PARTS]
+    weights = [weight if make is not _repeat else repeats for weight, make in _PARTS] + [8 if own else 0]
+    makers = [*(make for _, make in _PARTS), lambda rng: rng.choice(own)]
     return [
         "".join(make(rng) for make in rng.choices(makers, weights, k=rng.randint(1, parts)))
         for _ in range(count)
     ]
 
 
+def mixed(seed: int, count: int, pool: Sequence[str], parts: int) -> list[str]:
+    """Short strings put together from a pool of parts, which is faster than making each part anew."""
+    rng = random.Random(seed)  # noqa: S311 - the same texts each time, no secret
+    return ["".join(rng.choices(pool, k=rng.randint(1, parts))) for _ in range(count)]
+
+
 def text(seed: int) -> str:
-    """About 15 MB: every code point in its order, alone between spaces and on lines, and odd strings."""
+    """About 27 MB: every code point in its order, alone between spaces and on lines, and odd strings."""
     every = code_points()
     lines = [" ".join(every[at : at + 64]) for at in range(0, len(every), 64)]
     lines += ["".join(every[at : at + 64]) for at in range(0, len(every), 64)]

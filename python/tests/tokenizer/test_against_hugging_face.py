@@ -10,9 +10,9 @@ from itertools import islice
 
 import odd
 import pytest
-from compare import ENOUGH, SETTINGS, Pair, chunks, everything, ids, random_ids, shipped
+from compare import ENOUGH, SETTINGS, Pair, chunks, definition, everything, ids, random_ids, shipped, whole
 
-PAIRS = {name: Pair.load(name, definition) for name, definition in shipped().items()}
+PAIRS = {name: Pair.load(name, definition(path)).bare() for name, path in shipped().items()}
 
 
 @pytest.fixture(params=PAIRS)
@@ -27,7 +27,8 @@ def check(faults: Iterator[str]) -> None:
 
 
 def test_tokenizers_of_all_kinds_are_there() -> None:
-    assert {"gpt2", "bert-uncased", "qwen2.5"} <= set(PAIRS)
+    assert set(PAIRS) == {"gpt2", "qwen2.5", "bert-uncased", "t5-4k"}
+    assert all(pair.ours.backend.startswith("fast") for pair in PAIRS.values())
 
 
 def test_code_points(pair: Pair) -> None:
@@ -41,10 +42,20 @@ def test_ids_of_odd_strings(pair: Pair, special: bool) -> None:
     check(ids(pair, odd.strings(1, 4_000, parts=10, repeats=1), special=special))
 
 
-def test_everything_about_odd_strings(pair: Pair) -> None:
-    texts = odd.strings(2, 150 * len(SETTINGS), parts=6)
-    for texts_of_one, setting in zip(chunks(texts, 150), SETTINGS, strict=True):
-        check(everything(pair, texts_of_one, *setting))
+@pytest.mark.parametrize("special", [False, True])
+@pytest.mark.parametrize("setting", SETTINGS)
+def test_everything_about_odd_strings(pair: Pair, setting: tuple[dict | None, ...], special: bool) -> None:
+    for texts in chunks(odd.strings(2, 100, parts=6, own=pair.own), 50):
+        check(everything(pair, texts, *setting, special=special))
+    assert pair.seen["decoded"] > 0
+
+
+def test_what_a_file_says_of_truncation_and_padding() -> None:
+    own = Pair.load("bert-uncased", definition(shipped()["bert-uncased"]))
+    assert own.ours.truncation is not None
+    assert own.ours.padding is not None
+    check(whole(own, odd.strings(5, 200, parts=150), special=True))
+    assert own.seen["parts cut off"] > 0
 
 
 def test_text_of_random_ids(pair: Pair) -> None:
