@@ -277,8 +277,8 @@ pub(crate) struct TokenizeArgs {
     #[arg(long, value_name = "N", conflicts_with = "count")]
     pub(crate) max_length: Option<u32>,
 
-    /// The file to write, whose name's ending tells its format; an existing one is replaced once the new
-    /// one is complete [default: stdout]
+    /// The file to write, whose name's ending tells its format; folders above it are made, and an existing
+    /// file is replaced once the new one is complete [default: stdout]
     #[arg(short, long, value_name = "FILE", help_heading = "Output")]
     pub(crate) output: Option<PathBuf>,
 

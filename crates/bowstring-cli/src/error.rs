@@ -48,6 +48,16 @@ pub enum CliError {
         /// The document.
         path: PathBuf,
     },
+    /// A line of a text that is none.
+    #[error("the line is not valid UTF-8 after {bytes} bytes")]
+    LineNotText {
+        /// The text.
+        path: PathBuf,
+        /// The line, counted from 1.
+        line: usize,
+        /// How many bytes of the line are right.
+        bytes: usize,
+    },
     /// A step that failed, or whose plan is wrong.
     #[error("{}{}", step.as_ref().map(|step| format!("step `{step}`: ")).unwrap_or_default(), error.message)]
     Step {
@@ -132,7 +142,7 @@ impl Diagnostic for CliError {
             CliError::Engine(error) => error.kind(),
             CliError::File { source, .. } | CliError::Stdout(source) => ErrorKind::of_io(source),
             CliError::Usage { .. } => ErrorKind::Usage,
-            CliError::Unprintable(_) => ErrorKind::Data,
+            CliError::Unprintable(_) | CliError::LineNotText { .. } => ErrorKind::Data,
             CliError::NotText { .. } => ErrorKind::InvalidWorkflow,
             CliError::Step { error, .. } => error.kind,
             CliError::Stopped => ErrorKind::Cancelled,
@@ -143,6 +153,7 @@ impl Diagnostic for CliError {
     fn place(&self) -> Option<String> {
         match self {
             CliError::Engine(error) => error.place(),
+            CliError::LineNotText { path, line, .. } => Some(format!("{}, line {line}", path.display())),
             _ => None,
         }
     }
@@ -153,6 +164,7 @@ impl Diagnostic for CliError {
             CliError::Usage { hint, .. } => hint.clone(),
             CliError::Step { error, .. } => error.hint.clone(),
             CliError::NotText { .. } => Some("save the document as UTF-8".into()),
+            CliError::LineNotText { .. } => Some("save the text as UTF-8".into()),
             _ => None,
         }
     }

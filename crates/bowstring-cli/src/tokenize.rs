@@ -15,7 +15,7 @@ use bowstring::{
     Error,
     io::{Format, IoError, WriteOptions, Writer},
     query::{Frame, Table},
-    tokenizer::{Tokenization, TokenizerError},
+    tokenizer::Tokenization,
 };
 
 use crate::{
@@ -241,12 +241,12 @@ impl Lines {
                 }
             }
             bytes += line.len();
-            let line = String::from_utf8(line).map_err(|error| {
-                let at = error.utf8_error().valid_up_to();
-                let wrong = TokenizerError::InvalidText { at, row: Some(self.read) };
-                CliError::Engine(Error::from(wrong).at(self.name.as_ref()))
-            })?;
             self.read += 1;
+            let line = String::from_utf8(line).map_err(|error| CliError::LineNotText {
+                path: self.name.clone().into(),
+                line: self.read,
+                bytes: error.utf8_error().valid_up_to(),
+            })?;
             lines.push(line);
         }
         Ok(lines)

@@ -32,6 +32,8 @@ pub trait Function: Debug + Send + Sync {
 /// An argument of a call, as far as it is known before there are rows.
 #[derive(Clone, Debug)]
 pub struct Argument {
+    /// The column, or the expression as it would be named as one; known when the query is planned.
+    pub name: Option<String>,
     /// The type of its values.
     pub data_type: DataType,
     /// Its value, as an array of one row, when the query says it.
@@ -108,7 +110,7 @@ impl ScalarUDFImpl for Adapter {
 
     fn return_type(&self, types: &[DataType]) -> DfResult<DataType> {
         let arguments: Vec<Argument> =
-            types.iter().map(|of| Argument { data_type: of.clone(), literal: None }).collect();
+            types.iter().map(|of| Argument { name: None, data_type: of.clone(), literal: None }).collect();
         Ok(self.bind(&arguments)?.data_type)
     }
 
@@ -119,7 +121,8 @@ impl ScalarUDFImpl for Adapter {
             .zip(args.scalar_arguments)
             .map(|(field, literal)| {
                 let literal = literal.map(ScalarValue::to_array).transpose()?;
-                Ok(Argument { data_type: field.data_type().clone(), literal })
+                let name = Some(field.name().clone());
+                Ok(Argument { name, data_type: field.data_type().clone(), literal })
             })
             .collect::<DfResult<Vec<_>>>()?;
         Ok(Arc::new(Field::new(self.name(), self.bind(&arguments)?.data_type, true)))
@@ -136,7 +139,7 @@ impl ScalarUDFImpl for Adapter {
                     (Arc::clone(&array), Some(array))
                 }
             };
-            arguments.push(Argument { data_type: array.data_type().clone(), literal });
+            arguments.push(Argument { name: None, data_type: array.data_type().clone(), literal });
             values.push(array);
         }
         let computed = (self.bind(&arguments)?.compute)(&values).map_err(foreign)?;

@@ -88,8 +88,10 @@ pub enum TokenizerError {
         row: Option<usize>,
     },
     /// A column of a type that is not text.
-    #[error("a column of {found} cannot be tokenised")]
+    #[error("{} cannot be tokenised", column_of(column.as_deref(), found))]
     ColumnType {
+        /// Its name, when it came from a table.
+        column: Option<String>,
         /// Its type.
         found: String,
     },
@@ -233,6 +235,13 @@ pub enum TokenizerError {
     /// The work was asked to stop.
     #[error(transparent)]
     Cancelled(#[from] Cancelled),
+}
+
+fn column_of(column: Option<&str>, found: &str) -> String {
+    match column {
+        Some(column) => format!("column `{column}` of type {found}"),
+        None => format!("a column of {found}"),
+    }
 }
 
 /// Whether it looks like `organisation/name` and not like a path.

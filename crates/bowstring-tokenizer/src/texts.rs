@@ -92,7 +92,7 @@ impl<'a> Texts<'a> {
 
 impl<'a> Column<'a> {
     fn new(array: &'a dyn Array) -> Result<Self> {
-        let refused = || TokenizerError::ColumnType { found: array.data_type().to_string() };
+        let refused = || TokenizerError::ColumnType { column: None, found: array.data_type().to_string() };
         Ok(match array.data_type() {
             DataType::Utf8 => Column::Utf8(array.as_string()),
             DataType::LargeUtf8 => Column::LargeUtf8(array.as_string()),

@@ -163,8 +163,10 @@ fn lines_and_single_texts_are_written_as_lines() {
     .assert_eq(&folder().run_with(&piped, b""));
     expect![[r#"
         exit 3
-        error: the text is not valid UTF-8 at byte 2
-          at -, row 1
+        error: the line is not valid UTF-8 after 2 bytes
+          at -, line 2
+
+        hint: save the text as UTF-8
     "#]]
     .assert_eq(&folder().run_with(&piped, b"bob\nan\xffn\n"));
 }
@@ -253,7 +255,7 @@ fn what_is_wrong_is_said_with_what_mends_it() {
         hint: did you mean `text`?
 
         exit 2
-        error: a column of Int64 cannot be tokenised
+        error: column `id` of type Int64 cannot be tokenised
           at notes.csv
 
         hint: string, large_string, string_view and dictionaries of them are taken
@@ -287,6 +289,28 @@ fn what_is_wrong_is_said_with_what_mends_it() {
         hint: select the values inside it, cast it to text, or write another format
     "#]]
     .assert_eq(&all.join("\n"));
+}
+
+#[test]
+fn folders_above_the_file_are_made_as_by_other_commands() {
+    let folder = folder();
+    let written = folder.run(&["tokenize", "notes.csv", "-t", ".", "-o", "new/inner/ids.parquet"]);
+    assert_eq!(written, "exit 0\nrows: 3\ntokens: 11\n");
+    assert_eq!(folder.run(&["convert", "new/inner/ids.parquet", "other/ids.arrow"]), "exit 0\n");
+    assert!(folder.path("new/inner/ids.parquet").is_file() && folder.path("other/ids.arrow").is_file());
+    // A command that fails leaves none behind.
+    let failed =
+        folder.run(&["tokenize", "notes.csv", "-t", ".", "--column", "id", "-o", "none/ids.parquet"]);
+    assert!(failed.starts_with("exit 2"), "{failed}");
+    assert!(!folder.path("none").exists());
+}
+
+#[test]
+fn sql_names_the_column_that_is_no_text() {
+    let said = folder().run(&["sql", "SELECT token_count(id + 1, 'tokenizer.json') FROM 'notes.csv'"]);
+    assert!(said.contains("column `notes.csv.id + Int64(1)` of type Int64 cannot be tokenised"), "{said}");
+    let said = folder().run(&["sql", "SELECT tokenize(id, 'tokenizer.json') FROM 'notes.csv'"]);
+    assert!(said.contains("column `id` of type Int64 cannot be tokenised"), "{said}");
 }
 
 #[test]

@@ -191,7 +191,8 @@ impl Function for OfText {
         };
         let data_type = &text.data_type;
         if !is_text(data_type) && *data_type != DataType::Null {
-            return Err(wrong(TokenizerError::ColumnType { found: data_type.to_string() }));
+            let (column, found) = (text.name.clone(), data_type.to_string());
+            return Err(wrong(TokenizerError::ColumnType { column, found }));
         }
         let mut tokenizer = self.tokenizer(tokenizer)?;
         let add_special_tokens = self.add_special_tokens(arguments.get(2))?;
