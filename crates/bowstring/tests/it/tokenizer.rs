@@ -179,7 +179,7 @@ fn what_is_wrong_is_said_when_planning() {
           in the chain `notes` and `x`
         hint: name a `tokenizer.json`, as in `token_count(text, 'tokenizer.json')`
 
-        exit 2: step `x` (usage): column `id` of type Int64 cannot be tokenised
+        exit 2: step `x` (usage): column `Int64(1)` of type Int64 cannot be tokenised
           at DIR/notes.parquet
           in the chain `notes` and `x`
         hint: string, large_string, string_view and dictionaries of them are taken
