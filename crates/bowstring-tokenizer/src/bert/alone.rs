@@ -40,7 +40,15 @@ impl Alone {
     pub(super) fn get(&self, c: char, find_out: impl FnMut(char) -> Option<Vec<u32>>) -> Becomes {
         let block = c as usize / BLOCK;
         let Some(cell) = self.blocks.get(block) else { return Becomes::Joined };
-        match cell.get_or_init(|| all_of(block, find_out))[c as usize % BLOCK] {
+        let all = match cell.get() {
+            Some(all) => all,
+            None => {
+                // Found out before the cell is entered: a process that is forked meanwhile would wait for ever.
+                let all = all_of(block, find_out);
+                cell.get_or_init(|| all)
+            }
+        };
+        match all[c as usize % BLOCK] {
             JOINED => Becomes::Joined,
             SEVERAL => Becomes::Several,
             NOTHING => Becomes::Token(0, 0),

@@ -76,8 +76,13 @@ impl Characters {
 
     #[inline]
     fn block(&self, c: char, find_out: impl Fn(char) -> Found) -> Option<&Block> {
-        let block = self.blocks.get(c as usize / BLOCK)?;
-        Some(block.get_or_init(|| all_of(c as usize / BLOCK, find_out)))
+        let cell = self.blocks.get(c as usize / BLOCK)?;
+        if let Some(block) = cell.get() {
+            return Some(block);
+        }
+        // Found out before the cell is entered: a process that is forked meanwhile would wait for ever.
+        let block = all_of(c as usize / BLOCK, find_out);
+        Some(cell.get_or_init(|| block))
     }
 }
 
