@@ -206,7 +206,7 @@ proptest! {
             ]),
             0..60,
         ),
-        which in 0..3_usize,
+        which in 0..fixtures::ALL.len(),
         max_tokens in 6..40_usize,
         overlap in 0..3_usize,
         add_special_tokens: bool,

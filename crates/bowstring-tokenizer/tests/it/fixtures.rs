@@ -5,7 +5,7 @@ use std::{fs::File, io::Read, path::Path};
 use flate2::read::GzDecoder;
 
 /// The names of all of them.
-pub(crate) const ALL: &[&str] = &["gpt2", "bert-uncased", "qwen2.5"];
+pub(crate) const ALL: &[&str] = &["gpt2", "bert-uncased", "qwen2.5", "t5-4k"];
 
 /// The `tokenizer.json` of a name.
 pub(crate) fn json(name: &str) -> Vec<u8> {
