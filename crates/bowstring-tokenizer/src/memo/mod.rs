@@ -117,15 +117,8 @@ impl Memo {
         out: &mut Vec<u32>,
         slow: impl FnOnce(&[u8], &mut Vec<u32>),
     ) {
-        match self.look(text, &range) {
-            Some(ids) => {
-                // Always the same number of words, so that it is one store.
-                let end = out.len() + ids.len as usize;
-                out.extend_from_slice(&[ids.ids[0], ids.ids[1], ids.ids[2], 0]);
-                out.truncate(end);
-            }
-            None => self.append_rare(text, range, out, slow),
-        }
+        let begun = self.begin(text, &range);
+        self.end::<true>(begun, text, range, out, slow);
     }
 
     /// The same for what is long, has many ids, or is not known.
@@ -158,10 +151,8 @@ impl Memo {
         range: Range<usize>,
         slow: impl FnOnce(&[u8], &mut Vec<u32>),
     ) -> usize {
-        match self.look(text, &range) {
-            Some(ids) => ids.len as usize,
-            None => self.count_rare(text, range, slow),
-        }
+        let begun = self.begin(text, &range);
+        self.end::<false>(begun, text, range, &mut Vec::new(), slow)
     }
 
     /// The same for what is long, has many ids, or is not known.
@@ -236,17 +227,6 @@ impl Memo {
             }
             None => self.count_rare(text, range, slow),
         }
-    }
-
-    /// The ids of a short piece that is known and has few.
-    #[inline(always)]
-    fn look(&self, text: &[u8], range: &Range<usize>) -> Option<Ids> {
-        let len = range.end.wrapping_sub(range.start);
-        let bytes = text.get(range.start..)?.first_chunk::<16>()?;
-        let mask = MASKS.get(len)?;
-        let key = masked(halves(bytes), mask, len);
-        let bucket = hash(key) as usize & self.buckets.len().wrapping_sub(1);
-        self.buckets.get(bucket)?.find(key).filter(|ids| ids.len as usize <= INLINE)
     }
 
     /// The ids of a piece, or what it would be remembered by.
