@@ -13,18 +13,34 @@ pub trait Work {
     fn run(self) -> Self::Output;
 }
 
+/// The knowledge that the processor has AVX2 and the bit instructions of its time.
+#[derive(Clone, Copy, Debug)]
+pub struct Recent(());
+
+impl Recent {
+    /// Asks the processor.
+    #[inline(always)]
+    pub fn detect() -> Option<Self> {
+        #[cfg(target_arch = "x86_64")]
+        {
+            use std::arch::is_x86_feature_detected as has;
+
+            if has!("avx2") && has!("bmi1") && has!("bmi2") && has!("lzcnt") && has!("popcnt") {
+                return Some(Self(()));
+            }
+        }
+        None
+    }
+}
+
 /// Does the work with what this processor has.
 #[inline(always)]
 pub fn run<W: Work>(work: W) -> W::Output {
     #[cfg(target_arch = "x86_64")]
-    {
-        use std::arch::is_x86_feature_detected as has;
-
-        if has!("avx2") && has!("bmi1") && has!("bmi2") && has!("lzcnt") && has!("popcnt") {
-            #[expect(unsafe_code, reason = "what needs a feature of the processor can only be called so")]
-            // SAFETY: the processor has the features, as the line above found out.
-            return unsafe { recent(work) };
-        }
+    if Recent::detect().is_some() {
+        #[expect(unsafe_code, reason = "what needs a feature of the processor can only be called so")]
+        // SAFETY: the processor has the features, as the line above found out.
+        return unsafe { recent(work) };
     }
     work.run()
 }

@@ -7,6 +7,7 @@ use std::{
 };
 
 use arrow::array::UInt32Array;
+use bowstring_simd::large_pages;
 
 use crate::{
     BatchOptions, Result, Texts, Tokenizer, TokenizerError,
@@ -153,6 +154,7 @@ pub(crate) fn ids(tokenizer: &Tokenizer, texts: &Texts<'_>, options: &BatchOptio
         if ids.is_empty() {
             // Room for an id of every three bytes of a fair share: what is not touched costs nothing.
             ids.reserve(bytes / 3 / parallel::threads(jobs.len(), options.threads));
+            large_pages(ids.spare_capacity_mut());
         }
         let begin = ids.len();
         let mut lengths = Vec::new();
@@ -225,6 +227,7 @@ pub(crate) fn ids(tokenizer: &Tokenizer, texts: &Texts<'_>, options: &BatchOptio
 fn join(lists: &[Vec<u32>], shares: &[Share], options: &BatchOptions) -> Result<Vec<u32>> {
     let length = |shares: &[Share]| shares.iter().map(|share| share.ids(lists).len()).sum();
     let mut joined = vec![0; length(shares)];
+    large_pages(&joined);
     let mut jobs = Vec::new();
     let mut rest = joined.as_mut_slice();
     for shares in shares.chunks(8) {

@@ -10,7 +10,7 @@ use std::{cmp::Reverse, collections::BinaryHeap};
 
 use bowstring_simd::least;
 
-use crate::merge_table::{MergeTable, NEVER, NO_SYMBOL};
+use crate::merge_table::{Look, MergeTable, NEVER, NO_SYMBOL};
 
 /// Words of at most so many symbols are merged without a heap.
 pub(crate) const SHORT: usize = 64;
@@ -24,6 +24,17 @@ const NO_KEY: u32 = NEVER << SHORT.ilog2();
 pub(crate) struct Symbol {
     pub id: u32,
     pub len: u32,
+}
+
+/// Short words that are merged together, by their numbers.
+pub(crate) trait Words {
+    fn count(&self) -> usize;
+
+    /// Puts one into a lane.
+    fn begin(&mut self, number: usize, lane: &mut Lane);
+
+    /// Takes one from the lane in which its symbols are left.
+    fn end(&mut self, number: usize, lane: &Lane);
 }
 
 /// What merging needs, kept between words.
@@ -51,6 +62,23 @@ pub(crate) struct Lane {
     eights: usize,
     /// Which word it is.
     word: usize,
+    /// The pairs that the last merge made, and the places where they begin, counted from 1.
+    made: [(Look, usize); 2],
+}
+
+/// A lane that takes one symbol after the other.
+#[derive(Debug)]
+pub(crate) struct Filling<'a> {
+    symbols: &'a mut [u32; 2 * SHORT],
+    len: usize,
+}
+
+impl Filling<'_> {
+    #[inline(always)]
+    pub(crate) fn push(&mut self, symbol: u32) {
+        self.symbols[self.len % SHORT + 1] = symbol;
+        self.len += 1;
+    }
 }
 
 impl Default for Lane {
@@ -61,23 +89,24 @@ impl Default for Lane {
             alive: 0,
             eights: 0,
             word: 0,
+            made: [(Look::NONE, 0); 2],
         }
     }
 }
 
 impl Lane {
-    /// Takes a word of at most [`SHORT`] symbols; `rank` says that of the pair which begins at a place.
+    /// Takes a word of at most [`SHORT`] symbols, which `symbols` gives to what it is called with; `rank` says
+    /// that of the pair which begins at a place.
     #[inline(always)]
     pub(crate) fn begin(
         &mut self,
-        symbols: impl Iterator<Item = u32>,
+        symbols: impl FnOnce(&mut Filling<'_>),
         rank: impl Fn(usize, u32, u32) -> u32,
     ) {
-        let mut len = 0;
-        for (place, symbol) in self.symbols[1..=SHORT].iter_mut().zip(symbols) {
-            *place = symbol;
-            len += 1;
-        }
+        let mut filling = Filling { symbols: &mut self.symbols, len: 0 };
+        symbols(&mut filling);
+        let len = filling.len.min(SHORT);
+        self.made = [(Look::NONE, 0); 2];
         self.alive = below(len);
         self.eights = len.div_ceil(8);
         self.keys[self.eights] = [u32::MAX; 8];
@@ -100,10 +129,13 @@ impl Lane {
     #[inline(always)]
     fn step(&mut self, table: &MergeTable) -> bool {
         const ROOM: usize = 2 * SHORT;
+        for (look, place) in self.made {
+            self.set(place, table.found(look));
+        }
         let least = match self.eights {
-            1 => least(&self.keys[1..2]),
-            2 => least(&self.keys[1..3]),
-            eights => least(&self.keys[1..=eights]),
+            1 => least(table.recent, &self.keys[1..2]),
+            2 => least(table.recent, &self.keys[1..3]),
+            eights => least(table.recent, &self.keys[1..=eights]),
         };
         if least >= NO_KEY {
             return true;
@@ -116,11 +148,10 @@ impl Lane {
         let left = SHORT - (self.alive & below(place)).leading_zeros() as usize;
         self.alive ^= after & after.wrapping_neg();
         self.symbols[(place + 1) % ROOM] = symbol;
-        let with_right = table.rank(symbol, self.symbols[right % ROOM]);
-        let with_left = table.rank(self.symbols[left % ROOM], symbol);
+        let with_right = table.begin(symbol, self.symbols[right % ROOM]);
+        let with_left = table.begin(self.symbols[left % ROOM], symbol);
         self.set(gone + 1, NEVER);
-        self.set(place + 1, with_right);
-        self.set(left, with_left);
+        self.made = [(with_right, place + 1), (with_left, left)];
         false
     }
 
@@ -160,7 +191,8 @@ impl MergeTable {
             return;
         }
         let [lane, ..] = &mut *scratch.lanes;
-        lane.begin(word.iter().map(|symbol| symbol.id), |_, left, right| self.rank(left, right));
+        let symbols = |filling: &mut Filling<'_>| word.iter().for_each(|symbol| filling.push(symbol.id));
+        lane.begin(symbols, |_, left, right| self.rank(left, right));
         while !lane.step(self) {}
         let mut places = lane.left().map(|(place, _)| place).skip(1).chain([word.len()]);
         let mut kept = 0;
@@ -173,35 +205,27 @@ impl MergeTable {
         word.truncate(kept);
     }
 
-    /// Merges short words, several at a time: `begin` puts the one with a number into a lane, and `end` is
-    /// given each number with the lane in which its symbols are left.
+    /// Merges short words, several at a time.
     #[inline(always)]
-    pub(crate) fn merge_all(
-        &self,
-        words: usize,
-        scratch: &mut MergeScratch,
-        mut begin: impl FnMut(usize, &mut Lane),
-        mut end: impl FnMut(usize, &Lane),
-    ) {
+    pub(crate) fn merge_all(&self, words: &mut impl Words, scratch: &mut MergeScratch) {
         let lanes = &mut *scratch.lanes;
-        let mut begin = |number: usize, lane: &mut Lane| {
-            lane.word = number;
-            begin(number, lane);
-        };
-        let mut busy = words.min(WIDTH);
+        let count = words.count();
+        let mut busy = count.min(WIDTH);
         let mut next = busy;
         let mut order: [usize; WIDTH] = std::array::from_fn(|i| i);
         for (number, lane) in lanes.iter_mut().enumerate().take(busy) {
-            begin(number, lane);
+            lane.word = number;
+            words.begin(number, lane);
         }
         while busy > 0 {
             let mut turn = 0;
             while turn < busy {
                 let lane = &mut lanes[order[turn] % WIDTH];
                 if lane.step(self) {
-                    end(lane.word, lane);
-                    if next < words {
-                        begin(next, lane);
+                    words.end(lane.word, lane);
+                    if next < count {
+                        lane.word = next;
+                        words.begin(next, lane);
                         next += 1;
                     } else {
                         busy -= 1;
@@ -302,6 +326,29 @@ mod tests {
         }
     }
 
+    /// Words of symbols, and what becomes of them.
+    struct All<'a> {
+        table: &'a MergeTable,
+        words: &'a [Vec<u32>],
+        found: Vec<Vec<u32>>,
+    }
+
+    impl Words for All<'_> {
+        fn count(&self) -> usize {
+            self.words.len()
+        }
+
+        fn begin(&mut self, number: usize, lane: &mut Lane) {
+            let word = &self.words[number];
+            let symbols = |filling: &mut Filling<'_>| word.iter().for_each(|&symbol| filling.push(symbol));
+            lane.begin(symbols, |_, left, right| self.table.rank(left, right));
+        }
+
+        fn end(&mut self, number: usize, lane: &Lane) {
+            self.found[number] = lane.left().map(|(_, id)| id).collect();
+        }
+    }
+
     fn symbols(ids: &[u32]) -> Vec<Symbol> {
         ids.iter().map(|&id| Symbol { id, len: 1 + id % 3 }).collect()
     }
@@ -333,12 +380,9 @@ mod tests {
             words in prop::collection::vec(prop::collection::vec(0u32..8, 0..=SHORT), 0..40),
         ) {
             let table = MergeTable::new(merges.iter().copied()).unwrap();
-            let mut found = vec![Vec::new(); words.len()];
-            let begin = |number: usize, lane: &mut Lane| {
-                lane.begin(words[number].iter().copied(), |_, left, right| table.rank(left, right));
-            };
-            let end = |number: usize, lane: &Lane| found[number] = lane.left().map(|(_, id)| id).collect();
-            table.merge_all(words.len(), &mut MergeScratch::default(), begin, end);
+            let mut all = All { table: &table, words: &words, found: vec![Vec::new(); words.len()] };
+            table.merge_all(&mut all, &mut MergeScratch::default());
+            let found = all.found;
             for (word, found) in words.iter().zip(found) {
                 let mut expected = symbols(word);
                 reference(&merges, &mut expected);

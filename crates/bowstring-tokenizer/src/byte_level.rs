@@ -4,15 +4,16 @@
 //! are merged by [`MergeTable`]; a memo answers for pieces seen before. O(length · log of the longest
 //! piece). Vocabularies write each byte as one printable character; here tokens are bytes.
 
-use bowstring_simd::{self as simd, Work};
 use hashbrown::HashMap;
 
 use crate::{
     alphabet::ALPHABET,
-    bpe::{self, Lane, MergeScratch, Symbol},
+    bpe::{Filling, Lane, Symbol},
     bpe_chars::WholeChars,
     definition::{Definition, Vocab},
     kernel::{Kernel, Piece, Reason, Section, Start},
+    made::made,
+    memo::Memo,
     merge_table::{MergeTable, NO_SYMBOL},
     merging::{Merging, Working},
     normal::Form,
@@ -35,6 +36,7 @@ pub(crate) struct ByteLevel {
     chars: WholeChars,
     /// If a piece that is a token is not merged but taken as it is, the tokens that merging does not make.
     whole: HashMap<Box<str>, u32>,
+    tokens: Memo,
     /// How many bytes the token of each id has.
     lens: Vec<u32>,
 }
@@ -122,19 +124,41 @@ impl ByteLevel {
             true => MergeTable::by_token(&triples),
             false => MergeTable::new(triples.iter().copied()),
         }
-        .ok_or("the vocabulary is larger than a table of merges")?;
+        .ok_or("the merges are too many for a table, or chosen to overflow it")?;
         let mut pairs = Box::new([0; 1 << 14]);
         for (pair, rank) in pairs.iter_mut().enumerate() {
             *rank = merges.rank(bytes[pair >> 7], bytes[pair & 0x7F]);
         }
         let chars = WholeChars::new(&merges, &triples, &bytes, lens.len());
         let splitter = Splitter::new(rules);
-        let whole = HashMap::new();
-        let mut kernel = Self { chars, pairs, form, prefix, splitter, bytes, merges, whole, lens };
-        if model.ignore_merges {
-            kernel.whole = simd::run(NotMade { kernel: &kernel, tokens: &written });
-        }
+        let (whole, tokens) = (HashMap::new(), Memo::default());
+        let mut kernel = Self { chars, pairs, form, prefix, splitter, bytes, merges, whole, tokens, lens };
+        kernel.know_tokens(&written, model.ignore_merges);
         Ok(kernel)
+    }
+
+    /// Finds out which tokens merging makes, of all of them by their ids; if `unmerged`, a piece is never merged
+    /// that is one of the others.
+    fn know_tokens(&mut self, written: &[Option<&str>], unmerged: bool) {
+        let mut bytes = Vec::new();
+        let mut tokens: Vec<(Box<str>, u32)> = Vec::with_capacity(written.len());
+        for (id, token) in (0..).zip(written) {
+            let Some(token) = token.and_then(|token| ALPHABET.decode(token)) else { continue };
+            bytes.clear();
+            token.for_each(|byte| bytes.push(byte));
+            // No piece is empty, or ends within a character.
+            match std::str::from_utf8(&bytes) {
+                Ok("") | Err(_) => {}
+                Ok(token) => tokens.push((token.into(), id)),
+            }
+        }
+        let made = made(self, &tokens);
+        let known = tokens.iter().zip(&made).filter(|&(_, made)| *made || unmerged);
+        self.tokens = Memo::of_tokens(known.map(|((token, id), _)| (token.as_bytes(), *id)), tokens.len());
+        if unmerged {
+            let others = tokens.into_iter().zip(made).filter(|(_, made)| !made);
+            self.whole = others.map(|(token, _)| token).collect();
+        }
     }
 
     /// Whether a space is put before this text.
@@ -183,87 +207,40 @@ impl Merging for ByteLevel {
         self.whole.get(piece).copied()
     }
 
-    fn symbols(&self, piece: &str, word: &mut Vec<Symbol>) {
-        word.clear();
+    fn tokens(&self) -> &Memo {
+        &self.tokens
+    }
+
+    #[inline(always)]
+    fn symbols(&self, piece: &str, mut each: impl FnMut(Symbol)) {
         for c in piece.chars() {
             let len = c.len_utf8() as u32;
             match self.chars.get(u32::from(c)) {
-                Some(id) => word.push(Symbol { id, len }),
+                Some(id) => each(Symbol { id, len }),
                 None => {
-                    let mut bytes = [0; 4];
-                    let bytes = c.encode_utf8(&mut bytes).bytes();
-                    word.extend(bytes.map(|byte| Symbol { id: self.bytes[usize::from(byte)], len: 1 }));
+                    for byte in c.encode_utf8(&mut [0; 4]).bytes() {
+                        each(Symbol { id: self.bytes[usize::from(byte)], len: 1 });
+                    }
                 }
             }
         }
     }
 
     #[inline(always)]
-    fn begin(&self, piece: &str, word: &mut Vec<Symbol>, lane: &mut Lane) {
+    fn begin(&self, piece: &str, lane: &mut Lane) {
         if piece.is_ascii() {
             let bytes = piece.as_bytes();
-            let symbols = bytes.iter().map(|&byte| self.bytes[usize::from(byte)]);
+            let symbols = |filling: &mut Filling<'_>| {
+                bytes.iter().for_each(|&byte| filling.push(self.bytes[usize::from(byte)]));
+            };
             lane.begin(symbols, |place, _, _| {
                 let pair = usize::from(bytes[place]) << 7 | usize::from(bytes[place + 1]);
                 self.pairs[pair % self.pairs.len()]
             });
         } else {
-            self.symbols(piece, word);
-            let symbols = word.iter().map(|symbol| symbol.id);
+            let symbols = |filling: &mut Filling<'_>| self.symbols(piece, |symbol| filling.push(symbol.id));
             lane.begin(symbols, |_, left, right| self.merges.rank(left, right));
         }
-    }
-}
-
-/// Finds the tokens that merging their bytes does not make.
-struct NotMade<'a> {
-    kernel: &'a ByteLevel,
-    /// By their ids.
-    tokens: &'a [Option<&'a str>],
-}
-
-impl Work for NotMade<'_> {
-    type Output = HashMap<Box<str>, u32>;
-
-    #[inline(always)]
-    fn run(self) -> Self::Output {
-        let Self { kernel, tokens } = self;
-        let (mut bytes, mut texts, mut short) = (Vec::new(), String::new(), Vec::new());
-        let mut not_made = HashMap::new();
-        let mut working = Working::default();
-        for (id, token) in (0..).zip(tokens) {
-            let Some(token) = token.and_then(|token| ALPHABET.decode(token)) else { continue };
-            bytes.clear();
-            token.for_each(|byte| bytes.push(byte));
-            match std::str::from_utf8(&bytes) {
-                // No piece is empty, or ends within a character.
-                Ok("") | Err(_) => {}
-                Ok(token) if token.len() <= bpe::SHORT => {
-                    short.push((texts.len(), texts.len() + token.len(), id));
-                    texts.push_str(token);
-                }
-                Ok(token) => {
-                    let mut made = Vec::new();
-                    working.append_one(kernel, token, 0, token.len(), &mut made);
-                    if made != [id] {
-                        not_made.insert(token.into(), id);
-                    }
-                }
-            }
-        }
-        let token = |number: usize| &texts[short[number].0..short[number].1];
-        let mut word = Vec::new();
-        kernel.merges.merge_all(
-            short.len(),
-            &mut MergeScratch::default(),
-            |number, lane| kernel.begin(token(number), &mut word, lane),
-            |number, lane| {
-                if !lane.left().map(|(_, made)| made).eq([short[number].2]) {
-                    not_made.insert(token(number).into(), short[number].2);
-                }
-            },
-        );
-        not_made
     }
 }
 

@@ -33,6 +33,7 @@ mod error;
 mod joints;
 mod kernel;
 mod load;
+mod made;
 mod memo;
 mod merge_table;
 mod merging;

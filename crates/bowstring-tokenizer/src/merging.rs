@@ -1,13 +1,12 @@
 //! What are the ids of all pieces of a text, by byte-pair encoding?
 //!
-//! Pieces are looked up hundreds at a time, and those that are not known are merged several at a time.
-
-use std::cell::RefCell;
+//! Pieces are looked up hundreds at a time. Of those that are not known many are tokens as they stand, and
+//! the others are merged several at a time.
 
 use bowstring_simd::{self as simd, Work};
 
 use crate::{
-    bpe::{self, Lane, MergeScratch, Symbol},
+    bpe::{self, Lane, MergeScratch, Symbol, Words},
     memo::{Many, Memo},
     merge_table::MergeTable,
 };
@@ -27,11 +26,14 @@ pub(crate) trait Merging {
     /// The id of a piece that is not merged.
     fn whole(&self, piece: &str) -> Option<u32>;
 
-    /// Puts the symbols of a piece into `word`, at most one for each byte.
-    fn symbols(&self, piece: &str, word: &mut Vec<Symbol>);
+    /// The short pieces that become one token; not all of them need be there.
+    fn tokens(&self) -> &Memo;
+
+    /// Calls `each` with the symbols of a piece, at most one for each byte.
+    fn symbols(&self, piece: &str, each: impl FnMut(Symbol));
 
     /// Puts a piece of at most [`bpe::SHORT`] symbols into a lane.
-    fn begin(&self, piece: &str, word: &mut Vec<Symbol>, lane: &mut Lane);
+    fn begin(&self, piece: &str, lane: &mut Lane);
 }
 
 /// What a thread keeps.
@@ -97,7 +99,7 @@ impl New {
             return;
         }
         let Self { word, scratch, .. } = self;
-        kernel.symbols(piece, word);
+        kernel.symbols(piece, |symbol| word.push(symbol));
         kernel.table().merge(word, scratch);
         out.extend(word.iter().map(|symbol| symbol.id));
         // One long piece must not keep its memory for ever.
@@ -106,12 +108,13 @@ impl New {
     }
 
     /// Whether a piece has few enough symbols for a lane.
-    fn is_short(&mut self, kernel: &impl Merging, piece: &str) -> bool {
+    fn is_short(kernel: &impl Merging, piece: &str) -> bool {
         if piece.len() <= bpe::SHORT || piece.len() > 4 * bpe::SHORT {
             return piece.len() <= bpe::SHORT;
         }
-        kernel.symbols(piece, &mut self.word);
-        self.word.len() <= bpe::SHORT
+        let mut symbols = 0;
+        kernel.symbols(piece, |_| symbols += 1);
+        symbols <= bpe::SHORT
     }
 
     /// Works out the pieces that are not known.
@@ -122,9 +125,10 @@ impl New {
         short.clear();
         for number in 0..many.missing() {
             let piece = &text[many.missing_piece(number)];
-            if let Some(id) = kernel.whole(piece) {
+            let known = many.missing_token(number, kernel.tokens());
+            if let Some(id) = known.or_else(|| kernel.whole(piece)) {
                 memo.learn(text.as_bytes(), many, number, &[id]);
-            } else if self.is_short(kernel, piece) {
+            } else if Self::is_short(kernel, piece) {
                 short.push(number as u16);
             } else {
                 ids.clear();
@@ -132,26 +136,44 @@ impl New {
                 memo.learn(text.as_bytes(), many, number, &ids);
             }
         }
-        let Self { word, scratch, .. } = self;
-        let pieces = RefCell::new(many);
-        kernel.table().merge_all(
-            short.len(),
-            scratch,
-            |number, lane| {
-                let piece = &text[pieces.borrow().missing_piece(usize::from(short[number]))];
-                kernel.begin(piece, word, lane);
-            },
-            |number, lane| {
-                ids.clear();
-                ids.extend(lane.left().map(|(_, id)| id));
-                memo.learn(text.as_bytes(), &mut pieces.borrow_mut(), usize::from(short[number]), &ids);
-            },
-        );
+        let mut missing = Missing { kernel, text, memo, many, short: &short, ids: &mut ids };
+        kernel.table().merge_all(&mut missing, &mut self.scratch);
         // One long piece must not keep its memory for ever.
         ids.clear();
         ids.shrink_to(1 << 12);
         self.ids = ids;
         self.short = short;
+    }
+}
+
+/// The short pieces that are not known.
+struct Missing<'a, K> {
+    kernel: &'a K,
+    text: &'a str,
+    memo: &'a mut Memo,
+    many: &'a mut Many,
+    /// Their numbers among those that are not known.
+    short: &'a [u16],
+    ids: &'a mut Vec<u32>,
+}
+
+impl<K: Merging> Words for Missing<'_, K> {
+    #[inline(always)]
+    fn count(&self) -> usize {
+        self.short.len()
+    }
+
+    #[inline(always)]
+    fn begin(&mut self, number: usize, lane: &mut Lane) {
+        let piece = self.many.missing_piece(usize::from(self.short[number]));
+        self.kernel.begin(&self.text[piece], lane);
+    }
+
+    #[inline(always)]
+    fn end(&mut self, number: usize, lane: &Lane) {
+        self.ids.clear();
+        self.ids.extend(lane.left().map(|(_, id)| id));
+        self.memo.learn(self.text.as_bytes(), self.many, usize::from(self.short[number]), self.ids);
     }
 }
 
@@ -171,11 +193,13 @@ impl<const IDS: bool, K: Merging, F: FnMut(&Memo, &Many)> Work for Pass<'_, IDS,
     fn run(mut self) {
         let Self { kernel, text, start, .. } = self;
         self.working.many.begin(start);
-        for (start, end) in kernel.pieces_from(text, start) {
+        let mut pieces = kernel.pieces_from(text, start);
+        loop {
             let Working { memo, many, .. } = &mut *self.working;
-            if many.push(memo, text.as_bytes(), start, end) {
-                self.end(end);
-            }
+            let Some(rest) = many.take(memo, text.as_bytes(), pieces) else { break };
+            pieces = rest;
+            let next = self.working.many.last();
+            self.end(next);
         }
         self.end(text.len());
     }
@@ -199,7 +223,7 @@ impl<const IDS: bool, K: Merging, F: FnMut(&Memo, &Many)> Work for End<'_, '_, I
     fn run(self) {
         let Pass { kernel, text, working, take, .. } = self.0;
         let Working { memo, many, new } = &mut **working;
-        memo.find_all::<IDS>(text.as_bytes(), many);
+        memo.find_all::<IDS>(text.as_bytes(), many, kernel.tokens());
         if many.missing() > 0 {
             new.work_out(*kernel, text, many, memo);
         }

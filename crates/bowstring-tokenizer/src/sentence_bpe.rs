@@ -19,11 +19,13 @@ use self::{
     unknown::Unknown,
 };
 use crate::{
-    bpe::{Lane, Symbol},
+    bpe::{Filling, Lane, Symbol},
     characters::Characters,
     definition::{Definition, Vocab},
     joints::Joints,
     kernel::{Kernel, Piece, Reason, Section, Start},
+    made::made,
+    memo::Memo,
     merge_table::{MergeTable, NEVER, NO_SYMBOL},
     merging::{Merging, Working},
 };
@@ -38,13 +40,15 @@ const CUT_WITHIN: usize = 1 << 16;
 #[derive(Debug)]
 pub(crate) struct SentenceBpe {
     merges: MergeTable,
-    /// The ranks of the pairs of ASCII.
-    pairs: Box<[u32; 1 << 14]>,
+    /// The ranks of the pairs of ASCII, if each character of it is one symbol: if unknown ones are not fused,
+    /// and the mark does not become its bytes.
+    pairs: Option<Box<[u32; 1 << 14]>>,
     characters: Characters,
     joints: Joints,
     unknown: Unknown,
     prefix: Prefix,
     words: Words,
+    tokens: Memo,
     /// How many bytes of the normalised text the token of each id stands for.
     lengths: Vec<u32>,
 }
@@ -119,21 +123,32 @@ impl SentenceBpe {
                 true => MergeTable::by_token(&merges),
                 false => MergeTable::new(merges.into_iter()),
             }
-            .ok_or("the vocabulary is larger than a table of merges")?,
-            pairs: Box::new([0; 1 << 14]),
+            .ok_or("the merges are too many for a table, or chosen to overflow it")?,
+            pairs: None,
             characters,
             joints: Joints::new(Vec::new()),
             unknown,
             prefix,
             words,
+            tokens: Memo::default(),
             lengths,
         };
         let ascii = || (0..128_u8).map(char::from);
         let both = ascii().flat_map(|left| ascii().map(move |right| (left, right)));
         pairs.extend(both.clone().filter(|&(left, right)| kernel.fuses(left, right)));
         kernel.joints = Joints::new(pairs);
-        let ranks: Vec<u32> = both.map(|(left, right)| kernel.rank(left, right)).collect();
-        kernel.pairs.iter_mut().zip(ranks).for_each(|(place, rank)| *place = rank);
+        let becomes_bytes = matches!(kernel.unknown, Unknown::Bytes(_)) && kernel.symbol(MARK).is_none();
+        if !kernel.unknown.fuse() && !becomes_bytes {
+            let mut pairs = Box::new([0; 1 << 14]);
+            for (place, (left, right)) in pairs.iter_mut().zip(both) {
+                *place = kernel.rank(left, right);
+            }
+            kernel.pairs = Some(pairs);
+        }
+        let tokens: Vec<(Box<str>, u32)> =
+            ids.iter().map(|(token, &id)| (token.replace(MARK, " ").into(), id)).collect();
+        let known = tokens.iter().zip(made(&kernel, &tokens)).filter(|(_, made)| *made);
+        kernel.tokens = Memo::of_tokens(known.map(|((token, id), _)| (token.as_bytes(), *id)), tokens.len());
         Ok(kernel)
     }
 
@@ -266,39 +281,40 @@ impl Merging for SentenceBpe {
         None
     }
 
-    fn symbols(&self, piece: &str, word: &mut Vec<Symbol>) {
-        word.clear();
+    fn tokens(&self) -> &Memo {
+        &self.tokens
+    }
+
+    #[inline(always)]
+    fn symbols(&self, piece: &str, mut each: impl FnMut(Symbol)) {
         let mut was_unknown = false;
         for character in piece.chars() {
             let character = if character == ' ' { MARK } else { character };
             let known = self.characters.get(character);
             match (&self.unknown, known) {
-                (_, Some(id)) => word.push(Symbol { id, len: 1 }),
+                (_, Some(id)) => each(Symbol { id, len: 1 }),
                 (Unknown::Bytes(ids), None) => {
-                    let mut bytes = [0; 4];
-                    let bytes = character.encode_utf8(&mut bytes).bytes();
-                    word.extend(bytes.map(|byte| Symbol { id: ids[usize::from(byte)], len: 1 }));
+                    for byte in character.encode_utf8(&mut [0; 4]).bytes() {
+                        each(Symbol { id: ids[usize::from(byte)], len: 1 });
+                    }
                 }
                 (Unknown::Token { fused: true, .. }, None) if was_unknown => {}
-                (Unknown::Token { id, .. }, None) => word.push(Symbol { id: *id, len: 1 }),
+                (Unknown::Token { id, .. }, None) => each(Symbol { id: *id, len: 1 }),
             }
             was_unknown = known.is_none();
         }
     }
 
     #[inline(always)]
-    fn begin(&self, piece: &str, word: &mut Vec<Symbol>, lane: &mut Lane) {
-        self.symbols(piece, word);
-        let symbols = word.iter().map(|symbol| symbol.id);
+    fn begin(&self, piece: &str, lane: &mut Lane) {
         let bytes = piece.as_bytes();
-        // Each character of ASCII is one symbol, unless unknown ones are fused.
-        if piece.is_ascii() && word.len() == bytes.len() {
-            lane.begin(symbols, |place, _, _| {
+        let symbols = |filling: &mut Filling<'_>| self.symbols(piece, |symbol| filling.push(symbol.id));
+        match &self.pairs {
+            Some(pairs) if piece.is_ascii() => lane.begin(symbols, |place, _, _| {
                 let pair = usize::from(bytes[place]) << 7 | usize::from(bytes[place + 1]);
-                self.pairs[pair % self.pairs.len()]
-            });
-        } else {
-            lane.begin(symbols, |_, left, right| self.merges.rank(left, right));
+                pairs[pair % pairs.len()]
+            }),
+            _ => lane.begin(symbols, |_, left, right| self.merges.rank(left, right)),
         }
     }
 }

@@ -2,15 +2,15 @@
 //!
 //! Looks of one after the other wait for memory one after the other. Here each is begun when its piece is
 //! found, and ended when hundreds are begun, so that they wait together; and those that are not known are
-//! named together, so that they are worked out together. The ids of most pieces stand in the table, and are
-//! written one after the other; what else there is, the exceptions, is put between them at the end.
+//! named together, so that they are worked out together. The ids of most pieces are known, and are written
+//! one after the other; those of the others are put between them at the end.
 
 use std::ops::Range;
 
 use bowstring_simd::prefetch;
 
 use super::{
-    INLINE, IS_LONG, Ids, Key, LONG, MASKS, Memo, STORE_BYTES, STORE_IDS, halves, hash, is_long, key,
+    INLINE, IS_LONG, Ids, Key, LONG, MASKS, Memo, SHORT, STORE_BYTES, STORE_IDS, halves, hash, is_long, key,
     long_key, masked,
 };
 
@@ -26,27 +26,29 @@ pub(crate) struct Many {
     /// Where the first piece begins and each ends.
     bounds: [usize; MANY + 1],
     keys: [Key; MANY],
-    /// The bucket of each piece.
-    buckets: [u32; MANY],
-    /// The ids that stand in the table, one after the other, and how many they are.
-    ids: [u32; MANY * INLINE + 4],
+    /// The hash of each piece, of which the bucket is a part.
+    hashes: [u32; MANY],
+    /// The ids that are known, one after the other, and how many they are; behind them is always room for as
+    /// many as stand in the entries of all pieces.
+    ids: Vec<u32>,
     known: usize,
-    exceptions: Vec<Exception>,
-    /// The exceptions that are not known.
-    missing: Vec<u16>,
-    /// The ids of those that are not remembered either.
+    missing: Vec<Missing>,
+    /// The ids of those that are not remembered when they are known either.
     own: Vec<u32>,
     /// Of long pieces a few bits of the hash, by others: one that comes a second time is remembered. Most
     /// come once.
     seen: Vec<u16>,
 }
 
-/// A piece whose ids do not stand in the table.
+/// How many ids stand in the entries of all pieces, with what is written beyond the last.
+const ROOM: usize = MANY * INLINE + 4;
+
+/// A piece that is not known.
 #[derive(Debug)]
-struct Exception {
+struct Missing {
     piece: u16,
-    /// How many of the ids that stand in the table are before it.
-    at: u16,
+    /// How many of the known ids are before it.
+    at: u32,
     ids: Ids,
     /// Whether its ids stand in `own`.
     own: bool,
@@ -58,10 +60,9 @@ impl Default for Many {
             len: 0,
             bounds: [0; MANY + 1],
             keys: [Key::default(); MANY],
-            buckets: [0; MANY],
-            ids: [0; MANY * INLINE + 4],
+            hashes: [0; MANY],
+            ids: vec![0; ROOM],
             known: 0,
-            exceptions: Vec::new(),
             missing: Vec::new(),
             own: Vec::new(),
             seen: Vec::new(),
@@ -77,35 +78,48 @@ impl Many {
         self.bounds[0] = start;
     }
 
-    /// Takes the piece of `text` up to `end`, and begins to look for it; whether there is room for no more.
+    /// Takes pieces of `text` until there is room for no more, and begins to look for them; those that are left,
+    /// unless there were fewer.
     #[inline(always)]
-    pub(crate) fn push(&mut self, memo: &Memo, text: &[u8], start: usize, end: usize) -> bool {
-        let at = self.len % MANY;
-        let len = end.wrapping_sub(start);
-        let (key, hash) = match MASKS.get(len) {
-            Some(mask) => {
-                let key = match text.get(start..).and_then(|rest| rest.first_chunk::<16>()) {
-                    Some(bytes) => masked(halves(bytes), mask, len),
-                    None => key(text, start, len),
-                };
-                (key, hash(key))
-            }
-            None => {
-                let key = match text.get(start..end) {
-                    Some(piece) if len <= LONG => long_key(piece),
-                    // No piece that is remembered has this one.
-                    _ => [0, IS_LONG << 56],
-                };
-                (key, key[0])
-            }
-        };
-        let bucket = hash as usize & memo.buckets.len().wrapping_sub(1);
-        prefetch(&memo.buckets, bucket);
-        self.keys[at] = key;
-        self.buckets[at] = bucket as u32;
-        self.bounds[at + 1] = end;
-        self.len = at + 1;
-        self.len == MANY
+    pub(crate) fn take<P: Iterator<Item = (usize, usize)>>(
+        &mut self,
+        memo: &Memo,
+        text: &[u8],
+        mut pieces: P,
+    ) -> Option<P> {
+        let Self { bounds, keys, hashes, .. } = self;
+        let buckets = memo.buckets.as_slice();
+        let mask = buckets.len().wrapping_sub(1);
+        let (_, ends) = bounds.split_at_mut(1);
+        let mut len = 0;
+        let all = keys.iter_mut().zip(hashes).zip(ends);
+        for ((key_place, hash_place), end_place) in all {
+            let Some((start, end)) = pieces.next() else {
+                self.len = len;
+                return None;
+            };
+            let size = end.wrapping_sub(start);
+            let hash = if let Some(mask) = MASKS.get(size)
+                && let Some(bytes) = text.get(start..).and_then(<[u8]>::first_chunk)
+            {
+                let key = masked(halves(bytes), mask, size);
+                *key_place = key;
+                hash(key)
+            } else {
+                rare(text, start, end, key_place)
+            };
+            prefetch(buckets, hash as usize & mask);
+            *hash_place = hash as u32;
+            *end_place = end;
+            len += 1;
+        }
+        self.len = len;
+        Some(pieces)
+    }
+
+    /// Where the last piece ends.
+    pub(crate) fn last(&self) -> usize {
+        self.bounds[self.len]
     }
 
     /// How many of the pieces are not known.
@@ -113,60 +127,85 @@ impl Many {
         self.missing.len()
     }
 
-    fn piece(&self, exception: &Exception) -> Range<usize> {
-        let piece = usize::from(exception.piece);
-        self.bounds[piece]..self.bounds[piece + 1]
-    }
-
     /// Where one stands that is not known, by its number among these.
     #[inline(always)]
     pub(crate) fn missing_piece(&self, number: usize) -> Range<usize> {
-        self.piece(&self.exceptions[usize::from(self.missing[number])])
+        let piece = usize::from(self.missing[number].piece);
+        self.bounds[piece]..self.bounds[piece + 1]
+    }
+
+    /// The id of one that is not known, by its number among these, if it is one of `tokens`.
+    #[inline(always)]
+    pub(crate) fn missing_token(&self, number: usize, tokens: &Memo) -> Option<u32> {
+        let piece = usize::from(self.missing[number].piece);
+        let (key, hash) = (self.keys[piece], self.hashes[piece]);
+        let bucket = tokens.buckets.get(hash as usize & tokens.buckets.len().wrapping_sub(1))?;
+        bucket.find(key).filter(|ids| ids.len == 1).map(|ids| ids.ids[0])
     }
 
     /// How many ids all of them have.
     pub(crate) fn count(&self) -> usize {
-        self.known + self.exceptions.iter().map(|exception| exception.ids.len as usize).sum::<usize>()
+        self.known + self.missing.iter().map(|missing| missing.ids.len as usize).sum::<usize>()
     }
+}
+
+/// Says the key of a piece that is long, or near the end of the text; its hash.
+#[cold]
+#[inline(never)]
+fn rare(text: &[u8], start: usize, end: usize, place: &mut Key) -> u64 {
+    *place = match text.get(start..end) {
+        Some(piece) if piece.len() <= SHORT => key(text, start, piece.len()),
+        Some(piece) if piece.len() <= LONG => long_key(piece),
+        // No piece that is remembered has this one.
+        _ => [0, IS_LONG << 56],
+    };
+    if is_long(*place) { place[0] } else { hash(*place) }
 }
 
 impl Memo {
     /// Looks up all pieces. Those that are missing then have to be [learnt](Self::learn). Without `IDS` they
     /// are only counted.
     #[inline(always)]
-    pub(crate) fn find_all<const IDS: bool>(&mut self, text: &[u8], many: &mut Many) {
+    pub(crate) fn find_all<const IDS: bool>(&mut self, text: &[u8], many: &mut Many, tokens: &Self) {
         // What was found must not be forgotten before it is read.
         if self.bytes.len() + MANY * LONG > STORE_BYTES || self.ids.len() + MANY * LONG > STORE_IDS {
             self.forget();
         }
-        let Many { len, bounds, keys, buckets, ids, known, exceptions, missing, own, .. } = many;
-        exceptions.clear();
+        let Many { len, bounds, keys, hashes, ids, known, missing, own, .. } = many;
         missing.clear();
         // One huge piece must not keep its memory for ever.
         own.clear();
         own.shrink_to(MANY * LONG);
         let mut at = 0;
-        for (i, (&key, &bucket)) in keys.iter().zip(buckets.iter()).enumerate().take(*len) {
+        let mask = self.buckets.len().wrapping_sub(1);
+        let len = (*len).min(MANY);
+        for (i, (&key, &hash)) in keys[..len].iter().zip(&hashes[..len]).enumerate() {
+            let bucket = hash as usize & mask;
             let found = if is_long(key) {
-                self.find_long(key, bucket as usize, &text[bounds[i]..bounds[i + 1]])
+                self.find_long(key, bucket, &text[bounds[i]..bounds[i + 1]])
             } else {
-                self.buckets.get(bucket as usize).and_then(|bucket| bucket.find(key))
+                self.buckets.get(bucket).and_then(|bucket| bucket.find(key))
             };
             match found {
                 Some(found) if !IDS || found.len as usize <= INLINE => {
                     if IDS && let Some(place) = ids.get_mut(at..at + 4) {
                         // Always the same number of words, so that it is one store.
-                        place.copy_from_slice(&[found.ids[0], found.ids[1], found.ids[2], 0]);
+                        place.copy_from_slice(&[found.ids[0], found.ids[1], found.ids[2], found.len]);
                     }
                     at += found.len as usize;
                 }
                 Some(found) => {
-                    exceptions.push(Exception { piece: i as u16, at: at as u16, ids: found, own: false });
+                    let stored = self.stored(found);
+                    let end = at + stored.len();
+                    if ids.len() < end + ROOM {
+                        ids.resize(end + ROOM, 0);
+                    }
+                    ids[at..end].copy_from_slice(stored);
+                    at = end;
                 }
                 None => {
-                    missing.push(exceptions.len() as u16);
-                    let ids = Ids::default();
-                    exceptions.push(Exception { piece: i as u16, at: at as u16, ids, own: false });
+                    prefetch(&tokens.buckets, hash as usize & tokens.buckets.len().wrapping_sub(1));
+                    missing.push(Missing { piece: i as u16, at: at as u32, ids: Ids::default(), own: false });
                 }
             }
         }
@@ -176,10 +215,9 @@ impl Memo {
     /// Takes the ids of a piece that is not known, by its number among these.
     #[inline(always)]
     pub(crate) fn learn(&mut self, text: &[u8], many: &mut Many, number: usize, ids: &[u32]) {
-        let exception = usize::from(many.missing[number]);
-        let piece = &text[many.piece(&many.exceptions[exception])];
-        let exception = &mut many.exceptions[exception];
-        let key = many.keys[usize::from(exception.piece)];
+        let piece = &text[many.missing_piece(number)];
+        let missing = &mut many.missing[number];
+        let key = many.keys[usize::from(missing.piece)];
         let keep = if piece.len() > LONG {
             false
         } else if is_long(key) {
@@ -192,14 +230,14 @@ impl Memo {
             // The same piece may have come twice.
             self.find_short(key).is_none()
         };
-        exception.ids = if keep {
+        missing.ids = if keep {
             self.remember(piece, key, ids)
         } else {
             let mut own = Ids { ids: [0; INLINE], len: ids.len() as u32 };
             match own.ids.get_mut(..ids.len()) {
                 Some(inline) => inline.copy_from_slice(ids),
                 None => {
-                    exception.own = true;
+                    missing.own = true;
                     own.ids[0] = many.own.len() as u32;
                     many.own.extend_from_slice(ids);
                 }
@@ -213,8 +251,8 @@ impl Memo {
     pub(crate) fn append_all(&self, many: &Many, out: &mut Vec<u32>) {
         out.reserve(many.count());
         let mut done = 0;
-        for Exception { at, ids, own, .. } in &many.exceptions {
-            let at = usize::from(*at);
+        for Missing { at, ids, own, .. } in &many.missing {
+            let at = *at as usize;
             out.extend_from_slice(&many.ids[done..at]);
             done = at;
             let start = ids.ids[0] as usize;

@@ -13,7 +13,7 @@ mod many;
 
 use std::{fmt, ops::Range};
 
-use bowstring_simd::prefetch;
+use bowstring_simd::{large_pages, prefetch};
 
 pub(crate) use many::Many;
 
@@ -104,6 +104,17 @@ impl fmt::Debug for Memo {
 }
 
 impl Memo {
+    /// A memo of those `tokens` that are short, about `count`, each a piece with one id. Where many share a
+    /// bucket some are forgotten.
+    pub(crate) fn of_tokens<'a>(tokens: impl Iterator<Item = (&'a [u8], u32)>, count: usize) -> Self {
+        let buckets = empty(count.next_power_of_two().clamp(BUCKETS.0, BUCKETS.1));
+        let mut memo = Self { buckets, ..Self::default() };
+        for (token, id) in tokens.filter(|(token, _)| (1..=SHORT).contains(&token.len())) {
+            memo.place(Entry { key: key(token, 0, token.len()), ids: Ids { ids: [id, 0, 0], len: 1 } });
+        }
+        memo
+    }
+
     /// Appends the ids of `text[range]`; `slow` says them when they are not known, by appending them.
     ///
     /// # Panics
@@ -333,7 +344,7 @@ impl Memo {
     fn insert(&mut self, entry: Entry) {
         if self.inserted >= self.buckets.len() && self.buckets.len() < BUCKETS.1 {
             let grown = if self.buckets.is_empty() { BUCKETS.0 } else { self.buckets.len() * 8 };
-            let old = std::mem::replace(&mut self.buckets, vec![Bucket::default(); grown.min(BUCKETS.1)]);
+            let old = std::mem::replace(&mut self.buckets, empty(grown.min(BUCKETS.1)));
             self.inserted = 0;
             for Bucket([first, second]) in old {
                 for entry in [second, first].into_iter().filter(|entry| entry.key != Key::default()) {
@@ -350,6 +361,14 @@ impl Memo {
         *second = std::mem::replace(first, entry);
         self.inserted += 1;
     }
+}
+
+/// So many empty buckets.
+fn empty(len: usize) -> Vec<Bucket> {
+    let mut buckets = Vec::with_capacity(len);
+    large_pages(buckets.spare_capacity_mut());
+    buckets.resize(len, Bucket::default());
+    buckets
 }
 
 /// The key of the `len` bytes at `start`, at most [`SHORT`].
