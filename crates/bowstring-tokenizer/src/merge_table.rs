@@ -2,10 +2,10 @@
 //!
 //! A hash table of all pairs that merge. A pair is a number of 40 bits, and so is its hash, by a
 //! multiplication that no two pairs share the result of; buckets of eight pairs, a cache line each, stand for
-//! equal ranges of hashes. A range is so small that the lower half of a hash is enough to tell its pairs, and
-//! those of the next ranges, into which pairs overflow, apart. So one line of memory answers for a pair,
-//! whether it merges or not, and which line that is takes nothing but arithmetic: it can be fetched
-//! ahead. Built in O(merges) expected time.
+//! equal ranges of hashes. A range is so small that the lower 32 bits of a hash tell its pairs, and those of
+//! the next ranges, into which pairs overflow, apart. So one line of memory answers for a pair, whether it
+//! merges or not, and which line that is takes nothing but arithmetic: it can be fetched ahead. Built in
+//! O(merges) expected time.
 
 use std::fmt;
 

@@ -23,11 +23,11 @@ pub(crate) trait Merging {
 
     fn table(&self) -> &MergeTable;
 
-    /// The id of a piece that is not merged.
-    fn whole(&self, piece: &str) -> Option<u32>;
-
     /// The short pieces that become one token; not all of them need be there.
     fn tokens(&self) -> &Memo;
+
+    /// The id of a piece that is not merged, unless it is among the [`tokens`](Self::tokens).
+    fn whole(&self, piece: &str) -> Option<u32>;
 
     /// Calls `each` with the symbols of a piece, at most one for each byte.
     fn symbols(&self, piece: &str, each: impl FnMut(Symbol));
@@ -94,7 +94,7 @@ impl Working {
 impl New {
     /// Appends the ids of a piece, whatever its length.
     fn merge(&mut self, kernel: &impl Merging, piece: &str, out: &mut Vec<u32>) {
-        if let Some(id) = kernel.whole(piece) {
+        if let Some(id) = kernel.tokens().token(piece.as_bytes()).or_else(|| kernel.whole(piece)) {
             out.push(id);
             return;
         }

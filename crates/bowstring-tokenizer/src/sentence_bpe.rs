@@ -48,6 +48,7 @@ pub(crate) struct SentenceBpe {
     unknown: Unknown,
     prefix: Prefix,
     words: Words,
+    /// The short pieces that become one token.
     tokens: Memo,
     /// How many bytes of the normalised text the token of each id stands for.
     lengths: Vec<u32>,

@@ -115,6 +115,12 @@ impl Memo {
         memo
     }
 
+    /// The one id of a piece, if it is known.
+    pub(crate) fn token(&self, piece: &[u8]) -> Option<u32> {
+        let ids = self.find(piece, 0..piece.len()).ok().filter(|ids| ids.len == 1)?;
+        Some(ids.ids[0])
+    }
+
     /// Appends the ids of `text[range]`; `slow` says them when they are not known, by appending them.
     ///
     /// # Panics
