@@ -10,7 +10,7 @@ pub fn least(recent: Option<Recent>, numbers: &[[u32; 8]]) -> u32 {
     #[cfg(target_arch = "x86_64")]
     if recent.is_some() {
         #[expect(unsafe_code, reason = "what needs a feature of the processor can only be called so")]
-        // SAFETY: the processor has AVX2, as the caller has found out.
+        // SAFETY: the processor has AVX2: only asking it makes a `Recent`.
         return unsafe { avx2::least(numbers) };
     }
     scalar::least(numbers)
@@ -22,7 +22,7 @@ pub fn place_of(recent: Option<Recent>, numbers: &[u32; 8], number: u32) -> usiz
     #[cfg(target_arch = "x86_64")]
     if recent.is_some() {
         #[expect(unsafe_code, reason = "what needs a feature of the processor can only be called so")]
-        // SAFETY: the processor has AVX2, as the caller has found out.
+        // SAFETY: the processor has AVX2: only asking it makes a `Recent`.
         return unsafe { avx2::place_of(numbers, number) };
     }
     scalar::place_of(numbers, number)
