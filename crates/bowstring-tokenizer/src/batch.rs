@@ -161,13 +161,7 @@ pub(crate) fn ids(tokenizer: &Tokenizer, texts: &Texts<'_>, options: &BatchOptio
         match &jobs[job] {
             Job::Rows(rows) => {
                 lengths.reserve_exact(rows.len());
-                for row in rows.clone() {
-                    let before = ids.len();
-                    if let Some(text) = texts.get(row) {
-                        tokenizer.append_ids(text, special, scratch, ids)?;
-                    }
-                    lengths.push(ids.len() - before);
-                }
+                tokenizer.append_rows(texts, rows.clone(), special, scratch, ids, &mut lengths)?;
             }
             Job::Parts { row, parts } => {
                 each_part(tokenizer, texts.get(*row), parts, |id, section| match section {
@@ -255,10 +249,7 @@ pub(crate) fn count(tokenizer: &Tokenizer, texts: &Texts<'_>, options: &BatchOpt
     let special = if options.add_special_tokens { tokenizer.num_special_tokens(false) } else { 0 };
     let (jobs, _) = jobs(tokenizer, texts, true)?;
     let (counts, _) = run(tokenizer, jobs.len(), options, |job, Worker { scratch, .. }| match &jobs[job] {
-        Job::Rows(rows) => rows
-            .clone()
-            .map(|row| texts.get(row).map(|text| tokenizer.shared.count(text, scratch)).transpose())
-            .collect(),
+        Job::Rows(rows) => tokenizer.shared.count_rows(texts, rows.clone(), scratch),
         Job::Parts { row, parts } => {
             let mut count = 0;
             each_part(tokenizer, texts.get(*row), parts, |_, section| match section {

@@ -15,7 +15,7 @@ use crate::{
     made::made,
     memo::Memo,
     merge_table::{MergeTable, NO_SYMBOL},
-    merging::{Merging, Working},
+    merging::{Merging, Rows, Working},
     normal::Form,
     split::{Pieces, Rules, Splitter},
 };
@@ -48,6 +48,7 @@ pub(crate) struct Scratch {
     working: Working,
     normalised: String,
     prefixed: String,
+    rows: Rows,
 }
 
 /// The largest id that may be a symbol.
@@ -169,6 +170,20 @@ impl ByteLevel {
         self.prefix && start != Start::Cut && !text.is_empty() && !text.starts_with(' ')
     }
 
+    /// Puts sections one after the other, as they are cut.
+    fn fill(&self, sections: &[Section<'_>], normalised: &mut String, rows: &mut Rows) {
+        rows.fill(sections, |section, all| {
+            let text = match self.form {
+                Some(form) => form.apply(section.text, normalised),
+                None => section.text,
+            };
+            if self.is_prefixed(section.start, text) {
+                all.push(' ');
+            }
+            all.push_str(text);
+        });
+    }
+
     /// Calls `each` with the text as it is cut, and all else that a piece needs.
     #[inline(always)]
     fn with_text<T>(
@@ -177,7 +192,7 @@ impl ByteLevel {
         scratch: &mut Scratch,
         each: impl FnOnce(&str, &mut Working) -> T,
     ) -> T {
-        let Scratch { working, normalised, prefixed } = scratch;
+        let Scratch { working, normalised, prefixed, .. } = scratch;
         let text = match self.form {
             Some(form) => form.apply(section.text, normalised),
             None => section.text,
@@ -256,6 +271,24 @@ impl Kernel for ByteLevel {
 
     fn count(&self, section: Section<'_>, scratch: &mut Scratch) -> usize {
         self.with_text(section, scratch, |text, working| working.count(self, text, 0))
+    }
+
+    fn ids_of_sections(
+        &self,
+        sections: &[Section<'_>],
+        scratch: &mut Scratch,
+        out: &mut Vec<u32>,
+        ends: &mut Vec<usize>,
+    ) {
+        let Scratch { working, normalised, rows, .. } = scratch;
+        self.fill(sections, normalised, rows);
+        working.append_rows(self, rows, out, ends);
+    }
+
+    fn count_of_sections(&self, sections: &[Section<'_>], scratch: &mut Scratch, ends: &mut Vec<usize>) {
+        let Scratch { working, normalised, rows, .. } = scratch;
+        self.fill(sections, normalised, rows);
+        working.count_rows(self, rows, ends);
     }
 
     fn pieces(&self, section: Section<'_>, scratch: &mut Scratch, out: &mut Vec<Piece>) {

@@ -42,7 +42,7 @@ impl<K: Kernel> Pair<K> {
         Ok(Self { kernel, oracle, scratch: K::Scratch::default() })
     }
 
-    /// Fails unless ids, counts, pieces and cuts of `text` are right.
+    /// Fails unless ids, counts, pieces and cuts of `text` are right, and ids and counts of its sections together.
     pub(crate) fn check(&mut self, text: &str) {
         let expected = self.expected(text);
         let expected_ids: Vec<u32> = expected.iter().map(|piece| piece.id).collect();
@@ -50,6 +50,7 @@ impl<K: Kernel> Pair<K> {
         let added = self.oracle.token_to_id(ADDED);
         let mut start = 0;
         let mut words = 0;
+        let (mut sections, mut own, mut ends) = (Vec::new(), Vec::new(), Vec::new());
         for (i, part) in text.split(if added.is_some() { ADDED } else { "\0never\0" }).enumerate() {
             if let (Some(id), true) = (added, i > 0) {
                 ids.push(id);
@@ -64,6 +65,9 @@ impl<K: Kernel> Pair<K> {
                 Section { text: part, start: if start == 0 { Start::Text } else { Start::AddedToken } };
             let before = (ids.len(), pieces.len());
             self.kernel.ids(section, &mut self.scratch, &mut ids);
+            sections.push(section);
+            own.extend_from_slice(&ids[before.0..]);
+            ends.push(own.len());
             count += self.kernel.count(section, &mut self.scratch);
             self.kernel.pieces(section, &mut self.scratch, &mut pieces);
             self.cut(section, &mut cut);
@@ -79,6 +83,11 @@ impl<K: Kernel> Pair<K> {
             start += part.len();
         }
         assert_eq!(ids, expected_ids, "ids of {text:?}");
+        let mut together = (Vec::new(), Vec::new(), Vec::new());
+        let (found, found_ends, counts) = (&mut together.0, &mut together.1, &mut together.2);
+        self.kernel.ids_of_sections(&sections, &mut self.scratch, found, found_ends);
+        self.kernel.count_of_sections(&sections, &mut self.scratch, counts);
+        assert_eq!(together, (own, ends.clone(), ends), "sections of {text:?} together");
         assert_eq!(cut, expected_ids, "ids of {text:?} in parts");
         assert_eq!(count, expected.len(), "count of {text:?}");
         assert_eq!(pieces, expected, "pieces of {text:?}");

@@ -21,6 +21,14 @@ pub(crate) trait AnyKernel: Debug + Send + Sync {
     fn scratch(&self) -> Scratch;
     fn ids(&self, section: Section<'_>, scratch: &mut Scratch, out: &mut Vec<u32>);
     fn count(&self, section: Section<'_>, scratch: &mut Scratch) -> usize;
+    fn ids_of_sections(
+        &self,
+        sections: &[Section<'_>],
+        scratch: &mut Scratch,
+        out: &mut Vec<u32>,
+        ends: &mut Vec<usize>,
+    );
+    fn count_of_sections(&self, sections: &[Section<'_>], scratch: &mut Scratch, ends: &mut Vec<usize>);
     fn pieces(&self, section: Section<'_>, scratch: &mut Scratch, out: &mut Vec<Piece>);
     fn written(&self, section: Section<'_>, pieces: &[Piece], scratch: &mut Scratch) -> Vec<(usize, String)>;
     fn cut(&self, text: &str, from: usize) -> Option<usize>;
@@ -41,6 +49,20 @@ where
 
     fn count(&self, section: Section<'_>, scratch: &mut Scratch) -> usize {
         with::<K, _>(scratch, |own| Kernel::count(self, section, own))
+    }
+
+    fn ids_of_sections(
+        &self,
+        sections: &[Section<'_>],
+        scratch: &mut Scratch,
+        out: &mut Vec<u32>,
+        ends: &mut Vec<usize>,
+    ) {
+        with::<K, _>(scratch, |own| Kernel::ids_of_sections(self, sections, own, out, ends));
+    }
+
+    fn count_of_sections(&self, sections: &[Section<'_>], scratch: &mut Scratch, ends: &mut Vec<usize>) {
+        with::<K, _>(scratch, |own| Kernel::count_of_sections(self, sections, own, ends));
     }
 
     fn pieces(&self, section: Section<'_>, scratch: &mut Scratch, out: &mut Vec<Piece>) {

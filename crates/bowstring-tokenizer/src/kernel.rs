@@ -46,6 +46,34 @@ pub(crate) trait Kernel: Debug + Send + Sync {
     /// How many ids `section` has.
     fn count(&self, section: Section<'_>, scratch: &mut Self::Scratch) -> usize;
 
+    /// Appends the ids of several sections, and where those of each end.
+    fn ids_of_sections(
+        &self,
+        sections: &[Section<'_>],
+        scratch: &mut Self::Scratch,
+        out: &mut Vec<u32>,
+        ends: &mut Vec<usize>,
+    ) {
+        for section in sections {
+            self.ids(*section, scratch, out);
+            ends.push(out.len());
+        }
+    }
+
+    /// Appends how many ids the first of several sections has, the first two, and so on.
+    fn count_of_sections(
+        &self,
+        sections: &[Section<'_>],
+        scratch: &mut Self::Scratch,
+        ends: &mut Vec<usize>,
+    ) {
+        let mut count = 0;
+        for section in sections {
+            count += self.count(*section, scratch);
+            ends.push(count);
+        }
+    }
+
     /// Appends the tokens of `section` with what each stands for.
     fn pieces(&self, section: Section<'_>, scratch: &mut Self::Scratch, out: &mut Vec<Piece>);
 

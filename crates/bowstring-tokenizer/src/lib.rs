@@ -43,6 +43,7 @@ mod pad;
 mod parallel;
 mod pipelines;
 mod precompiled;
+mod rows;
 mod scores;
 mod sections;
 mod sentence_bpe;

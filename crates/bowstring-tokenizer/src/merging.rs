@@ -7,6 +7,7 @@ use bowstring_simd::{self as simd, Work};
 
 use crate::{
     bpe::{self, Lane, MergeScratch, Symbol, Words},
+    kernel::Section,
     memo::{Many, Memo},
     merge_table::MergeTable,
 };
@@ -44,6 +45,27 @@ pub(crate) struct Working {
     new: New,
 }
 
+/// Texts that stand one after the other, as they are cut into pieces.
+#[derive(Debug, Default)]
+pub(crate) struct Rows {
+    text: String,
+    ends: Vec<usize>,
+}
+
+impl Rows {
+    /// Puts sections there, each of which `read` appends as it is read.
+    pub(crate) fn fill(&mut self, sections: &[Section<'_>], mut read: impl FnMut(Section<'_>, &mut String)) {
+        self.text.clear();
+        self.ends.clear();
+        for section in sections {
+            read(*section, &mut self.text);
+            self.ends.push(self.text.len());
+        }
+        // So much is read of a short piece, whatever its length.
+        self.text.push_str("\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0");
+    }
+}
+
 /// What working out new pieces needs.
 #[derive(Debug, Default)]
 struct New {
@@ -59,7 +81,39 @@ impl Working {
     #[inline(always)]
     pub(crate) fn append(&mut self, kernel: &impl Merging, text: &str, start: usize, out: &mut Vec<u32>) {
         let take = |memo: &Memo, many: &Many| memo.append_all(many, out);
-        simd::run(Pass::<true, _, _> { kernel, text, start, working: self, take });
+        simd::run(Pass::<true, _, _> { kernel, text, start, ends: &[text.len()], working: self, take });
+    }
+
+    /// Appends the ids of several texts, and where those of each end.
+    #[inline(always)]
+    pub(crate) fn append_rows(
+        &mut self,
+        kernel: &impl Merging,
+        Rows { text, ends }: &Rows,
+        out: &mut Vec<u32>,
+        out_ends: &mut Vec<usize>,
+    ) {
+        let take = |memo: &Memo, many: &Many| {
+            out_ends.extend(many.ends().map(|end| out.len() + end));
+            memo.append_all(many, out);
+        };
+        simd::run(Pass::<true, _, _> { kernel, text, start: 0, ends, working: self, take });
+    }
+
+    /// How many ids the first text has, the first two, and so on.
+    #[inline(always)]
+    pub(crate) fn count_rows(
+        &mut self,
+        kernel: &impl Merging,
+        Rows { text, ends }: &Rows,
+        counts: &mut Vec<usize>,
+    ) {
+        let mut count = 0;
+        let take = |_: &Memo, many: &Many| {
+            counts.extend(many.ends().map(|end| count + end));
+            count += many.count();
+        };
+        simd::run(Pass::<false, _, _> { kernel, text, start: 0, ends, working: self, take });
     }
 
     /// How many ids they have.
@@ -67,7 +121,7 @@ impl Working {
     pub(crate) fn count(&mut self, kernel: &impl Merging, text: &str, start: usize) -> usize {
         let mut count = 0;
         let take = |_: &Memo, many: &Many| count += many.count();
-        simd::run(Pass::<false, _, _> { kernel, text, start, working: self, take });
+        simd::run(Pass::<false, _, _> { kernel, text, start, ends: &[text.len()], working: self, take });
         count
     }
 
@@ -177,11 +231,13 @@ impl<K: Merging> Words for Missing<'_, K> {
     }
 }
 
-/// Cuts a text into pieces, looks them up, and gives them to `take`; without `IDS` they are only counted.
+/// Cuts texts, each of which ends at one of `ends`, into pieces, looks them up, and gives them to `take`; without
+/// `IDS` they are only counted.
 struct Pass<'a, const IDS: bool, K, F> {
     kernel: &'a K,
     text: &'a str,
     start: usize,
+    ends: &'a [usize],
     working: &'a mut Working,
     take: F,
 }
@@ -191,17 +247,22 @@ impl<const IDS: bool, K: Merging, F: FnMut(&Memo, &Many)> Work for Pass<'_, IDS,
 
     #[inline(always)]
     fn run(mut self) {
-        let Self { kernel, text, start, .. } = self;
+        let Self { kernel, text, start, ends, .. } = self;
         self.working.many.begin(start);
-        let mut pieces = kernel.pieces_from(text, start);
-        loop {
-            let Working { memo, many, .. } = &mut *self.working;
-            let Some(rest) = many.take(memo, text.as_bytes(), pieces) else { break };
-            pieces = rest;
-            let next = self.working.many.last();
-            self.end(next);
+        let mut next = start;
+        for &end in ends {
+            let mut pieces = kernel.pieces_from(&text[..end], next);
+            loop {
+                let Working { memo, many, .. } = &mut *self.working;
+                let Some(rest) = many.take(memo, text.as_bytes(), pieces) else { break };
+                pieces = rest;
+                let next = self.working.many.last();
+                self.end(next);
+            }
+            self.working.many.end_text();
+            next = end;
         }
-        self.end(text.len());
+        self.end(next);
     }
 }
 

@@ -27,7 +27,7 @@ use crate::{
     made::made,
     memo::Memo,
     merge_table::{MergeTable, NEVER, NO_SYMBOL},
-    merging::{Merging, Working},
+    merging::{Merging, Rows, Working},
 };
 
 /// What stands for a space.
@@ -60,6 +60,7 @@ pub(crate) struct Scratch {
     working: Working,
     /// The first piece of a section, with the mark in front.
     head: String,
+    rows: Rows,
 }
 
 impl SentenceBpe {
@@ -151,6 +152,16 @@ impl SentenceBpe {
         let known = tokens.iter().zip(made(&kernel, &tokens)).filter(|(_, made)| *made);
         kernel.tokens = Memo::of_tokens(known.map(|((token, id), _)| (token.as_bytes(), *id)), tokens.len());
         Ok(kernel)
+    }
+
+    /// Puts sections one after the other, each with the mark in front where there is one.
+    fn fill(&self, sections: &[Section<'_>], rows: &mut Rows) {
+        rows.fill(sections, |section, all| {
+            if self.begins_with_mark(section) {
+                all.push(' ');
+            }
+            all.push_str(section.text);
+        });
     }
 
     /// Calls `piece` with each piece of `section`: the text that it stands in, and where.
@@ -347,7 +358,7 @@ impl Kernel for SentenceBpe {
     type Scratch = Scratch;
 
     fn ids(&self, section: Section<'_>, scratch: &mut Scratch, out: &mut Vec<u32>) {
-        let Scratch { working, head } = scratch;
+        let Scratch { working, head, .. } = scratch;
         let start = self.head(section, head, |text, range| {
             working.append_one(self, text, range.start, range.end, out);
         });
@@ -355,7 +366,7 @@ impl Kernel for SentenceBpe {
     }
 
     fn count(&self, section: Section<'_>, scratch: &mut Scratch) -> usize {
-        let Scratch { working, head } = scratch;
+        let Scratch { working, head, .. } = scratch;
         let mut count = 0;
         let start = self.head(section, head, |text, range| {
             count += working.count_one(self, text, range.start, range.end);
@@ -363,8 +374,26 @@ impl Kernel for SentenceBpe {
         count + working.count(self, section.text, start)
     }
 
+    fn ids_of_sections(
+        &self,
+        sections: &[Section<'_>],
+        scratch: &mut Scratch,
+        out: &mut Vec<u32>,
+        ends: &mut Vec<usize>,
+    ) {
+        let Scratch { working, rows, .. } = scratch;
+        self.fill(sections, rows);
+        working.append_rows(self, rows, out, ends);
+    }
+
+    fn count_of_sections(&self, sections: &[Section<'_>], scratch: &mut Scratch, ends: &mut Vec<usize>) {
+        let Scratch { working, rows, .. } = scratch;
+        self.fill(sections, rows);
+        working.count_rows(self, rows, ends);
+    }
+
     fn pieces(&self, section: Section<'_>, scratch: &mut Scratch, out: &mut Vec<Piece>) {
-        let Scratch { working, head } = scratch;
+        let Scratch { working, head, .. } = scratch;
         let mut ids = Vec::new();
         let mut places = Places::new(self, section);
         self.each_piece(section, head, |text, range| {

@@ -303,9 +303,19 @@ impl Tokenizer {
             out.extend_from_slice(encoding.get_ids());
             return Ok(());
         };
+        self.append_with(around, out, |out| self.shared.append(text, scratch, out))
+    }
+
+    /// Appends the ids of a text, which `append` knows, truncated and with what stands around it.
+    pub(crate) fn append_with(
+        &self,
+        around: &Around,
+        out: &mut Vec<u32>,
+        append: impl FnOnce(&mut Vec<u32>) -> Result<()>,
+    ) -> Result<()> {
         out.extend(around.before.iter().map(|special| special.id));
         let start = out.len();
-        self.shared.append(text, scratch, out)?;
+        append(out)?;
         self.shorten(start, around, out)?;
         out.extend(around.after.iter().map(|special| special.id));
         Ok(())

@@ -33,6 +33,8 @@ pub(crate) struct Many {
     ids: Vec<u32>,
     known: usize,
     missing: Vec<Missing>,
+    /// The ends of texts among the pieces.
+    texts: Vec<End>,
     /// The ids of those that are not remembered when they are known either.
     own: Vec<u32>,
     /// Of long pieces a few bits of the hash, by others: one that comes a second time is remembered. Most
@@ -42,6 +44,14 @@ pub(crate) struct Many {
 
 /// How many ids stand in the entries of all pieces, with what is written beyond the last.
 const ROOM: usize = MANY * INLINE + 4;
+
+/// Where a text ends.
+#[derive(Debug)]
+struct End {
+    /// How many pieces are before it, and how many of the known ids.
+    piece: u16,
+    at: u32,
+}
 
 /// A piece that is not known.
 #[derive(Debug)]
@@ -64,6 +74,7 @@ impl Default for Many {
             ids: vec![0; ROOM],
             known: 0,
             missing: Vec::new(),
+            texts: Vec::new(),
             own: Vec::new(),
             seen: Vec::new(),
         }
@@ -75,11 +86,18 @@ impl Many {
     #[inline(always)]
     pub(crate) fn begin(&mut self, start: usize) {
         self.len = 0;
+        self.texts.clear();
         self.bounds[0] = start;
     }
 
-    /// Takes pieces of `text` until there is room for no more, and begins to look for them; those that are left,
-    /// unless there were fewer.
+    /// Says that a text ends where the last piece does.
+    #[inline(always)]
+    pub(crate) fn end_text(&mut self) {
+        self.texts.push(End { piece: self.len as u16, at: 0 });
+    }
+
+    /// Takes more pieces of `text` until there is room for no more, and begins to look for them; those that are
+    /// left, unless there were fewer.
     #[inline(always)]
     pub(crate) fn take<P: Iterator<Item = (usize, usize)>>(
         &mut self,
@@ -90,10 +108,7 @@ impl Many {
         let Self { bounds, keys, hashes, .. } = self;
         let buckets = memo.buckets.as_slice();
         let mask = buckets.len().wrapping_sub(1);
-        let (_, ends) = bounds.split_at_mut(1);
-        let mut len = 0;
-        let all = keys.iter_mut().zip(hashes).zip(ends);
-        for ((key_place, hash_place), end_place) in all {
+        for len in self.len..MANY {
             let Some((start, end)) = pieces.next() else {
                 self.len = len;
                 return None;
@@ -103,17 +118,16 @@ impl Many {
                 && let Some(bytes) = text.get(start..).and_then(<[u8]>::first_chunk)
             {
                 let key = masked(halves(bytes), mask, size);
-                *key_place = key;
+                keys[len] = key;
                 hash(key)
             } else {
-                rare(text, start, end, key_place)
+                rare(text, start, end, &mut keys[len])
             };
             prefetch(buckets, hash as usize & mask);
-            *hash_place = hash as u32;
-            *end_place = end;
-            len += 1;
+            hashes[len] = hash as u32;
+            bounds[len + 1] = end;
         }
-        self.len = len;
+        self.len = MANY;
         Some(pieces)
     }
 
@@ -147,6 +161,19 @@ impl Many {
     pub(crate) fn count(&self) -> usize {
         self.known + self.missing.iter().map(|missing| missing.ids.len as usize).sum::<usize>()
     }
+
+    /// How many ids are before the end of each text.
+    #[inline(always)]
+    pub(crate) fn ends(&self) -> impl Iterator<Item = usize> {
+        let mut missing = self.missing.iter().peekable();
+        let mut others = 0;
+        self.texts.iter().map(move |end| {
+            while let Some(missing) = missing.next_if(|missing| missing.piece < end.piece) {
+                others += missing.ids.len as usize;
+            }
+            end.at as usize + others
+        })
+    }
 }
 
 /// Says the key of a piece that is long, or near the end of the text; its hash.
@@ -171,7 +198,7 @@ impl Memo {
         if self.bytes.len() + MANY * LONG > STORE_BYTES || self.ids.len() + MANY * LONG > STORE_IDS {
             self.forget();
         }
-        let Many { len, bounds, keys, hashes, ids, known, missing, own, .. } = many;
+        let Many { len, bounds, keys, hashes, ids, known, missing, texts, own, .. } = many;
         missing.clear();
         // One huge piece must not keep its memory for ever.
         own.clear();
@@ -179,35 +206,48 @@ impl Memo {
         let mut at = 0;
         let mask = self.buckets.len().wrapping_sub(1);
         let len = (*len).min(MANY);
-        for (i, (&key, &hash)) in keys[..len].iter().zip(&hashes[..len]).enumerate() {
-            let bucket = hash as usize & mask;
-            let found = if is_long(key) {
-                self.find_long(key, bucket, &text[bounds[i]..bounds[i + 1]])
-            } else {
-                self.buckets.get(bucket).and_then(|bucket| bucket.find(key))
-            };
-            match found {
-                Some(found) if !IDS || found.len as usize <= INLINE => {
-                    if IDS && let Some(place) = ids.get_mut(at..at + 4) {
-                        // Always the same number of words, so that it is one store.
-                        place.copy_from_slice(&[found.ids[0], found.ids[1], found.ids[2], found.len]);
+        let mut ends = texts.iter_mut();
+        let mut first = 0;
+        loop {
+            let end = ends.next();
+            let stop = end.as_ref().map_or(len, |end| usize::from(end.piece).min(len));
+            for i in first..stop {
+                let (key, hash) = (keys[i], hashes[i]);
+                let bucket = hash as usize & mask;
+                let found = if is_long(key) {
+                    self.find_long(key, bucket, &text[bounds[i]..bounds[i + 1]])
+                } else {
+                    self.buckets.get(bucket).and_then(|bucket| bucket.find(key))
+                };
+                match found {
+                    Some(found) if !IDS || found.len as usize <= INLINE => {
+                        if IDS && let Some(place) = ids.get_mut(at..at + 4) {
+                            // Always the same number of words, so that it is one store.
+                            place.copy_from_slice(&[found.ids[0], found.ids[1], found.ids[2], found.len]);
+                        }
+                        at += found.len as usize;
                     }
-                    at += found.len as usize;
-                }
-                Some(found) => {
-                    let stored = self.stored(found);
-                    let end = at + stored.len();
-                    if ids.len() < end + ROOM {
-                        ids.resize(end + ROOM, 0);
+                    Some(found) => {
+                        let stored = self.stored(found);
+                        let end = at + stored.len();
+                        if ids.len() < end + ROOM {
+                            ids.resize(end + ROOM, 0);
+                        }
+                        ids[at..end].copy_from_slice(stored);
+                        at = end;
                     }
-                    ids[at..end].copy_from_slice(stored);
-                    at = end;
-                }
-                None => {
-                    prefetch(&tokens.buckets, hash as usize & tokens.buckets.len().wrapping_sub(1));
-                    missing.push(Missing { piece: i as u16, at: at as u32, ids: Ids::default(), own: false });
+                    None => {
+                        prefetch(&tokens.buckets, hash as usize & tokens.buckets.len().wrapping_sub(1));
+                        let piece = i as u16;
+                        missing.push(Missing { piece, at: at as u32, ids: Ids::default(), own: false });
+                    }
                 }
             }
+            match end {
+                Some(end) => end.at = at as u32,
+                None => break,
+            }
+            first = stop;
         }
         *known = at;
     }

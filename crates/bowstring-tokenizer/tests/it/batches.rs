@@ -11,7 +11,7 @@ use arrow::{
 };
 use bowstring_core::{Cancel, Diagnostic, ErrorKind, render};
 use bowstring_tokenizer::{
-    BatchOptions, ChunkOptions, OffsetUnit, PadTo, Padding, Side, Texts, Tokenizer, TokenizerError,
+    Backend, BatchOptions, ChunkOptions, OffsetUnit, PadTo, Padding, Side, Texts, Tokenizer, TokenizerError,
     Truncation,
 };
 use expect_test::expect;
@@ -67,6 +67,81 @@ fn every_kind_of_text_column_gives_the_same_ids() {
     assert_eq!(lists::<UInt32Type>(batch.column(0)), vec![None; 4]);
     let batch = encode(&tokenizer(), &[], &BatchOptions::default());
     assert_eq!(batch.num_rows(), 0);
+}
+
+/// Rows of all sizes, so that some are encoded together and some alone, with what is found between sections.
+#[test]
+fn rows_have_the_ids_that_each_has_alone() {
+    let mut state = 1_u64;
+    let mut next = |below: u64| {
+        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+        (state >> 33) % below
+    };
+    let words = [
+        " hello",
+        "world",
+        " ",
+        "  ",
+        "\n",
+        "1234",
+        " naïve",
+        "é",
+        "中文字",
+        "🦀",
+        "\u{301}",
+        "\0",
+        "don't",
+        "<s>",
+        "tool",
+        "</s>",
+        "[SEP]",
+        "<|endoftext|>",
+        "▁",
+        " antidisestablishmentarianism",
+    ];
+    let rows: Vec<Option<String>> = (0..6_000)
+        .map(|row| {
+            let count = match next(20) {
+                0 => return None,
+                1 => 0,
+                _ if row % 1_500 == 700 => 5_000,
+                2 => next(400),
+                _ => next(9),
+            };
+            let mut text: String = (0..count).map(|_| words[next(words.len() as u64) as usize]).collect();
+            if next(3) == 0 {
+                text.push_str(&format!("w{:x}", next(1 << 30)));
+            }
+            Some(text)
+        })
+        .collect();
+    assert!(rows.iter().flatten().any(|text| text.len() > 20_000));
+    let column: Vec<ArrayRef> = vec![Arc::new(StringArray::from(rows.clone()))];
+    let texts = Texts::from_chunks(&column).expect("texts");
+    let mut tokenizers =
+        vec![tokenizer(), Tokenizer::from_bytes(tiny::bytes(&tiny::sentences())).expect("one")];
+    tokenizers.extend(fixtures::ALL.iter().map(|name| fixtures::tokenizer(name)));
+    for tokenizer in tokenizers {
+        assert!(matches!(tokenizer.backend(), Backend::Fast(_)), "{:?}", tokenizer.backend());
+        for (add_special_tokens, most) in [(false, None), (true, None), (true, Some(7)), (false, Some(3))] {
+            let tokenizer = tokenizer.clone().with_truncation(most.map(Truncation::to)).expect("room");
+            let tokenizer = tokenizer.with_padding(None);
+            let options = BatchOptions { add_special_tokens, ..BatchOptions::default() };
+            let expected: Vec<Option<Vec<u32>>> = (rows.iter())
+                .map(|row| row.as_ref().map(|text| tokenizer.ids(text, add_special_tokens).expect("ids")))
+                .collect();
+            let batch = encode(&tokenizer, &column, &options);
+            let found = lists::<UInt32Type>(batch.column(0));
+            for ((row, found), expected) in rows.iter().zip(found).zip(&expected) {
+                assert_eq!(found, *expected, "{row:?} by {:?}", tokenizer.backend());
+            }
+            if most.is_none() {
+                let counts = tokenizer.count(&texts, &options).expect("counts");
+                let lengths = expected.iter().map(|ids| ids.as_ref().map(|ids| ids.len() as u32));
+                assert!(counts.iter().eq(lengths), "counts by {:?}", tokenizer.backend());
+            }
+        }
+    }
 }
 
 #[test]
