@@ -178,6 +178,9 @@ impl New {
         let mut short = std::mem::take(&mut self.short);
         short.clear();
         for number in 0..many.missing() {
+            if many.is_known(number) {
+                continue;
+            }
             let piece = &text[many.missing_piece(number)];
             let known = many.missing_token(number, kernel.tokens());
             if let Some(id) = known.or_else(|| kernel.whole(piece)) {

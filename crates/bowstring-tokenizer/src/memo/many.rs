@@ -19,18 +19,19 @@ const MANY: usize = 512;
 /// How many long pieces are kept in mind that were seen once.
 const SEEN: usize = 1 << 15;
 
+/// How many ids stand in the entries of all pieces, at the most.
+const MOST: usize = (MANY * INLINE).next_power_of_two();
+
 /// Consecutive pieces of a text, and what is known of them.
 #[derive(Debug)]
 pub(crate) struct Many {
+    /// Where the first piece begins.
+    start: usize,
     len: usize,
-    /// Where the first piece begins and each ends.
-    bounds: [usize; MANY + 1],
-    keys: [Key; MANY],
-    /// The hash of each piece, of which the bucket is a part.
-    hashes: [u32; MANY],
-    /// The ids that are known, one after the other, and how many they are; behind them is always room for as
-    /// many as stand in the entries of all pieces.
-    ids: Vec<u32>,
+    pieces: [Piece; MANY],
+    /// The ids that are known, one after the other, with room for those of one more entry behind them, and how
+    /// many they are.
+    ids: [u32; MOST + INLINE + 1],
     known: usize,
     missing: Vec<Missing>,
     /// The ends of texts among the pieces.
@@ -42,8 +43,14 @@ pub(crate) struct Many {
     seen: Vec<u16>,
 }
 
-/// How many ids stand in the entries of all pieces, with what is written beyond the last.
-const ROOM: usize = MANY * INLINE + 4;
+/// What a piece is looked for by.
+#[derive(Clone, Copy, Debug, Default)]
+struct Piece {
+    key: Key,
+    /// The bucket is a part of it.
+    hash: u64,
+    end: usize,
+}
 
 /// Where a text ends.
 #[derive(Debug)]
@@ -53,12 +60,13 @@ struct End {
     at: u32,
 }
 
-/// A piece that is not known.
+/// A piece that is not known, or has many ids.
 #[derive(Debug)]
 struct Missing {
     piece: u16,
     /// How many of the known ids are before it.
     at: u32,
+    /// None until it is known.
     ids: Ids,
     /// Whether its ids stand in `own`.
     own: bool,
@@ -67,11 +75,10 @@ struct Missing {
 impl Default for Many {
     fn default() -> Self {
         Self {
+            start: 0,
             len: 0,
-            bounds: [0; MANY + 1],
-            keys: [Key::default(); MANY],
-            hashes: [0; MANY],
-            ids: vec![0; ROOM],
+            pieces: [Piece::default(); MANY],
+            ids: [0; MOST + INLINE + 1],
             known: 0,
             missing: Vec::new(),
             texts: Vec::new(),
@@ -87,7 +94,7 @@ impl Many {
     pub(crate) fn begin(&mut self, start: usize) {
         self.len = 0;
         self.texts.clear();
-        self.bounds[0] = start;
+        self.start = start;
     }
 
     /// Says that a text ends where the last piece does.
@@ -105,54 +112,65 @@ impl Many {
         text: &[u8],
         mut pieces: P,
     ) -> Option<P> {
-        let Self { bounds, keys, hashes, .. } = self;
         let buckets = memo.buckets.as_slice();
         let mask = buckets.len().wrapping_sub(1);
-        for len in self.len..MANY {
+        let mut places = self.pieces.get_mut(self.len..).unwrap_or_default().iter_mut();
+        let room = places.len();
+        while let Some(place) = places.next() {
             let Some((start, end)) = pieces.next() else {
-                self.len = len;
+                self.len += room - places.len() - 1;
                 return None;
             };
             let size = end.wrapping_sub(start);
-            let hash = if let Some(mask) = MASKS.get(size)
+            if let Some(size_mask) = MASKS.get(size)
                 && let Some(bytes) = text.get(start..).and_then(<[u8]>::first_chunk)
             {
-                let key = masked(halves(bytes), mask, size);
-                keys[len] = key;
-                hash(key)
+                let key = masked(halves(bytes), size_mask, size);
+                let hash = hash(key);
+                prefetch(buckets, hash as usize & mask);
+                *place = Piece { key, hash, end };
             } else {
-                rare(text, start, end, &mut keys[len])
-            };
-            prefetch(buckets, hash as usize & mask);
-            hashes[len] = hash as u32;
-            bounds[len + 1] = end;
+                *place = rare(text, start, end);
+                prefetch(buckets, place.hash as usize & mask);
+            }
         }
-        self.len = MANY;
+        self.len += room;
         Some(pieces)
     }
 
     /// Where the last piece ends.
     pub(crate) fn last(&self) -> usize {
-        self.bounds[self.len]
+        self.end(self.len)
     }
 
-    /// How many of the pieces are not known.
+    /// Where so many pieces end.
+    #[inline(always)]
+    fn end(&self, pieces: usize) -> usize {
+        pieces.checked_sub(1).map_or(self.start, |last| self.pieces[last].end)
+    }
+
+    /// How many of the pieces are not known, or have many ids.
     pub(crate) fn missing(&self) -> usize {
         self.missing.len()
+    }
+
+    /// Whether one of them is known.
+    #[inline(always)]
+    pub(crate) fn is_known(&self, number: usize) -> bool {
+        self.missing[number].ids.len > 0
     }
 
     /// Where one stands that is not known, by its number among these.
     #[inline(always)]
     pub(crate) fn missing_piece(&self, number: usize) -> Range<usize> {
         let piece = usize::from(self.missing[number].piece);
-        self.bounds[piece]..self.bounds[piece + 1]
+        self.end(piece)..self.end(piece + 1)
     }
 
     /// The id of one that is not known, by its number among these, if it is one of `tokens`.
     #[inline(always)]
     pub(crate) fn missing_token(&self, number: usize, tokens: &Memo) -> Option<u32> {
-        let piece = usize::from(self.missing[number].piece);
-        let (key, hash) = (self.keys[piece], self.hashes[piece]);
+        let Piece { key, hash, .. } = self.pieces[usize::from(self.missing[number].piece)];
         let bucket = tokens.buckets.get(hash as usize & tokens.buckets.len().wrapping_sub(1))?;
         bucket.find(key).filter(|ids| ids.len == 1).map(|ids| ids.ids[0])
     }
@@ -176,17 +194,18 @@ impl Many {
     }
 }
 
-/// Says the key of a piece that is long, or near the end of the text; its hash.
+/// What a piece is looked for by that is long, or near the end of the text.
 #[cold]
 #[inline(never)]
-fn rare(text: &[u8], start: usize, end: usize, place: &mut Key) -> u64 {
-    *place = match text.get(start..end) {
+fn rare(text: &[u8], start: usize, end: usize) -> Piece {
+    let key = match text.get(start..end) {
         Some(piece) if piece.len() <= SHORT => key(text, start, piece.len()),
         Some(piece) if piece.len() <= LONG => long_key(piece),
         // No piece that is remembered has this one.
         _ => [0, IS_LONG << 56],
     };
-    if is_long(*place) { place[0] } else { hash(*place) }
+    let hash = if is_long(key) { key[0] } else { hash(key) };
+    Piece { key, hash, end }
 }
 
 impl Memo {
@@ -198,48 +217,39 @@ impl Memo {
         if self.bytes.len() + MANY * LONG > STORE_BYTES || self.ids.len() + MANY * LONG > STORE_IDS {
             self.forget();
         }
-        let Many { len, bounds, keys, hashes, ids, known, missing, texts, own, .. } = many;
+        let Many { start, len, pieces, ids, known, missing, texts, own, .. } = many;
         missing.clear();
         // One huge piece must not keep its memory for ever.
         own.clear();
         own.shrink_to(MANY * LONG);
-        let mut at = 0;
-        let mask = self.buckets.len().wrapping_sub(1);
-        let len = (*len).min(MANY);
+        let memo = &*self;
+        let buckets = memo.buckets.as_slice();
+        let mask = buckets.len().wrapping_sub(1);
+        let pieces = pieces.get(..*len).unwrap_or_default();
         let mut ends = texts.iter_mut();
-        let mut first = 0;
+        let (mut first, mut at) = (0, 0);
         loop {
             let end = ends.next();
-            let stop = end.as_ref().map_or(len, |end| usize::from(end.piece).min(len));
-            for i in first..stop {
-                let (key, hash) = (keys[i], hashes[i]);
-                let bucket = hash as usize & mask;
-                let found = if is_long(key) {
-                    self.find_long(key, bucket, &text[bounds[i]..bounds[i + 1]])
-                } else {
-                    self.buckets.get(bucket).and_then(|bucket| bucket.find(key))
-                };
+            let stop = end.as_ref().map_or(pieces.len(), |end| usize::from(end.piece));
+            for (i, piece) in (pieces.get(first..stop).unwrap_or_default()).iter().enumerate() {
+                let bucket = piece.hash as usize & mask;
+                let mut found = buckets.get(bucket).and_then(|bucket| bucket.find(piece.key));
+                if found.is_none() && is_long(piece.key) {
+                    let start = (first + i).checked_sub(1).map_or(*start, |before| pieces[before].end);
+                    found = memo.find_long(piece.key, bucket, &text[start..piece.end]);
+                }
                 match found {
                     Some(found) if !IDS || found.len as usize <= INLINE => {
-                        if IDS && let Some(place) = ids.get_mut(at..at + 4) {
+                        if IDS && let Some(place) = ids.get_mut(at % MOST..at % MOST + INLINE + 1) {
                             // Always the same number of words, so that it is one store.
                             place.copy_from_slice(&[found.ids[0], found.ids[1], found.ids[2], found.len]);
                         }
                         at += found.len as usize;
                     }
-                    Some(found) => {
-                        let stored = self.stored(found);
-                        let end = at + stored.len();
-                        if ids.len() < end + ROOM {
-                            ids.resize(end + ROOM, 0);
-                        }
-                        ids[at..end].copy_from_slice(stored);
-                        at = end;
-                    }
-                    None => {
-                        prefetch(&tokens.buckets, hash as usize & tokens.buckets.len().wrapping_sub(1));
-                        let piece = i as u16;
-                        missing.push(Missing { piece, at: at as u32, ids: Ids::default(), own: false });
+                    _ => {
+                        prefetch(&tokens.buckets, piece.hash as usize & tokens.buckets.len().wrapping_sub(1));
+                        let (piece, ids) = ((first + i) as u16, found.unwrap_or_default());
+                        missing.push(Missing { piece, at: at as u32, ids, own: false });
                     }
                 }
             }
@@ -257,7 +267,7 @@ impl Memo {
     pub(crate) fn learn(&mut self, text: &[u8], many: &mut Many, number: usize, ids: &[u32]) {
         let piece = &text[many.missing_piece(number)];
         let missing = &mut many.missing[number];
-        let key = many.keys[usize::from(missing.piece)];
+        let key = many.pieces[usize::from(missing.piece)].key;
         let keep = if piece.len() > LONG {
             false
         } else if is_long(key) {

@@ -31,12 +31,13 @@ const STORE_BYTES: usize = 1 << 22;
 const STORE_IDS: usize = 1 << 21;
 
 /// The bytes of a short piece, zeros behind them, and its length in the last byte. Of a long piece its hash,
-/// a last byte of [`IS_LONG`], its length in the two bytes before, and in the lower four where it begins in
-/// the store, or zero when it is looked for.
+/// a last byte of [`IS_LONG`] when it is looked for, its length in the two bytes before, and zeros; in an entry
+/// the last byte is one less, and the lower four bytes say where it begins in the store.
 type Key = [u64; 2];
 
-/// The last byte of the key of a long piece.
+/// The last byte of the key of a long piece, which no entry has: what is found by its key alone is short.
 const IS_LONG: u64 = 0xFF;
+const IN_ENTRY: u64 = 1 << 56;
 
 /// What masks away the bytes behind the first `i`.
 const MASKS: [Key; SHORT + 1] = {
@@ -71,8 +72,8 @@ struct Bucket([Entry; 2]);
 impl Bucket {
     #[inline(always)]
     fn find(&self, key: Key) -> Option<Ids> {
-        let Self([first, second]) = self;
-        let entry = if second.key == key { second } else { first };
+        // Which of them it is cannot be guessed, so there is no branch.
+        let entry = &self.0[usize::from(self.0[1].key == key)];
         (entry.key == key).then_some(entry.ids)
     }
 }
@@ -226,7 +227,7 @@ impl Memo {
         out: &mut Vec<u32>,
         slow: impl FnOnce(&[u8], &mut Vec<u32>),
     ) -> usize {
-        let found = self.find_short(key).filter(|ids| !is_long(key) && (!IDS || ids.len as usize <= INLINE));
+        let found = self.find_short(key).filter(|ids| !IDS || ids.len as usize <= INLINE);
         match found {
             Some(ids) => {
                 let end = out.len() + ids.len as usize;
@@ -272,7 +273,7 @@ impl Memo {
         let same = |entry: &&Entry| {
             let start = entry.key[1] as u32 as usize;
             entry.key[0] == key[0]
-                && entry.key[1] >> 32 == key[1] >> 32
+                && entry.key[1] >> 32 == (key[1] ^ IN_ENTRY) >> 32
                 && self.bytes.get(start..start + piece.len()) == Some(piece)
         };
         entries.iter().find(same).map(|entry| entry.ids)
@@ -314,7 +315,7 @@ impl Memo {
     fn remember(&mut self, piece: &[u8], mut key: Key, ids: &[u32]) -> Ids {
         let ids = if is_long(key) {
             let ids = self.store(piece, ids);
-            key[1] |= (self.bytes.len() - piece.len()) as u64;
+            key[1] ^= IN_ENTRY | (self.bytes.len() - piece.len()) as u64;
             ids
         } else {
             self.store(&[], ids)
@@ -404,7 +405,7 @@ fn hash([low, high]: Key) -> u64 {
 
 #[inline(always)]
 fn is_long([_, last]: Key) -> bool {
-    last >> 56 == IS_LONG
+    last >= (IS_LONG << 56) ^ IN_ENTRY
 }
 
 /// What a long piece is looked for by.
