@@ -130,10 +130,18 @@ fn cut(tokenizer: &Tokenizer, row: usize, text: &str, jobs: &mut Vec<Job>) {
         Part::Token { .. } => push(part, Start::AddedToken, 1),
         Part::Text { start, end } => {
             let (mut from, mut at) = (start, if start == 0 { Start::Text } else { Start::AddedToken });
-            while end - from >= 2 * JOB {
-                let Some(place) = kernel.cut(&text[from..end], JOB) else { break };
-                push(Part::Text { start: from, end: from + place }, at, place);
-                (from, at) = (from + place, Start::Cut);
+            // Where a place is looked for; further on when there is none.
+            let mut ask = from + JOB;
+            while end - from >= 2 * JOB && ask < end {
+                let rest = &text[from..end];
+                match kernel.cut(rest, rest.ceil_char_boundary(ask - from)) {
+                    Some(place) => {
+                        push(Part::Text { start: from, end: from + place }, at, place);
+                        (from, at) = (from + place, Start::Cut);
+                        ask = from + JOB;
+                    }
+                    None => ask += JOB,
+                }
             }
             if from < end {
                 push(Part::Text { start: from, end }, at, end - from);
@@ -352,6 +360,35 @@ fn run<'a, T: Send>(
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// Characters of several bytes, and a stretch in which there is no place to cut.
+    #[test]
+    fn a_large_text_is_cut_whatever_its_characters() {
+        let bytes: String = (0..=255).map(|byte| format!(r#""<0x{byte:02X}>": {byte}, "#)).collect();
+        let json = format!(
+            r#"{{"version": "1.0", "added_tokens": [], "pre_tokenizer": null, "post_processor": null,
+            "normalizer": {{"type": "Replace", "pattern": {{"String": " "}}, "content": "▁"}}, "decoder": null,
+            "model": {{"type": "BPE", "byte_fallback": true, "vocab": {{{bytes}"▁": 256, "中": 257, "中中": 258}},
+            "merges": [["中", "中"]]}}}}"#
+        );
+        let tokenizer = Tokenizer::from_bytes(json).expect("a tokenizer");
+        assert_eq!(tokenizer.backend().to_string(), "fast (SentencePiece BPE)");
+        for start in 0..3 {
+            let text = format!("{}{}", "a".repeat(start), "中文 ".repeat(20 * JOB / 7));
+            let stretch = format!("{text}{}{text}", "中".repeat(3 * JOB / 3));
+            for (text, least) in [(&text, 19), (&stretch, 39)] {
+                let texts = [text.as_str()];
+                let (jobs, bytes) = jobs(&tokenizer, &Texts::from_slices(&texts), true).expect("jobs");
+                assert_eq!(bytes, text.len());
+                assert!(jobs.len() >= least, "{} jobs", jobs.len());
+            }
+            let threads =
+                |count| BatchOptions { threads: std::num::NonZero::new(count), ..BatchOptions::default() };
+            let ids =
+                |count| ids(&tokenizer, &Texts::from_slices(&[&stretch]), &threads(count)).expect("ids").ids;
+            assert_eq!(ids(2), tokenizer.ids(&stretch, true).expect("ids"));
+        }
+    }
 
     #[test]
     fn counts_are_exact_or_refused() {
