@@ -375,7 +375,7 @@ mod tests {
         assert_eq!(tokenizer.backend().to_string(), "fast (SentencePiece BPE)");
         for start in 0..3 {
             let text = format!("{}{}", "a".repeat(start), "中文 ".repeat(20 * JOB / 7));
-            let stretch = format!("{text}{}{text}", "中".repeat(3 * JOB / 3));
+            let stretch = format!("{text}{}{text}", "中".repeat(JOB));
             for (text, least) in [(&text, 19), (&stretch, 39)] {
                 let texts = [text.as_str()];
                 let (jobs, bytes) = jobs(&tokenizer, &Texts::from_slices(&texts), true).expect("jobs");

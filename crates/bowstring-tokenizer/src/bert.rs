@@ -182,7 +182,6 @@ impl Kernel for Bert {
     }
 
     fn cut(&self, text: &str, from: usize) -> Option<usize> {
-        let from = (from..=text.len()).find(|&at| text.is_char_boundary(at))?;
         let near = text.get(from..)?.char_indices().take(CUT_WITHIN);
         near.map(|(at, c)| (from + at, c)).find_map(|(at, c)| self.normaliser.stands_alone(c).then_some(at))
     }

@@ -15,7 +15,7 @@ use crate::{
     made::made,
     memo::Memo,
     merge_table::{MergeTable, NO_SYMBOL},
-    merging::{Merging, Rows, Working},
+    merging::{Merging, Working},
     normal::Form,
     split::{Pieces, Rules, Splitter},
 };
@@ -48,7 +48,6 @@ pub(crate) struct Scratch {
     working: Working,
     normalised: String,
     prefixed: String,
-    rows: Rows,
 }
 
 /// The largest id that may be a symbol.
@@ -170,18 +169,16 @@ impl ByteLevel {
         self.prefix && start != Start::Cut && !text.is_empty() && !text.starts_with(' ')
     }
 
-    /// Puts sections one after the other, as they are cut.
-    fn fill(&self, sections: &[Section<'_>], normalised: &mut String, rows: &mut Rows) {
-        rows.fill(sections, |section, all| {
-            let text = match self.form {
-                Some(form) => form.apply(section.text, normalised),
-                None => section.text,
-            };
-            if self.is_prefixed(section.start, text) {
-                all.push(' ');
-            }
-            all.push_str(text);
-        });
+    /// Appends a section to `text` as it is cut.
+    fn read(&self, section: Section<'_>, normalised: &mut String, text: &mut String) {
+        let read = match self.form {
+            Some(form) => form.apply(section.text, normalised),
+            None => section.text,
+        };
+        if self.is_prefixed(section.start, read) {
+            text.push(' ');
+        }
+        text.push_str(read);
     }
 
     /// Calls `each` with the text as it is cut, and all else that a piece needs.
@@ -280,15 +277,15 @@ impl Kernel for ByteLevel {
         out: &mut Vec<u32>,
         ends: &mut Vec<usize>,
     ) {
-        let Scratch { working, normalised, rows, .. } = scratch;
-        self.fill(sections, normalised, rows);
-        working.append_rows(self, rows, out, ends);
+        let Scratch { working, normalised, .. } = scratch;
+        let read = |section: Section<'_>, text: &mut String| self.read(section, normalised, text);
+        working.append_sections(self, sections, read, out, ends);
     }
 
     fn count_of_sections(&self, sections: &[Section<'_>], scratch: &mut Scratch, ends: &mut Vec<usize>) {
-        let Scratch { working, normalised, rows, .. } = scratch;
-        self.fill(sections, normalised, rows);
-        working.count_rows(self, rows, ends);
+        let Scratch { working, normalised, .. } = scratch;
+        let read = |section: Section<'_>, text: &mut String| self.read(section, normalised, text);
+        working.count_sections(self, sections, read, ends);
     }
 
     fn pieces(&self, section: Section<'_>, scratch: &mut Scratch, out: &mut Vec<Piece>) {

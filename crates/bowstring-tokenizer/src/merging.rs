@@ -43,18 +43,19 @@ pub(crate) struct Working {
     memo: Memo,
     many: Box<Many>,
     new: New,
+    rows: Rows,
 }
 
-/// Texts that stand one after the other, as they are cut into pieces.
+/// Sections that stand one after the other, as they are cut into pieces.
 #[derive(Debug, Default)]
-pub(crate) struct Rows {
+struct Rows {
     text: String,
     ends: Vec<usize>,
 }
 
 impl Rows {
-    /// Puts sections there, each of which `read` appends as it is read.
-    pub(crate) fn fill(&mut self, sections: &[Section<'_>], mut read: impl FnMut(Section<'_>, &mut String)) {
+    /// Puts sections there, each of which `read` appends as it is cut.
+    fn fill(&mut self, sections: &[Section<'_>], mut read: impl FnMut(Section<'_>, &mut String)) {
         self.text.clear();
         self.ends.clear();
         for section in sections {
@@ -84,36 +85,47 @@ impl Working {
         simd::run(Pass::<true, _, _> { kernel, text, start, ends: &[text.len()], working: self, take });
     }
 
-    /// Appends the ids of several texts, and where those of each end.
+    /// Appends the ids of several sections, each of which `read` appends to a text as it is cut, and where those
+    /// of each end.
     #[inline(always)]
-    pub(crate) fn append_rows(
+    pub(crate) fn append_sections(
         &mut self,
         kernel: &impl Merging,
-        Rows { text, ends }: &Rows,
+        sections: &[Section<'_>],
+        read: impl FnMut(Section<'_>, &mut String),
         out: &mut Vec<u32>,
         out_ends: &mut Vec<usize>,
     ) {
+        let mut rows = std::mem::take(&mut self.rows);
+        rows.fill(sections, read);
+        let Rows { text, ends } = &rows;
         let take = |memo: &Memo, many: &Many| {
             out_ends.extend(many.ends().map(|end| out.len() + end));
             memo.append_all(many, out);
         };
         simd::run(Pass::<true, _, _> { kernel, text, start: 0, ends, working: self, take });
+        self.rows = rows;
     }
 
-    /// How many ids the first text has, the first two, and so on.
+    /// Appends how many ids the first of several sections has, the first two, and so on.
     #[inline(always)]
-    pub(crate) fn count_rows(
+    pub(crate) fn count_sections(
         &mut self,
         kernel: &impl Merging,
-        Rows { text, ends }: &Rows,
+        sections: &[Section<'_>],
+        read: impl FnMut(Section<'_>, &mut String),
         counts: &mut Vec<usize>,
     ) {
+        let mut rows = std::mem::take(&mut self.rows);
+        rows.fill(sections, read);
+        let Rows { text, ends } = &rows;
         let mut count = 0;
         let take = |_: &Memo, many: &Many| {
             counts.extend(many.ends().map(|end| count + end));
             count += many.count();
         };
         simd::run(Pass::<false, _, _> { kernel, text, start: 0, ends, working: self, take });
+        self.rows = rows;
     }
 
     /// How many ids they have.
@@ -286,7 +298,7 @@ impl<const IDS: bool, K: Merging, F: FnMut(&Memo, &Many)> Work for End<'_, '_, I
     #[inline(always)]
     fn run(self) {
         let Pass { kernel, text, working, take, .. } = self.0;
-        let Working { memo, many, new } = &mut **working;
+        let Working { memo, many, new, .. } = &mut **working;
         memo.find_all::<IDS>(text.as_bytes(), many, kernel.tokens());
         if many.missing() > 0 {
             new.work_out(*kernel, text, many, memo);

@@ -82,21 +82,23 @@ fn turns<'a>(
     for row in rows.clone() {
         let text = texts.get(row);
         let size = text.map_or(0, str::len);
-        if group.bytes + size > TOGETHER {
+        let joins = size < TOGETHER / 2;
+        if first < row && (!joins || group.bytes + size > TOGETHER) {
             each(first..row, Turn::Together(kernel.as_ref(), &group))?;
             group.clear();
             first = row;
         }
-        if size < TOGETHER / 2 {
+        if joins {
             group.push(shared, text);
         } else {
-            each(first..row, Turn::Together(kernel.as_ref(), &group))?;
-            group.clear();
             each(row..row + 1, Turn::Alone(text))?;
             first = row + 1;
         }
     }
-    each(first..rows.end, Turn::Together(kernel.as_ref(), &group))
+    if first < rows.end {
+        each(first..rows.end, Turn::Together(kernel.as_ref(), &group))?;
+    }
+    Ok(())
 }
 
 impl Tokenizer {

@@ -27,7 +27,7 @@ use crate::{
     made::made,
     memo::Memo,
     merge_table::{MergeTable, NEVER, NO_SYMBOL},
-    merging::{Merging, Rows, Working},
+    merging::{Merging, Working},
 };
 
 /// What stands for a space.
@@ -60,7 +60,6 @@ pub(crate) struct Scratch {
     working: Working,
     /// The first piece of a section, with the mark in front.
     head: String,
-    rows: Rows,
 }
 
 impl SentenceBpe {
@@ -154,14 +153,12 @@ impl SentenceBpe {
         Ok(kernel)
     }
 
-    /// Puts sections one after the other, each with the mark in front where there is one.
-    fn fill(&self, sections: &[Section<'_>], rows: &mut Rows) {
-        rows.fill(sections, |section, all| {
-            if self.begins_with_mark(section) {
-                all.push(' ');
-            }
-            all.push_str(section.text);
-        });
+    /// Appends a section to `text`, with the mark in front where there is one.
+    fn read(&self, section: Section<'_>, text: &mut String) {
+        if self.begins_with_mark(section) {
+            text.push(' ');
+        }
+        text.push_str(section.text);
     }
 
     /// Calls `piece` with each piece of `section`: the text that it stands in, and where.
@@ -358,7 +355,7 @@ impl Kernel for SentenceBpe {
     type Scratch = Scratch;
 
     fn ids(&self, section: Section<'_>, scratch: &mut Scratch, out: &mut Vec<u32>) {
-        let Scratch { working, head, .. } = scratch;
+        let Scratch { working, head } = scratch;
         let start = self.head(section, head, |text, range| {
             working.append_one(self, text, range.start, range.end, out);
         });
@@ -366,7 +363,7 @@ impl Kernel for SentenceBpe {
     }
 
     fn count(&self, section: Section<'_>, scratch: &mut Scratch) -> usize {
-        let Scratch { working, head, .. } = scratch;
+        let Scratch { working, head } = scratch;
         let mut count = 0;
         let start = self.head(section, head, |text, range| {
             count += working.count_one(self, text, range.start, range.end);
@@ -381,19 +378,17 @@ impl Kernel for SentenceBpe {
         out: &mut Vec<u32>,
         ends: &mut Vec<usize>,
     ) {
-        let Scratch { working, rows, .. } = scratch;
-        self.fill(sections, rows);
-        working.append_rows(self, rows, out, ends);
+        let read = |section: Section<'_>, text: &mut String| self.read(section, text);
+        scratch.working.append_sections(self, sections, read, out, ends);
     }
 
     fn count_of_sections(&self, sections: &[Section<'_>], scratch: &mut Scratch, ends: &mut Vec<usize>) {
-        let Scratch { working, rows, .. } = scratch;
-        self.fill(sections, rows);
-        working.count_rows(self, rows, ends);
+        let read = |section: Section<'_>, text: &mut String| self.read(section, text);
+        scratch.working.count_sections(self, sections, read, ends);
     }
 
     fn pieces(&self, section: Section<'_>, scratch: &mut Scratch, out: &mut Vec<Piece>) {
-        let Scratch { working, head, .. } = scratch;
+        let Scratch { working, head } = scratch;
         let mut ids = Vec::new();
         let mut places = Places::new(self, section);
         self.each_piece(section, head, |text, range| {

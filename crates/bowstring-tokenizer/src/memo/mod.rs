@@ -37,6 +37,7 @@ type Key = [u64; 2];
 
 /// The last byte of the key of a long piece, which no entry has: what is found by its key alone is short.
 const IS_LONG: u64 = 0xFF;
+/// What the last byte is less by in an entry.
 const IN_ENTRY: u64 = 1 << 56;
 
 /// What masks away the bytes behind the first `i`.
