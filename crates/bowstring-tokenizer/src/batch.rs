@@ -361,9 +361,8 @@ fn run<'a, T: Send>(
 mod tests {
     use super::*;
 
-    /// Characters of several bytes, and a stretch in which there is no place to cut.
-    #[test]
-    fn a_large_text_is_cut_whatever_its_characters() {
+    /// SentencePiece's byte-pair encoding with hardly any tokens.
+    fn tokenizer() -> Tokenizer {
         let bytes: String = (0..=255).map(|byte| format!(r#""<0x{byte:02X}>": {byte}, "#)).collect();
         let json = format!(
             r#"{{"version": "1.0", "added_tokens": [], "pre_tokenizer": null, "post_processor": null,
@@ -373,6 +372,28 @@ mod tests {
         );
         let tokenizer = Tokenizer::from_bytes(json).expect("a tokenizer");
         assert_eq!(tokenizer.backend().to_string(), "fast (SentencePiece BPE)");
+        tokenizer
+    }
+
+    fn threads(count: usize) -> BatchOptions {
+        BatchOptions { threads: std::num::NonZero::new(count), ..BatchOptions::default() }
+    }
+
+    #[test]
+    fn no_more_is_kept_for_later_than_there_are_cores() {
+        let (tokenizer, text) = (tokenizer(), "ab ".repeat(JOB));
+        let most = tokenizer.shared.most_scratches;
+        let texts = vec![text.as_str(); 4 * most];
+        for _ in 0..2 {
+            ids(&tokenizer, &Texts::from_slices(&texts), &threads(2 * most)).expect("ids");
+            assert_eq!(tokenizer.shared.scratches.lock().expect("a lock").len(), most);
+        }
+    }
+
+    /// Characters of several bytes, and a stretch in which there is no place to cut.
+    #[test]
+    fn a_large_text_is_cut_whatever_its_characters() {
+        let tokenizer = tokenizer();
         for start in 0..3 {
             let text = format!("{}{}", "a".repeat(start), "中文 ".repeat(20 * JOB / 7));
             let stretch = format!("{text}{}{text}", "中".repeat(JOB));
@@ -382,8 +403,6 @@ mod tests {
                 assert_eq!(bytes, text.len());
                 assert!(jobs.len() >= least, "{} jobs", jobs.len());
             }
-            let threads =
-                |count| BatchOptions { threads: std::num::NonZero::new(count), ..BatchOptions::default() };
             let ids =
                 |count| ids(&tokenizer, &Texts::from_slices(&[&stretch]), &threads(count)).expect("ids").ids;
             assert_eq!(ids(2), tokenizer.ids(&stretch, true).expect("ids"));

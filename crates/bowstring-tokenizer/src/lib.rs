@@ -20,6 +20,7 @@ mod characters;
 mod chat;
 mod chunk;
 mod classes;
+mod code;
 mod columns;
 mod components;
 mod convert;

@@ -21,6 +21,7 @@ use self::{
 use crate::{
     bpe::{Filling, Lane, Symbol},
     characters::Characters,
+    code::code_at,
     definition::{Definition, Vocab},
     joints::Joints,
     kernel::{Kernel, Piece, Reason, Section, Start},
@@ -213,7 +214,7 @@ impl SentenceBpe {
         let mut left = bytes[start];
         while let Some(&right) = bytes.get(end) {
             if (left | right) & 0x80 != 0 {
-                return self.end_of_any(text, start, end);
+                return self.end_of_any(text, end);
             }
             if !self.joints.ascii(left, right) {
                 return end;
@@ -225,25 +226,31 @@ impl SentenceBpe {
     }
 
     /// As [`Self::end`], when all before the character that ends at `from`, or is not ended there, is ASCII.
-    fn end_of_any(&self, text: &str, start: usize, from: usize) -> usize {
-        let from = from - 1;
-        let mut characters = text[from..].char_indices();
-        let Some((_, mut left)) = characters.next() else { return text.len() };
-        debug_assert!(from >= start);
-        for (i, right) in characters {
-            if !self.joined(left, right) {
-                return from + i;
+    #[inline(always)]
+    fn end_of_any(&self, text: &str, from: usize) -> usize {
+        let bytes = text.as_bytes();
+        let mut end = from - 1;
+        let mut left = None;
+        while let Some((right, len)) = code_at(bytes, end) {
+            let right = plain(right);
+            if left.is_some_and(|left| !self.joined(left, right)) {
+                break;
             }
-            left = right;
+            left = Some(right);
+            end += len;
         }
-        text.len()
+        end
     }
 
+    /// Whether two characters, the mark as a space, may be in one token.
     #[inline(always)]
-    fn joined(&self, left: char, right: char) -> bool {
-        let plain = |character| if character == MARK { ' ' } else { character };
-        !self.begins_word(right)
-            && (self.joints.any(plain(left), plain(right)) || self.unknown.fuse() && self.fuses(left, right))
+    fn joined(&self, left: u32, right: u32) -> bool {
+        let fuses = || {
+            let both = char::from_u32(left).zip(char::from_u32(right));
+            both.is_some_and(|(left, right)| self.fuses(left, right))
+        };
+        let begins_word = self.words == Words::Marks && right == u32::from(' ');
+        !begins_word && (self.joints.any(left, right) || self.unknown.fuse() && fuses())
     }
 
     #[inline(always)]
@@ -399,9 +406,9 @@ impl Kernel for SentenceBpe {
     }
 
     fn cut(&self, text: &str, from: usize) -> Option<usize> {
-        let before = text.get(..from)?.chars().next_back();
-        let mut left = before?;
+        let mut left = plain(u32::from(text.get(..from)?.chars().next_back()?));
         for (i, right) in text[from..].char_indices() {
+            let right = plain(u32::from(right));
             if !self.joined(left, right) {
                 return Some(from + i);
             }
@@ -416,6 +423,12 @@ impl Kernel for SentenceBpe {
 
 fn is_mark(character: char) -> bool {
     character == ' ' || character == MARK
+}
+
+/// The code of a character, of the mark that of a space.
+#[inline(always)]
+fn plain(code: u32) -> u32 {
+    if code == u32::from(MARK) { u32::from(' ') } else { code }
 }
 
 #[cfg(test)]

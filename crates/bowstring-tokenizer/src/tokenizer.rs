@@ -1,8 +1,10 @@
 //! What is a tokenizer, and what can be asked of it?
 
 use std::{
+    num::NonZero,
     path::{Path, PathBuf},
     sync::{Arc, Mutex},
+    thread,
 };
 
 use arrow::array::UInt32Array;
@@ -41,7 +43,9 @@ pub(crate) struct Shared {
     pub(crate) decoder: Option<DecoderWrapper>,
     /// Without special tokens, and with them.
     around: [Option<Around>; 2],
-    scratches: Mutex<Vec<Scratch>>,
+    pub(crate) scratches: Mutex<Vec<Scratch>>,
+    /// How many of them are kept: as many as there are cores. Calls at the same time may work with more.
+    pub(crate) most_scratches: usize,
 }
 
 impl std::fmt::Debug for Shared {
@@ -135,6 +139,7 @@ impl Tokenizer {
             decoder,
             around,
             scratches: Mutex::new(Vec::new()),
+            most_scratches: thread::available_parallelism().map_or(1, NonZero::get),
             json: Vec::new(),
         };
         drop(definition);
@@ -367,9 +372,11 @@ impl Shared {
         })
     }
 
-    /// Keeps `scratch` for the next call.
+    /// Keeps `scratch` for the next call, unless enough are kept.
     pub(crate) fn give_back(&self, scratch: Scratch) {
-        if let Ok(mut kept) = self.scratches.try_lock() {
+        if let Ok(mut kept) = self.scratches.try_lock()
+            && kept.len() < self.most_scratches
+        {
             kept.push(scratch);
         }
     }

@@ -93,7 +93,8 @@ impl Cuts {
 
     #[inline(always)]
     fn between(&self, left: char, right: char) -> bool {
-        self.kind(left) & self.kind(right) & (LOOSE | LETTER) == LOOSE && !self.joints.any(left, right)
+        self.kind(left) & self.kind(right) & (LOOSE | LETTER) == LOOSE
+            && !self.joints.any(left as u32, right as u32)
     }
 
     /// Whether normalising leaves `part` as it is, without a space or a mark.

@@ -3,7 +3,10 @@
 //! The regular expressions as code, alternative by alternative, one character after the other; O(length of
 //! the piece and of the white space after it). `O` below is what is neither letter, number nor space.
 
-use crate::classes::{Class, Classes, LETTER, LOWER, MARK, NUMBER, SIGN, SPACE, UPPER};
+use crate::{
+    classes::{Class, Classes, LETTER, LOWER, MARK, NUMBER, SIGN, SPACE, UPPER},
+    code::code_at,
+};
 
 use super::Rules;
 
@@ -89,14 +92,7 @@ impl Reader<'_> {
 
     #[inline(always)]
     fn char(self, place: usize) -> Option<Char> {
-        let low = |byte: u8| u32::from(byte & 0x3F);
-        let (code, len) = match *self.bytes.get(place..)? {
-            [a @ 0..0x80, ..] => (u32::from(a), 1),
-            [a @ 0..0xE0, b, ..] => (u32::from(a & 0x1F) << 6 | low(b), 2),
-            [a @ 0..0xF0, b, c, ..] => (u32::from(a & 0x0F) << 12 | low(b) << 6 | low(c), 3),
-            [a, b, c, d, ..] => (u32::from(a & 0x07) << 18 | low(b) << 12 | low(c) << 6 | low(d), 4),
-            _ => return None,
-        };
+        let (code, len) = code_at(self.bytes, place)?;
         Some(Char { code, class: self.classes.of_code(code), len })
     }
 
