@@ -11,6 +11,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("bowstring-tokenizer", &["bowstring-core", "bowstring-simd"]),
     ("bowstring-workflow", &["bowstring-core"]),
     ("bowstring-query", &["bowstring-core", "bowstring-io"]),
+    ("bowstring-quant", &["bowstring-core", "bowstring-io", "bowstring-simd"]),
     (
         "bowstring",
         &[

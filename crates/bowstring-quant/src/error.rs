@@ -1,0 +1,173 @@
+//! What can be wrong with a model, or with what is asked of it?
+
+use std::path::{Path, PathBuf};
+
+use bowstring_core::{Cancelled, Diagnostic, ErrorKind, quoted_list};
+use safetensors::Dtype;
+
+use crate::{Bits, HeaderProblem};
+
+/// The result of what this crate does.
+pub type Result<T, E = QuantError> = std::result::Result<T, E>;
+
+/// What is wrong with a model, or with what was asked of it.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum QuantError {
+    /// An option has a value that it cannot have.
+    #[error("`{option}` cannot be {value}")]
+    Option {
+        /// The option.
+        option: &'static str,
+        /// What was given.
+        value: String,
+        /// What it can be.
+        expected: &'static str,
+    },
+    /// Two things that belong together have lengths that do not.
+    #[error("{what}: {length} where {expected} are expected")]
+    Length {
+        /// Of what.
+        what: &'static str,
+        /// How many there are.
+        length: usize,
+        /// How many there should be.
+        expected: usize,
+    },
+    /// A code that is too large for its width.
+    #[error("code {place} is {code}, which {bits} bits cannot hold")]
+    Code {
+        /// Which one, counted from 0.
+        place: usize,
+        /// What it is.
+        code: u8,
+        /// The width.
+        bits: Bits,
+    },
+    /// Weights that are NaN or infinite.
+    #[error("{nans} of the weights are NaN and {infinities} are infinite, the first of them weight {first}")]
+    NotFinite {
+        /// How many are NaN.
+        nans: usize,
+        /// How many are infinite.
+        infinities: usize,
+        /// The first one, counted from 0.
+        first: usize,
+    },
+    /// A scale or a minimum that its type cannot hold.
+    #[error("the scale of group {group} of row {row} does not fit {scale_type}")]
+    Scale {
+        /// The row, counted from 0.
+        row: usize,
+        /// The group within it, counted from 0.
+        group: usize,
+        /// The type.
+        scale_type: &'static str,
+    },
+    /// The operating system refused.
+    #[error("cannot {action} `{}`: {source}", path.display())]
+    System {
+        /// What was tried: `open`, `read`, `map`.
+        action: &'static str,
+        /// The file or folder.
+        path: PathBuf,
+        /// The operating system's word.
+        source: std::io::Error,
+    },
+    /// A file that is not what the format demands.
+    #[error("`{}` is not a valid safetensors file: {problem}", path.display())]
+    Header {
+        /// The file.
+        path: PathBuf,
+        /// What cannot be true.
+        problem: HeaderProblem,
+    },
+    /// An index, or a folder's description, that cannot be read.
+    #[error("`{}` does not describe a model: {reason}", path.display())]
+    Index {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// A model in Python's own format, which runs code when it is read.
+    #[error("`{}` is a pickle, which runs whatever code it brings when it is read", path.display())]
+    Pickle {
+        /// The file.
+        path: PathBuf,
+    },
+    /// A folder without a model, or with several.
+    #[error("`{}` has {} files of weights where one is expected", path.display(), found.len())]
+    Folder {
+        /// The folder.
+        path: PathBuf,
+        /// The names of those that are there.
+        found: Vec<String>,
+    },
+    /// A tensor of a type that is not read.
+    #[error("tensor `{tensor}` is of type {dtype}, which is not supported")]
+    Dtype {
+        /// The tensor.
+        tensor: String,
+        /// Its type.
+        dtype: Dtype,
+    },
+    /// A name that the model does not have.
+    #[error("the model has no tensor `{tensor}`")]
+    NoTensor {
+        /// What was asked for.
+        tensor: String,
+        /// The name that is the most like it.
+        nearest: Option<String>,
+    },
+    /// The caller asked to stop.
+    #[error(transparent)]
+    Cancelled(#[from] Cancelled),
+}
+
+impl QuantError {
+    pub(crate) fn system(action: &'static str, path: &Path, source: std::io::Error) -> Self {
+        Self::System { action, path: path.to_owned(), source }
+    }
+}
+
+impl Diagnostic for QuantError {
+    fn kind(&self) -> ErrorKind {
+        match self {
+            Self::Option { .. } | Self::Length { .. } | Self::Code { .. } | Self::NoTensor { .. } => {
+                ErrorKind::Usage
+            }
+            Self::NotFinite { .. }
+            | Self::Scale { .. }
+            | Self::Header { .. }
+            | Self::Index { .. }
+            | Self::Pickle { .. }
+            | Self::Folder { .. }
+            | Self::Dtype { .. } => ErrorKind::Data,
+            Self::System { source, .. } => ErrorKind::of_io(source),
+            Self::Cancelled(_) => ErrorKind::Cancelled,
+        }
+    }
+
+    fn hint(&self) -> Option<String> {
+        Some(match self {
+            Self::Option { expected, .. } => format!("it is {expected}"),
+            Self::NotFinite { .. } => {
+                "keep such tensors as they are, or mend the model: no grid has these values".to_owned()
+            }
+            Self::Scale { .. } => "store scales as `bf16` or `f32`".to_owned(),
+            Self::Header { .. } => "fetch or write the file again".to_owned(),
+            Self::Pickle { .. } => {
+                "where you trust it, write it anew with `safetensors.torch.save_file`".to_owned()
+            }
+            Self::Folder { found, .. } if found.is_empty() => {
+                "name a `.safetensors` file, its index, or the folder that has them".to_owned()
+            }
+            Self::Folder { found, .. } => {
+                format!("name one of them: {}", quoted_list(found.iter().map(String::as_str)))
+            }
+            Self::NoTensor { nearest: Some(nearest), .. } => format!("did you mean `{nearest}`?"),
+            _ => return None,
+        })
+    }
+}

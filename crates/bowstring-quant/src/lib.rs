@@ -1,0 +1,30 @@
+//! Model weights with fewer bits: packed codes, measured error.
+//!
+//! A [`Model`] is opened from safetensors files; its [tensors](Tensor) are mapped into memory.
+//! A [`Scheme`] says how weights are written: the [width](Bits) of a code, which weights [share a
+//! scale](Group), where their codes [begin](Offset). [`Quantized::of`] writes a matrix so, by a [`Method`]
+//! that chooses the scales, [`Quantized::dequantize`] gives it back, and [`Quality`] says how far off it is.
+
+mod dtype;
+mod error;
+mod grid;
+mod header;
+mod matrix;
+mod method;
+mod model;
+mod pack;
+mod quality;
+mod scheme;
+
+pub use safetensors::Dtype;
+
+pub use crate::{
+    error::{QuantError, Result},
+    header::HeaderProblem,
+    matrix::Quantized,
+    method::Method,
+    model::{Model, Tensor},
+    pack::{pack, unpack},
+    quality::Quality,
+    scheme::{Bits, Group, Offset, ScaleType, Scheme},
+};

@@ -1,0 +1,298 @@
+//! What does a tensor of weights become, and what does it stand for?
+
+use bowstring_core::Cancel;
+use bowstring_simd::{Work, run};
+use half::{bf16, f16};
+use rayon::prelude::*;
+
+use crate::{
+    Offset, QuantError, Result, ScaleType, Scheme,
+    grid::Grid,
+    method::Method,
+    pack::{Pack, Unpack, has_length},
+};
+
+/// About how many weights a thread takes at once: they and their codes stay in its cache.
+const BLOCK: usize = 1 << 14;
+
+/// A matrix of weights, written with a few bits each: `rows` output channels of `columns` inputs.
+///
+/// The parts stand in memory as they stand in files. Of each row: `codes`, [`Bits::bytes`] of `columns`, packed
+/// as [`pack`](crate::pack()) says; `scales`, one for each group, little-endian, of the scheme's type; `offsets`,
+/// nothing for [`Offset::Symmetric`], the zero points packed like codes for [`Offset::ZeroPoint`], the minima
+/// like scales for [`Offset::Minimum`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Quantized {
+    /// How the weights are written.
+    pub scheme: Scheme,
+    /// How many output channels there are.
+    pub rows: usize,
+    /// How many weights each of them has.
+    pub columns: usize,
+    /// The codes of all rows.
+    pub codes: Vec<u8>,
+    /// The scales of all rows.
+    pub scales: Vec<u8>,
+    /// The zero points or minima of all rows.
+    pub offsets: Vec<u8>,
+}
+
+/// How many bytes of each part a row has.
+#[derive(Clone, Copy, Debug)]
+struct Strides {
+    codes: usize,
+    scales: usize,
+    offsets: usize,
+}
+
+impl Strides {
+    fn of(scheme: &Scheme, columns: usize) -> Self {
+        let groups = scheme.group.count(columns);
+        let scales = groups * scheme.scale_type.bytes();
+        let offsets = match scheme.offset {
+            Offset::Symmetric => 0,
+            Offset::ZeroPoint => scheme.bits.bytes(groups),
+            Offset::Minimum => scales,
+        };
+        Self { codes: scheme.bits.bytes(columns), scales, offsets }
+    }
+}
+
+/// Some rows of the parts of a matrix.
+struct Parts<'a> {
+    codes: &'a mut [u8],
+    scales: &'a mut [u8],
+    offsets: &'a mut [u8],
+}
+
+impl Quantized {
+    /// Quantises `weights`, rows of `columns` each, on the threads of the current rayon pool. The result does
+    /// not depend on how many there are.
+    ///
+    /// # Errors
+    /// [`QuantError::Length`] when rows are not whole; [`QuantError::NotFinite`] for NaN and infinities;
+    /// [`QuantError::Scale`] when a scale does not fit its type; [`QuantError::Cancelled`].
+    pub fn of(
+        weights: &[f32],
+        columns: usize,
+        scheme: Scheme,
+        method: &Method,
+        cancel: &Cancel,
+    ) -> Result<Self> {
+        let rows = weights.len().checked_div(columns).unwrap_or(0);
+        has_length("weights of whole rows", weights.len(), rows * columns)?;
+        method.fits(columns)?;
+        let strides = Strides::of(&scheme, columns);
+        let mut this = Self {
+            scheme,
+            rows,
+            columns,
+            codes: vec![0; rows * strides.codes],
+            scales: vec![0; rows * strides.scales],
+            offsets: vec![0; rows * strides.offsets],
+        };
+        let block = (BLOCK / columns.max(1)).max(1);
+        let chunks = |stride: usize| (block * stride).max(1);
+        // A part without bytes has no chunks of its own.
+        let mut offsets = this.offsets.chunks_mut(chunks(strides.offsets)).map(Some).collect::<Vec<_>>();
+        offsets.resize_with(rows.div_ceil(block), || None);
+        let failure = weights
+            .par_chunks(chunks(columns))
+            .zip(this.codes.par_chunks_mut(chunks(strides.codes)))
+            .zip(this.scales.par_chunks_mut(chunks(strides.scales)))
+            .zip(offsets)
+            .enumerate()
+            .map(|(index, (((weights, codes), scales), offsets))| {
+                cancel.check()?;
+                let parts = Parts { codes, scales, offsets: offsets.unwrap_or_default() };
+                run(Rows { weights, columns, scheme, strides, method, parts })
+                    .map_err(|stop| stop.error(weights, index * block, columns, scheme.scale_type))
+            })
+            // The first in the order of rows, whichever thread was the fastest.
+            .find_map_first(Result::err);
+        failure.map_or(Ok(this), Err)
+    }
+
+    /// How many bytes all parts take.
+    pub fn bytes(&self) -> usize {
+        self.codes.len() + self.scales.len() + self.offsets.len()
+    }
+
+    /// Writes the weights that the codes stand for into `weights`, which has room for all of them, on the
+    /// threads of the current rayon pool.
+    ///
+    /// # Errors
+    /// [`QuantError::Length`] when `weights` or a part has another length than shape and scheme say.
+    pub fn dequantize(&self, weights: &mut [f32]) -> Result<()> {
+        let Self { scheme, rows, columns, .. } = *self;
+        let strides = Strides::of(&scheme, columns);
+        has_length("weights", weights.len(), rows * columns)?;
+        has_length("bytes of codes", self.codes.len(), rows * strides.codes)?;
+        has_length("bytes of scales", self.scales.len(), rows * strides.scales)?;
+        has_length("bytes of offsets", self.offsets.len(), rows * strides.offsets)?;
+        let block = (BLOCK / columns.max(1)).max(1);
+        weights.par_chunks_mut((block * columns).max(1)).enumerate().for_each(|(index, weights)| {
+            let rows = |part: &'_ [u8], stride: usize| -> std::ops::Range<usize> {
+                index * block * stride..((index + 1) * block * stride).min(part.len())
+            };
+            run(Values {
+                weights,
+                columns,
+                scheme,
+                strides,
+                codes: &self.codes[rows(&self.codes, strides.codes)],
+                scales: &self.scales[rows(&self.scales, strides.scales)],
+                offsets: &self.offsets[rows(&self.offsets, strides.offsets)],
+            });
+        });
+        Ok(())
+    }
+}
+
+/// Why some rows could not be written.
+#[derive(Clone, Copy, Debug)]
+enum Stop {
+    /// A weight is not finite.
+    NotFinite,
+    /// The scale of a group of a row does not fit its type.
+    Scale { row: usize, group: usize },
+}
+
+impl Stop {
+    fn error(self, weights: &[f32], first_row: usize, columns: usize, scale_type: ScaleType) -> QuantError {
+        match self {
+            Self::NotFinite => {
+                let nans = weights.iter().filter(|weight| weight.is_nan()).count();
+                let infinities = weights.iter().filter(|weight| weight.is_infinite()).count();
+                let first = weights.iter().position(|weight| !weight.is_finite()).unwrap_or_default();
+                QuantError::NotFinite { nans, infinities, first: first_row * columns + first }
+            }
+            Self::Scale { row, group } => {
+                QuantError::Scale { row: first_row + row, group, scale_type: scale_type.name() }
+            }
+        }
+    }
+}
+
+/// Quantises some rows.
+struct Rows<'a> {
+    weights: &'a [f32],
+    columns: usize,
+    scheme: Scheme,
+    strides: Strides,
+    method: &'a Method,
+    parts: Parts<'a>,
+}
+
+impl Work for Rows<'_> {
+    type Output = Result<(), Stop>;
+
+    #[inline(always)]
+    fn run(self) -> Self::Output {
+        let Self { weights, columns, scheme, strides, method, parts } = self;
+        if !all_finite(weights) {
+            return Err(Stop::NotFinite);
+        }
+        let size = scheme.group.size(columns);
+        let mut codes = vec![0; columns];
+        let mut zeros = vec![0; scheme.group.count(columns)];
+        for (row, weights) in weights.chunks_exact(columns).enumerate() {
+            let scales = &mut parts.scales[row * strides.scales..][..strides.scales];
+            let offsets = &mut parts.offsets[row * strides.offsets..][..strides.offsets];
+            for (group, (weights, codes)) in weights.chunks(size).zip(codes.chunks_mut(size)).enumerate() {
+                let grid = method.grid(weights, group * size, &scheme);
+                if !grid.is_finite() {
+                    return Err(Stop::Scale { row, group });
+                }
+                grid.encode(weights, scheme.bits, codes);
+                write(scheme.scale_type, grid.scale, scales, group);
+                match scheme.offset {
+                    Offset::Symmetric => {}
+                    Offset::ZeroPoint => zeros[group] = grid.zero as u8,
+                    Offset::Minimum => write(scheme.scale_type, grid.minimum, offsets, group),
+                }
+            }
+            let packed = &mut parts.codes[row * strides.codes..][..strides.codes];
+            Pack { bits: scheme.bits, codes: &codes, packed }.run();
+            if scheme.offset == Offset::ZeroPoint {
+                Pack { bits: scheme.bits, codes: &zeros, packed: offsets }.run();
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Gives some rows back as weights.
+struct Values<'a> {
+    weights: &'a mut [f32],
+    columns: usize,
+    scheme: Scheme,
+    strides: Strides,
+    codes: &'a [u8],
+    scales: &'a [u8],
+    offsets: &'a [u8],
+}
+
+impl Work for Values<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run(self) {
+        let Self { weights, columns, scheme, strides, .. } = self;
+        let size = scheme.group.size(columns);
+        let mut codes = vec![0; columns];
+        let mut zeros = vec![0; scheme.group.count(columns)];
+        for (row, weights) in weights.chunks_exact_mut(columns).enumerate() {
+            let packed = &self.codes[row * strides.codes..][..strides.codes];
+            let scales = &self.scales[row * strides.scales..][..strides.scales];
+            let offsets = &self.offsets[row * strides.offsets..][..strides.offsets];
+            Unpack { bits: scheme.bits, packed, codes: &mut codes }.run();
+            if scheme.offset == Offset::ZeroPoint {
+                Unpack { bits: scheme.bits, packed: offsets, codes: &mut zeros }.run();
+            }
+            for (group, (weights, codes)) in weights.chunks_mut(size).zip(codes.chunks(size)).enumerate() {
+                let scale = read(scheme.scale_type, scales, group);
+                let (zero, minimum) = match scheme.offset {
+                    Offset::Symmetric => (f32::from(scheme.bits.middle()), 0.0),
+                    Offset::ZeroPoint => (f32::from(zeros[group]), 0.0),
+                    Offset::Minimum => (0.0, read(scheme.scale_type, offsets, group)),
+                };
+                Grid { scale, zero, minimum }.decode(codes, weights);
+            }
+        }
+    }
+}
+
+/// Whether no weight is NaN or infinite.
+#[inline(always)]
+fn all_finite(weights: &[f32]) -> bool {
+    let largest = |largest: u32, weight: &f32| largest.max(weight.to_bits() & 0x7FFF_FFFF);
+    weights.iter().fold(0, largest) < f32::INFINITY.to_bits()
+}
+
+/// Stores the number `index` of a row.
+#[inline(always)]
+fn write(kind: ScaleType, number: f32, row: &mut [u8], index: usize) {
+    match kind {
+        ScaleType::F32 => row[index * 4..][..4].copy_from_slice(&number.to_le_bytes()),
+        ScaleType::F16 => row[index * 2..][..2].copy_from_slice(&f16::from_f32(number).to_le_bytes()),
+        ScaleType::Bf16 => row[index * 2..][..2].copy_from_slice(&bf16::from_f32(number).to_le_bytes()),
+    }
+}
+
+/// The number `index` of a row.
+#[inline(always)]
+fn read(kind: ScaleType, row: &[u8], index: usize) -> f32 {
+    match kind {
+        ScaleType::F32 => row.as_chunks::<4>().0.get(index).map_or(0.0, |bytes| f32::from_le_bytes(*bytes)),
+        ScaleType::F16 => {
+            row.as_chunks::<2>().0.get(index).map_or(0.0, |bytes| f16::from_le_bytes(*bytes).to_f32())
+        }
+        ScaleType::Bf16 => {
+            row.as_chunks::<2>().0.get(index).map_or(0.0, |bytes| bf16::from_le_bytes(*bytes).to_f32())
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,239 @@
+//! How is the grid of a group chosen?
+
+use std::sync::Arc;
+
+use crate::{
+    Bits, Offset, Result, Scheme,
+    grid::{Grid, LANES, Range, round, stored},
+    pack::has_length,
+};
+
+/// How the grid of each group is chosen; every weight then gets the nearest value that its grid has.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub enum Method {
+    /// The grid reaches from the least to the greatest weight (min-max, as in Jacob et al. 2018).
+    Nearest,
+    /// Ranges of less than that are tried, with zero points beside the one that follows from it, or with more
+    /// left out at one end; each grid is fitted to its codes by least squares, the one with the least squared
+    /// error a few times more, and taken unless that of [`Nearest`](Self::Nearest) is better. Choi et al. 2018 ("PACT") and Banner et al. 2019
+    /// ("Post training 4-bit quantization") show why clipping pays; the alternation of codes and least squares
+    /// is Lloyd's (1982). O(weights) for each of some 10 to 100 grids.
+    Search {
+        /// How much an error counts in each input channel: the second moments of the channels' activations
+        /// (the diagonal of the Hessian of the layer's output error, as in Frantar et al. 2022), all of them
+        /// at least 0. The same for all when `None`.
+        importance: Option<Arc<[f32]>>,
+    },
+}
+
+impl Method {
+    /// Whether this can be used for rows of `columns` weights.
+    pub(crate) fn fits(&self, columns: usize) -> Result<()> {
+        match self {
+            Self::Search { importance: Some(importance) } => {
+                has_length("importances of input channels", importance.len(), columns)
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// The grid of the `weights` of a row that begin at a column.
+    #[inline(always)]
+    pub(crate) fn grid(&self, weights: &[f32], column: usize, scheme: &Scheme) -> Grid {
+        let nearest = Grid::over(Range::of(weights), scheme);
+        match self {
+            Self::Nearest => nearest,
+            Self::Search { importance: None } => search(weights, Equal, nearest, scheme),
+            Self::Search { importance: Some(importance) } => {
+                search(weights, &importance[column..][..weights.len()], nearest, scheme)
+            }
+        }
+    }
+}
+
+/// How much an error counts.
+trait Importance: Copy {
+    fn at(self, index: usize) -> f32;
+}
+
+/// The same everywhere.
+#[derive(Clone, Copy)]
+struct Equal;
+
+impl Importance for Equal {
+    #[inline(always)]
+    fn at(self, _: usize) -> f32 {
+        1.0
+    }
+}
+
+impl Importance for &[f32] {
+    #[inline(always)]
+    fn at(self, index: usize) -> f32 {
+        self[index]
+    }
+}
+
+/// How often the best grid is fitted to the codes that it gives, at the most.
+const REFITS: u8 = 8;
+
+/// Which parts of the full range are tried: from the first in so many steps of the second.
+fn parts(bits: Bits) -> (f32, f32, u8) {
+    match bits {
+        Bits::Two => (1.0, 0.03, 24),
+        Bits::Three => (1.02, 0.03, 17),
+        Bits::Four => (1.02, 0.03, 13),
+        Bits::Eight => (1.0, 0.01, 6),
+    }
+}
+
+/// How many grids are tried on each side of the one whose range loses as much at both ends.
+fn shifts(scheme: &Scheme) -> i8 {
+    match (scheme.offset, scheme.bits) {
+        (Offset::Symmetric, _) | (Offset::ZeroPoint, Bits::Eight) => 0,
+        (Offset::ZeroPoint, _) => 1,
+        (Offset::Minimum, _) => 2,
+    }
+}
+
+/// A grid over a part of the range of `full`: with another zero point, or with another share of what is left out
+/// at the lower end; `None` for a zero point that there is not.
+#[inline(always)]
+fn tried(full: Grid, scheme: &Scheme, part: f32, shift: f32) -> Option<Grid> {
+    let largest = f32::from(scheme.bits.largest());
+    let scale = full.scale * part;
+    match scheme.offset {
+        Offset::Symmetric | Offset::ZeroPoint => {
+            let zero = full.zero + shift;
+            (0.0..=largest).contains(&zero).then_some(Grid { scale, zero, ..full })
+        }
+        Offset::Minimum => {
+            let left_out = (1.0 - part) * full.scale * largest;
+            Some(Grid { scale, minimum: full.minimum + left_out * (0.5 + 0.2 * shift), ..full })
+        }
+    }
+}
+
+/// Sums over a group, with `d` for a code less the zero point: enough to fit a grid to the codes.
+#[derive(Clone, Copy, Debug, Default)]
+struct Sums {
+    /// Of the importances.
+    one: f32,
+    /// Of `d`.
+    d: f32,
+    /// Of `d²`.
+    dd: f32,
+    /// Of the weights.
+    w: f32,
+    /// Of weight times `d`.
+    wd: f32,
+}
+
+impl Sums {
+    /// Of the codes that the weights get on a grid.
+    #[inline(always)]
+    fn of<I: Importance>(weights: &[f32], importance: I, grid: Grid, largest: f32) -> Self {
+        let inverse = 1.0 / grid.scale;
+        let base = grid.zero - grid.minimum * inverse;
+        let mut lanes = [[0.0; LANES]; 5];
+        let mut add = |lane: usize, index: usize, weight: f32| {
+            let h = importance.at(index);
+            let d = round(weight * inverse + base, largest) - grid.zero;
+            lanes[0][lane] += h;
+            lanes[1][lane] += h * d;
+            lanes[2][lane] += h * d * d;
+            lanes[3][lane] += h * weight;
+            lanes[4][lane] += h * d * weight;
+        };
+        let (chunks, rest) = weights.as_chunks::<LANES>();
+        for (index, chunk) in chunks.iter().enumerate() {
+            for (lane, &weight) in chunk.iter().enumerate() {
+                add(lane, index * LANES + lane, weight);
+            }
+        }
+        for (lane, &weight) in rest.iter().enumerate() {
+            add(lane, chunks.len() * LANES + lane, weight);
+        }
+        let [one, d, dd, w, wd] = lanes.map(|lanes| lanes.iter().sum());
+        Self { one, d, dd, w, wd }
+    }
+
+    /// The best scale and minimum for these codes, and by how much they lessen the squared error of the group;
+    /// `None` where all codes are the same.
+    #[inline(always)]
+    fn fit(&self, offset: Offset) -> Option<(f32, f32, f32)> {
+        match offset {
+            Offset::Symmetric | Offset::ZeroPoint => {
+                (self.dd > 0.0).then(|| (self.wd / self.dd, 0.0, self.wd * self.wd / self.dd))
+            }
+            Offset::Minimum => {
+                let spread = self.one * self.dd - self.d * self.d;
+                let scale = (self.one * self.wd - self.d * self.w) / spread;
+                let minimum = (self.w - scale * self.d) / self.one;
+                (spread > 0.0 && scale.is_finite()).then_some((
+                    scale,
+                    minimum,
+                    scale * self.wd + minimum * self.w,
+                ))
+            }
+        }
+    }
+}
+
+/// The grid of the least squared error that is found.
+#[inline(always)]
+fn search<I: Importance>(weights: &[f32], importance: I, nearest: Grid, scheme: &Scheme) -> Grid {
+    let largest = f32::from(scheme.bits.largest());
+    let (first, step, count) = parts(scheme.bits);
+    let shifts = shifts(scheme);
+    let fitted = |grid: Grid| {
+        let (scale, minimum, gain) = Sums::of(weights, importance, grid, largest).fit(scheme.offset)?;
+        Some((Grid { scale, minimum, ..grid }, gain))
+    };
+    let mut best = (nearest, f32::NEG_INFINITY);
+    for part in 0..count {
+        let part = first - step * f32::from(part);
+        for shift in -shifts..=shifts {
+            let grid = tried(nearest, scheme, part, f32::from(shift));
+            if let Some(fit) = grid.and_then(fitted)
+                && fit.1 > best.1
+            {
+                best = fit;
+            }
+        }
+    }
+    for _ in 0..REFITS {
+        match fitted(best.0) {
+            Some(fit) if fit.1 > best.1 => best = fit,
+            _ => break,
+        }
+    }
+    let found = Grid {
+        scale: stored(best.0.scale, scheme.scale_type),
+        zero: best.0.zero,
+        minimum: scheme.scale_type.stored(best.0.minimum),
+    };
+    let error = |grid| error(weights, importance, grid, largest);
+    if found.is_finite() && error(found) < error(nearest) { found } else { nearest }
+}
+
+/// The squared error of a group.
+#[inline(always)]
+fn error<I: Importance>(weights: &[f32], importance: I, grid: Grid, largest: f32) -> f32 {
+    let mut lanes = [0.0; LANES];
+    let mut add = |lane: usize, index: usize, weight: f32| {
+        let off = weight - grid.value(grid.code(weight, largest));
+        lanes[lane] += importance.at(index) * off * off;
+    };
+    let (chunks, rest) = weights.as_chunks::<LANES>();
+    for (index, chunk) in chunks.iter().enumerate() {
+        for (lane, &weight) in chunk.iter().enumerate() {
+            add(lane, index * LANES + lane, weight);
+        }
+    }
+    for (lane, &weight) in rest.iter().enumerate() {
+        add(lane, chunks.len() * LANES + lane, weight);
+    }
+    lanes.iter().sum()
+}

@@ -1,0 +1,296 @@
+//! How is a weight written with a few bits?
+//!
+//! Affine quantisation by groups (Jacob et al. 2018, "Quantization and Training of Neural Networks for
+//! Efficient Integer-Arithmetic-Only Inference"): a group of neighbouring weights of one output channel
+//! shares a scale `s` and an offset, and a weight is a code `q` of 0 to 2^bits − 1. Its value is
+//! `(q − z) · s` with an integer zero point `z`, so that 0 stays exactly 0, or `q · s + m` with a float
+//! minimum `m`.
+
+use std::{fmt, num::NonZeroU32, str::FromStr};
+
+use crate::{QuantError, Result};
+
+/// How many bits a code has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[repr(u8)]
+pub enum Bits {
+    /// Four values.
+    Two = 2,
+    /// Eight values.
+    Three = 3,
+    /// Sixteen values.
+    Four = 4,
+    /// 256 values.
+    Eight = 8,
+}
+
+impl Bits {
+    /// Each width, the least first.
+    pub const ALL: [Bits; 4] = [Bits::Two, Bits::Three, Bits::Four, Bits::Eight];
+
+    /// As a number: 2, 3, 4 or 8.
+    pub const fn count(self) -> u32 {
+        self as u32
+    }
+
+    /// The largest code, 2^bits − 1.
+    pub const fn largest(self) -> u8 {
+        u8::MAX >> (8 - self.count())
+    }
+
+    /// The code of 0 where nothing else says it: 2^(bits − 1), as in two's complement.
+    pub const fn middle(self) -> u8 {
+        1 << (self.count() - 1)
+    }
+
+    /// How many bytes `codes` codes of a row take; the last one is filled up with zero bits.
+    pub const fn bytes(self, codes: usize) -> usize {
+        // Whole bytes of eight codes first, so that no length overflows.
+        let (eights, rest) = (codes / 8, codes % 8);
+        eights * self.count() as usize + (rest * self.count() as usize).div_ceil(8)
+    }
+}
+
+impl TryFrom<u32> for Bits {
+    type Error = QuantError;
+
+    fn try_from(count: u32) -> Result<Self> {
+        Self::ALL.into_iter().find(|bits| bits.count() == count).ok_or_else(|| QuantError::Option {
+            option: "bits",
+            value: count.to_string(),
+            expected: "2, 3, 4 or 8",
+        })
+    }
+}
+
+impl fmt::Display for Bits {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.count())
+    }
+}
+
+/// Which weights of a row share a scale.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Group {
+    /// So many neighbours along the input channels: 16 to 256 and a multiple of 8. The last group of a row
+    /// has what is left.
+    Of(NonZeroU32),
+    /// A whole output channel.
+    Channel,
+}
+
+impl Group {
+    /// Groups of `size` weights.
+    ///
+    /// # Errors
+    /// [`QuantError::Option`] unless it is 16 to 256 and a multiple of 8.
+    pub fn of(size: u32) -> Result<Self> {
+        match NonZeroU32::new(size) {
+            Some(some) if (16..=256).contains(&size) && size.is_multiple_of(8) => Ok(Self::Of(some)),
+            _ => Err(QuantError::Option {
+                option: "group_size",
+                value: size.to_string(),
+                expected: "a multiple of 8 from 16 to 256, or `channel`",
+            }),
+        }
+    }
+
+    /// How many weights of a row of `columns` share a scale: at least 1, so that rows can be cut by it.
+    pub fn size(self, columns: usize) -> usize {
+        match self {
+            Self::Of(size) => size.get() as usize,
+            Self::Channel => columns.max(1),
+        }
+    }
+
+    /// How many groups a row of `columns` has.
+    pub fn count(self, columns: usize) -> usize {
+        columns.div_ceil(self.size(columns))
+    }
+}
+
+impl FromStr for Group {
+    type Err = QuantError;
+
+    /// A size, or `channel`.
+    fn from_str(text: &str) -> Result<Self> {
+        match text.parse() {
+            Ok(size) => Self::of(size),
+            Err(_) if text == "channel" => Ok(Self::Channel),
+            Err(_) => Err(QuantError::Option {
+                option: "group_size",
+                value: text.to_owned(),
+                expected: "a multiple of 8 from 16 to 256, or `channel`",
+            }),
+        }
+    }
+}
+
+impl fmt::Display for Group {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Of(size) => write!(f, "{size}"),
+            Self::Channel => f.write_str("channel"),
+        }
+    }
+}
+
+/// Where the codes of a group begin.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Offset {
+    /// Code 2^(bits − 1) is 0: nothing but the scale is stored. The scale may be negative: the side of the
+    /// group that reaches further gets the code more that one side has.
+    Symmetric,
+    /// An integer zero point for each group, packed like the codes: 0 stays exactly 0.
+    ZeroPoint,
+    /// A float minimum for each group, of the scales' type: the range fits best, 0 need not be exact.
+    Minimum,
+}
+
+impl Offset {
+    const NAMES: [(Offset, &'static str); 3] =
+        [(Offset::Symmetric, "symmetric"), (Offset::ZeroPoint, "zero_point"), (Offset::Minimum, "minimum")];
+
+    /// Its name in files and options.
+    pub fn name(self) -> &'static str {
+        Self::NAMES.iter().find(|(offset, _)| *offset == self).map_or("", |(_, name)| name)
+    }
+}
+
+impl FromStr for Offset {
+    type Err = QuantError;
+
+    /// `symmetric`, `zero_point` or `minimum`.
+    fn from_str(text: &str) -> Result<Self> {
+        Self::NAMES.iter().find(|(_, name)| *name == text).map(|(offset, _)| *offset).ok_or_else(|| {
+            QuantError::Option {
+                option: "offset",
+                value: text.to_owned(),
+                expected: "`symmetric`, `zero_point` or `minimum`",
+            }
+        })
+    }
+}
+
+/// The type in which scales and minima are stored. Codes are chosen for what is stored, not for what was
+/// computed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum ScaleType {
+    /// 32 bits.
+    F32,
+    /// 16 bits with 11 of mantissa; up to 65,504.
+    F16,
+    /// 16 bits with 8 of mantissa and the range of 32 bits.
+    Bf16,
+}
+
+impl ScaleType {
+    const NAMES: [(ScaleType, &'static str); 3] =
+        [(ScaleType::F32, "f32"), (ScaleType::F16, "f16"), (ScaleType::Bf16, "bf16")];
+
+    /// Its name in files and options.
+    pub fn name(self) -> &'static str {
+        Self::NAMES.iter().find(|(kind, _)| *kind == self).map_or("", |(_, name)| name)
+    }
+
+    /// How many bytes one takes.
+    pub const fn bytes(self) -> usize {
+        match self {
+            Self::F32 => 4,
+            Self::F16 | Self::Bf16 => 2,
+        }
+    }
+
+    /// What becomes of `value` when it is stored.
+    #[inline(always)]
+    pub fn stored(self, value: f32) -> f32 {
+        match self {
+            Self::F32 => value,
+            Self::F16 => half::f16::from_f32(value).to_f32(),
+            Self::Bf16 => half::bf16::from_f32(value).to_f32(),
+        }
+    }
+}
+
+impl FromStr for ScaleType {
+    type Err = QuantError;
+
+    /// `f32`, `f16` or `bf16`.
+    fn from_str(text: &str) -> Result<Self> {
+        Self::NAMES.iter().find(|(_, name)| *name == text).map(|(kind, _)| *kind).ok_or_else(|| {
+            QuantError::Option {
+                option: "scale_type",
+                value: text.to_owned(),
+                expected: "`f32`, `f16` or `bf16`",
+            }
+        })
+    }
+}
+
+/// How the weights of a tensor are written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Scheme {
+    /// The width of a code.
+    pub bits: Bits,
+    /// Which weights share a scale.
+    pub group: Group,
+    /// Where the codes of a group begin.
+    pub offset: Offset,
+    /// The type of scales and minima.
+    pub scale_type: ScaleType,
+}
+
+impl Scheme {
+    /// How many bytes `rows` rows of `columns` weights take: codes, scales, and zero points or minima.
+    pub fn bytes(&self, rows: usize, columns: usize) -> usize {
+        let groups = self.group.count(columns);
+        let offsets = match self.offset {
+            Offset::Symmetric => 0,
+            Offset::ZeroPoint => self.bits.bytes(groups),
+            Offset::Minimum => groups * self.scale_type.bytes(),
+        };
+        rows * (self.bits.bytes(columns) + groups * self.scale_type.bytes() + offsets)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sizes_are_the_arithmetic_of_bits_and_padding() {
+        for bits in Bits::ALL {
+            for codes in 0..=1000 {
+                assert_eq!(
+                    bits.bytes(codes),
+                    (codes * bits.count() as usize).div_ceil(8),
+                    "{bits} × {codes}"
+                );
+            }
+        }
+        let scheme = Scheme {
+            bits: Bits::Four,
+            group: Group::of(64).unwrap(),
+            offset: Offset::Minimum,
+            scale_type: ScaleType::F16,
+        };
+        assert_eq!(scheme.bytes(10, 128), 10 * 128 * 9 / 16, "4.5 bits for each weight");
+    }
+
+    #[test]
+    fn names_are_read_as_they_are_written() {
+        for (offset, name) in Offset::NAMES {
+            assert_eq!((name.parse::<Offset>().unwrap(), offset.name()), (offset, name));
+        }
+        for (kind, name) in ScaleType::NAMES {
+            assert_eq!((name.parse::<ScaleType>().unwrap(), kind.name()), (kind, name));
+        }
+        for group in [Group::Channel, Group::of(64).unwrap()] {
+            assert_eq!(group.to_string().parse::<Group>().unwrap(), group);
+        }
+        for wrong in ["0", "15", "20", "264", "-16", "row"] {
+            assert!(wrong.parse::<Group>().is_err(), "{wrong}");
+        }
+        assert!([0, 1, 5, 16].iter().all(|&count| Bits::try_from(count).is_err()));
+    }
+}
