@@ -2,7 +2,9 @@
 
 use std::path::{Path, PathBuf};
 
+use arrow::error::ArrowError;
 use bowstring_core::{Cancelled, Diagnostic, ErrorKind, quoted_list};
+use bowstring_io::IoError;
 use safetensors::Dtype;
 
 use crate::{Bits, HeaderProblem};
@@ -104,6 +106,29 @@ pub enum QuantError {
         /// The names of those that are there.
         found: Vec<String>,
     },
+    /// A file that is not one of packed weights, or one of another version.
+    #[error("`{}` {}", path.display(), other_version(found.as_deref(), expected))]
+    Version {
+        /// The file.
+        path: PathBuf,
+        /// The version that it says.
+        found: Option<String>,
+        /// The version that is read.
+        expected: &'static str,
+    },
+    /// A row of a file of packed weights that cannot be true.
+    #[error("`{}` is damaged: {reason}", path.display())]
+    Row {
+        /// The file.
+        path: PathBuf,
+        /// Which of its rows, counted from 0.
+        row: usize,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// A table could not be read or written.
+    #[error(transparent)]
+    Io(#[from] IoError),
     /// A tensor of a type that is not read.
     #[error("tensor `{tensor}` is of type {dtype}, which is not supported")]
     Dtype {
@@ -125,7 +150,20 @@ pub enum QuantError {
     Cancelled(#[from] Cancelled),
 }
 
+fn other_version(found: Option<&str>, expected: &str) -> String {
+    match found {
+        Some(found) if found != expected => {
+            format!("has packed weights of version {found}; this program reads version {expected}")
+        }
+        _ => "is no file of packed weights".to_owned(),
+    }
+}
+
 impl QuantError {
+    pub(crate) fn arrow(error: ArrowError) -> Self {
+        Self::Io(IoError::Arrow(error))
+    }
+
     pub(crate) fn system(action: &'static str, path: &Path, source: std::io::Error) -> Self {
         Self::System { action, path: path.to_owned(), source }
     }
@@ -143,14 +181,26 @@ impl Diagnostic for QuantError {
             | Self::Index { .. }
             | Self::Pickle { .. }
             | Self::Folder { .. }
+            | Self::Version { .. }
+            | Self::Row { .. }
             | Self::Dtype { .. } => ErrorKind::Data,
+            Self::Io(error) => error.kind(),
             Self::System { source, .. } => ErrorKind::of_io(source),
             Self::Cancelled(_) => ErrorKind::Cancelled,
         }
     }
 
+    fn place(&self) -> Option<String> {
+        match self {
+            Self::Row { row, .. } => Some(format!("row {row}")),
+            Self::Io(error) => error.place(),
+            _ => None,
+        }
+    }
+
     fn hint(&self) -> Option<String> {
         Some(match self {
+            Self::Io(error) => return error.hint(),
             Self::Option { expected, .. } => format!("it is {expected}"),
             Self::NotFinite { .. } => {
                 "keep such tensors as they are, or mend the model: no grid has these values".to_owned()

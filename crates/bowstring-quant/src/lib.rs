@@ -4,9 +4,11 @@
 //! A [`Scheme`] says how weights are written: the [width](Bits) of a code, which weights [share a
 //! scale](Group), where their codes [begin](Offset). [`Quantized::of`] writes a matrix so, by a [`Method`]
 //! that chooses the scales, [`Quantized::dequantize`] gives it back, and [`Quality`] says how far off it is.
+//! A [`ModelWriter`] puts tensors into a file, and a [`QuantizedModel`] reads them from there.
 
 mod dtype;
 mod error;
+mod file;
 mod grid;
 mod header;
 mod matrix;
@@ -14,7 +16,9 @@ mod method;
 mod model;
 mod pack;
 mod quality;
+mod quantized_model;
 mod scheme;
+mod writer;
 
 pub use safetensors::Dtype;
 
@@ -26,5 +30,7 @@ pub use crate::{
     model::{Model, Tensor},
     pack::{pack, unpack},
     quality::Quality,
+    quantized_model::{QuantizedModel, QuantizedTensor, WrittenAs},
     scheme::{Bits, Group, Offset, ScaleType, Scheme},
+    writer::ModelWriter,
 };

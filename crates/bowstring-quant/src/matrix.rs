@@ -39,7 +39,7 @@ pub struct Quantized {
 
 /// How many bytes of each part a row has.
 #[derive(Clone, Copy, Debug)]
-struct Strides {
+pub(crate) struct Strides {
     codes: usize,
     scales: usize,
     offsets: usize,
@@ -48,7 +48,7 @@ struct Strides {
 impl Strides {
     fn of(scheme: &Scheme, columns: usize) -> Self {
         let groups = scheme.group.count(columns);
-        let scales = groups * scheme.scale_type.bytes();
+        let scales = groups.saturating_mul(scheme.scale_type.bytes());
         let offsets = match scheme.offset {
             Offset::Symmetric => 0,
             Offset::ZeroPoint => scheme.bits.bytes(groups),
@@ -113,6 +113,16 @@ impl Quantized {
         failure.map_or(Ok(this), Err)
     }
 
+    /// That each part has the bytes that scheme and shape say.
+    pub(crate) fn check(&self) -> Result<Strides> {
+        let Self { scheme, rows, columns, .. } = self;
+        let strides = Strides::of(scheme, *columns);
+        has_length("bytes of codes", self.codes.len(), rows.saturating_mul(strides.codes))?;
+        has_length("bytes of scales", self.scales.len(), rows.saturating_mul(strides.scales))?;
+        has_length("bytes of offsets", self.offsets.len(), rows.saturating_mul(strides.offsets))?;
+        Ok(strides)
+    }
+
     /// How many bytes all parts take.
     pub fn bytes(&self) -> usize {
         self.codes.len() + self.scales.len() + self.offsets.len()
@@ -125,11 +135,8 @@ impl Quantized {
     /// [`QuantError::Length`] when `weights` or a part has another length than shape and scheme say.
     pub fn dequantize(&self, weights: &mut [f32]) -> Result<()> {
         let Self { scheme, rows, columns, .. } = *self;
-        let strides = Strides::of(&scheme, columns);
+        let strides = self.check()?;
         has_length("weights", weights.len(), rows * columns)?;
-        has_length("bytes of codes", self.codes.len(), rows * strides.codes)?;
-        has_length("bytes of scales", self.scales.len(), rows * strides.scales)?;
-        has_length("bytes of offsets", self.offsets.len(), rows * strides.offsets)?;
         let block = (BLOCK / columns.max(1)).max(1);
         weights.par_chunks_mut((block * columns).max(1)).enumerate().for_each(|(index, weights)| {
             let rows = |part: &'_ [u8], stride: usize| -> std::ops::Range<usize> {

@@ -1,0 +1,294 @@
+use std::{collections::BTreeMap, fs};
+
+use bowstring_core::render;
+use expect_test::{Expect, expect};
+use safetensors::tensor::TensorView;
+use tempfile::TempDir;
+
+use super::*;
+use crate::{Method, Model, ModelWriter, Offset, ScaleType};
+
+const NAMES: [&str; 5] = ["a.weight", "half", "ids", "nothing", "one"];
+
+/// A model of tensors of several types, among them none and a single number, by the reference library.
+fn model(folder: &Path) -> Model {
+    let weights: Vec<u8> =
+        (0..60 * 200).flat_map(|i| ((i as f32 * 0.37).sin() * 0.1).to_le_bytes()).collect();
+    let half: Vec<u8> = (0..6).flat_map(|i| half::f16::from_f32(i as f32 / 4.0).to_le_bytes()).collect();
+    let ids: Vec<u8> = (0..2000_i64).flat_map(i64::to_le_bytes).collect();
+    let view = |dtype, shape: &[usize], bytes| TensorView::new(dtype, shape.to_vec(), bytes).unwrap();
+    let tensors = [
+        ("a.weight", view(Dtype::F32, &[60, 10, 20], &weights)),
+        ("half", view(Dtype::F16, &[2, 3], &half)),
+        ("ids", view(Dtype::I64, &[2000], &ids)),
+        ("nothing", view(Dtype::F32, &[0, 7], &[])),
+        ("one", view(Dtype::BF16, &[], &[0x80, 0x3F])),
+    ];
+    let path = folder.join("model.safetensors");
+    fs::write(&path, safetensors::serialize(tensors, None).unwrap()).unwrap();
+    Model::open(path).unwrap()
+}
+
+const FOUR: Scheme =
+    Scheme { bits: Bits::Four, group: Group::Channel, offset: Offset::ZeroPoint, scale_type: ScaleType::F16 };
+
+fn quantized(model: &Model) -> (Quantized, Vec<f32>, Quality) {
+    let (mut weights, cancel) = (Vec::new(), Cancel::default());
+    model.tensor("a.weight").unwrap().read(&mut weights).unwrap();
+    let matrix = Quantized::of(&weights, 200, FOUR, &Method::Nearest, &cancel).unwrap();
+    let mut values = vec![0.0; weights.len()];
+    matrix.dequantize(&mut values).unwrap();
+    let quality = Quality::of(&weights, &values).unwrap();
+    (matrix, values, quality)
+}
+
+fn write(model: &Model, path: &Path) {
+    let metadata = BTreeMap::from([("source".to_owned(), "model.safetensors".to_owned())]);
+    let mut writer = ModelWriter::create(path, metadata).unwrap();
+    let (matrix, _, quality) = quantized(model);
+    for name in NAMES {
+        let tensor = model.tensor(name).unwrap();
+        match name {
+            "a.weight" => writer.write(&tensor, &matrix, quality).unwrap(),
+            _ => writer.keep(&tensor).unwrap(),
+        }
+    }
+    writer.finish().unwrap();
+}
+
+#[test]
+fn what_is_written_is_read() {
+    let folder = TempDir::new().unwrap();
+    let (model, path) = (model(folder.path()), folder.path().join("packed.parquet"));
+    write(&model, &path);
+    let packed = QuantizedModel::open(&path).unwrap();
+    assert_eq!(packed.tensors().map(|(name, _)| name).collect::<Vec<_>>(), NAMES);
+    assert_eq!(packed.metadata().collect::<Vec<_>>(), [("source", "model.safetensors")]);
+    let (_, values, quality) = quantized(&model);
+    let written = packed.tensor("a.weight").unwrap().written.unwrap();
+    assert_eq!((written.scheme, written.columns, written.quality), (FOUR, 200, quality));
+    let cancel = Cancel::default();
+    let (mut numbers, mut own) = (vec![9.0; 3], Vec::new());
+    packed.read("a.weight", &mut numbers, &cancel).unwrap();
+    assert_eq!(numbers, values);
+    for name in ["half", "nothing", "one"] {
+        packed.read(name, &mut numbers, &cancel).unwrap();
+        model.tensor(name).unwrap().read(&mut own).unwrap();
+        assert_eq!(numbers, own, "{name}");
+        let said = packed.tensor(name).unwrap();
+        assert_eq!((said.dtype, said.written), (model.tensor(name).unwrap().dtype, None));
+        assert_eq!(said.shape, model.tensor(name).unwrap().shape);
+    }
+    assert!(matches!(packed.read("ids", &mut numbers, &cancel), Err(QuantError::Dtype { .. })));
+    assert!(matches!(packed.read("on", &mut numbers, &cancel), Err(QuantError::NoTensor { .. })));
+}
+
+#[test]
+fn what_is_not_finished_leaves_nothing() {
+    let folder = TempDir::new().unwrap();
+    let (model, path) = (model(folder.path()), folder.path().join("packed.parquet"));
+    let mut writer = ModelWriter::create(&path, BTreeMap::new()).unwrap();
+    writer.keep(&model.tensor("half").unwrap()).unwrap();
+    drop(writer);
+    let left: Vec<_> = fs::read_dir(folder.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+    assert_eq!(left, ["model.safetensors"]);
+}
+
+/// A row of the file with some of its columns replaced.
+fn changed(path: &Path, row: usize, change: impl Fn(&mut Vec<arrow::array::ArrayRef>)) -> QuantError {
+    let options = bowstring_io::EagerOptions::default();
+    let read = ReadOptions::default();
+    let (schema, batches) =
+        bowstring_io::read_table(&[path.to_owned()], &read, &options, &Cancel::default()).unwrap();
+    let whole = arrow::compute::concat_batches(&schema, &batches).unwrap();
+    let rows: Vec<RecordBatch> = (0..whole.num_rows())
+        .map(|index| {
+            let mut columns = whole.slice(index, 1).columns().to_vec();
+            if index == row {
+                change(&mut columns);
+            }
+            RecordBatch::try_new(schema.clone(), columns).unwrap()
+        })
+        .collect();
+    let other = path.with_extension("changed.parquet");
+    let options = bowstring_io::WriteOptions::default();
+    let mut writer = bowstring_io::Writer::create(&other, &schema, &options).unwrap();
+    rows.iter().for_each(|row| writer.write(row).unwrap());
+    writer.finish().unwrap();
+    let mut numbers = Vec::new();
+    let read = QuantizedModel::open(&other).and_then(|model| {
+        NAMES
+            .iter()
+            .filter(|name| **name != "ids")
+            .try_for_each(|name| model.read(name, &mut numbers, &Cancel::default()))
+    });
+    read.expect_err("a change is noticed")
+}
+
+#[test]
+fn a_file_that_cannot_be_true_is_refused() {
+    use std::sync::Arc;
+
+    use arrow::array::{BinaryArray, UInt8Array, UInt32Array, UInt64Array};
+
+    let folder = TempDir::new().unwrap();
+    let path = folder.path().join("packed.parquet");
+    write(&model(folder.path()), &path);
+    let check = |row, change: &dyn Fn(&mut Vec<arrow::array::ArrayRef>), expected: Expect| {
+        let shown = render(&changed(&path, row, change));
+        expected.assert_eq(&shown.replace(&folder.path().display().to_string(), "FOLDER"));
+    };
+    let number = |number: u64| Arc::new(UInt64Array::from(vec![number]));
+    let shorter = |columns: &mut Vec<arrow::array::ArrayRef>, column: Column, sum: bool| {
+        let column = column as usize;
+        let bytes = columns[column].as_binary::<i32>().value(0).to_vec();
+        columns[column] = Arc::new(BinaryArray::from_vec(vec![&bytes[..bytes.len() - 1]]));
+        if sum {
+            let parts = [Column::Codes, Column::Scales, Column::Offsets]
+                .map(|part| columns[part as usize].as_binary::<i32>().value(0).to_vec());
+            let sum = file::checksum([&parts[0], &parts[1], &parts[2]]);
+            columns[Column::Checksum as usize] = number(sum);
+        }
+    };
+    check(
+        0,
+        &|columns| shorter(columns, Column::Codes, false),
+        expect![[r#"
+        `FOLDER/packed.changed.parquet` is damaged: `a.weight` has other bytes than those that were written
+          at row 0"#]],
+    );
+    check(
+        0,
+        &|columns| shorter(columns, Column::Codes, true),
+        expect![[r#"
+        `FOLDER/packed.changed.parquet` is damaged: `a.weight`: bytes of codes: 3999 where 4000 are expected
+          at row 0"#]],
+    );
+    check(
+        0,
+        &|columns| shorter(columns, Column::Scales, true),
+        expect![[r#"
+        `FOLDER/packed.changed.parquet` is damaged: `a.weight`: bytes of scales: 79 where 80 are expected
+          at row 0"#]],
+    );
+    check(
+        0,
+        &|columns| shorter(columns, Column::Offsets, true),
+        expect![[r#"
+        `FOLDER/packed.changed.parquet` is damaged: `a.weight`: bytes of offsets: 39 where 40 are expected
+          at row 0"#]],
+    );
+    check(
+        2,
+        &|columns| shorter(columns, Column::Codes, true),
+        expect![[r#"
+        `FOLDER/packed.changed.parquet` is damaged: `half` has too few bytes, or too many
+          at row 2"#]],
+    );
+    check(
+        0,
+        &|columns| columns[Column::First as usize] = number(1),
+        expect![[r#"
+        `FOLDER/packed.changed.parquet` is damaged: `a.weight` has 8000 numbers from number 1 on, of 12000
+          at row 0"#]],
+    );
+    check(
+        0,
+        &|columns| columns[Column::Count as usize] = number(u64::MAX),
+        expect![[r#"
+        `FOLDER/packed.changed.parquet` is damaged: `a.weight` has 18446744073709551615 numbers from number 0 on, of 12000
+          at row 0"#]],
+    );
+    check(
+        0,
+        &|columns| columns[Column::Count as usize] = number(7),
+        expect![[r#"
+        `FOLDER/packed.changed.parquet` is damaged: `a.weight` has 4000 numbers from number 8000 on, where 7 is the next of 12000
+          at row 1"#]],
+    );
+    check(
+        0,
+        &|columns| columns[Column::Columns as usize] = number(u64::MAX),
+        expect![[r#"
+        `FOLDER/packed.changed.parquet` is damaged: rows of `a.weight` do not agree
+          at row 1"#]],
+    );
+    check(
+        0,
+        &|columns| columns[Column::Columns as usize] = number(0),
+        expect![[r#"
+        `FOLDER/packed.changed.parquet` is damaged: rows of `a.weight` do not agree
+          at row 1"#]],
+    );
+    check(
+        0,
+        &|columns| columns[Column::Bits as usize] = Arc::new(UInt8Array::from(vec![5])),
+        expect![[r#"
+        `FOLDER/packed.changed.parquet` is damaged: `a.weight`: `bits` cannot be 5
+          at row 0"#]],
+    );
+    check(
+        0,
+        &|columns| columns[Column::GroupSize as usize] = Arc::new(UInt32Array::from(vec![7])),
+        expect![[r#"
+            `FOLDER/packed.changed.parquet` is damaged: `a.weight`: `group_size` cannot be 7
+              at row 0"#]],
+    );
+    check(
+        0,
+        &|columns| columns[Column::Dtype as usize] = Arc::new(StringArray::from(vec!["F31"])),
+        expect![[r#"
+            `FOLDER/packed.changed.parquet` is damaged: the type of `a.weight`: unknown variant `F31`, expected one of `BOOL`, `F4`, `F6_E2M3`, `F6_E3M2`, `U8`, `I8`, `F8_E5M2`, `F8_E4M3`, `F8_E8M0`, `F8_E4M3FNUZ`, `F8_E5M2FNUZ`, `I16`, `U16`, `F16`, `BF16`, `I32`, `U32`, `F32`, `C64`, `F64`, `I64`, `U64`
+              at row 0"#]],
+    );
+    check(
+        0,
+        &|columns| columns[Column::Scheme as usize] = Arc::new(StringArray::from(vec!["none"])),
+        expect![[r#"
+            `FOLDER/packed.changed.parquet` is damaged: `a.weight`: `offset` cannot be none
+              at row 0"#]],
+    );
+    check(
+        3,
+        &|columns| columns[Column::Name as usize] = Arc::new(StringArray::from(vec!["half"])),
+        expect![[r#"
+            `FOLDER/packed.changed.parquet` is damaged: rows of `half` do not agree
+              at row 3"#]],
+    );
+}
+
+#[test]
+fn other_files_are_refused() {
+    let folder = TempDir::new().unwrap();
+    let path = folder.path().join("packed.parquet");
+    write(&model(folder.path()), &path);
+    let check = |path: &Path, expected: Expect| {
+        let shown = render(&QuantizedModel::open(path).unwrap_err());
+        expected.assert_eq(&shown.replace(&folder.path().display().to_string(), "FOLDER"));
+    };
+    check(
+        &folder.path().join("absent.parquet"),
+        expect!["cannot open `FOLDER/absent.parquet`: No such file or directory (os error 2)"],
+    );
+    check(
+        &folder.path().join("model.safetensors"),
+        expect!["`FOLDER/model.safetensors` is not a valid parquet file: it does not begin with PAR1"],
+    );
+    let other = |metadata: &[(&str, &str)], name: &str| {
+        let metadata = metadata.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect();
+        let schema = std::sync::Arc::new(file::schema([]).as_ref().clone().with_metadata(metadata));
+        let path = folder.path().join(name);
+        let options = bowstring_io::WriteOptions::default();
+        bowstring_io::Writer::create(&path, &schema, &options).unwrap().finish().unwrap();
+        path
+    };
+    check(&other(&[], "none.parquet"), expect!["`FOLDER/none.parquet` is no file of packed weights"]);
+    check(
+        &other(&[(VERSION_KEY, "2")], "two.parquet"),
+        expect!["`FOLDER/two.parquet` has packed weights of version 2; this program reads version 1"],
+    );
+    assert_eq!(
+        QuantizedModel::open(other(&[(VERSION_KEY, "1")], "empty.parquet")).unwrap().tensors().len(),
+        0
+    );
+}
