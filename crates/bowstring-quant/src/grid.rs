@@ -34,18 +34,14 @@ impl Range {
         let (mut least, mut greatest) = ([first; LANES], [first; LANES]);
         let (chunks, rest) = weights.as_chunks::<LANES>();
         for chunk in chunks {
-            for lane in 0..LANES {
-                least[lane] = if chunk[lane] < least[lane] { chunk[lane] } else { least[lane] };
-                greatest[lane] = if chunk[lane] > greatest[lane] { chunk[lane] } else { greatest[lane] };
-            }
+            least = std::array::from_fn(|lane| smaller(chunk[lane], least[lane]));
+            greatest = std::array::from_fn(|lane| greater(chunk[lane], greatest[lane]));
         }
         for (lane, &weight) in rest.iter().enumerate() {
-            least[lane] = if weight < least[lane] { weight } else { least[lane] };
-            greatest[lane] = if weight > greatest[lane] { weight } else { greatest[lane] };
+            least[lane] = smaller(weight, least[lane]);
+            greatest[lane] = greater(weight, greatest[lane]);
         }
-        let smaller = |a: f32, &b: &f32| if b < a { b } else { a };
-        let larger = |a: f32, &b: &f32| if b > a { b } else { a };
-        Self { least: least.iter().fold(first, smaller), greatest: greatest.iter().fold(first, larger) }
+        Self { least: folded(least, smaller), greatest: folded(greatest, greater) }
     }
 
     /// The same with 0 in it.
@@ -102,7 +98,7 @@ impl Grid {
     pub(crate) fn encode(&self, weights: &[f32], bits: Bits, codes: &mut [u8]) {
         let largest = f32::from(bits.largest());
         for (code, &weight) in codes.iter_mut().zip(weights) {
-            *code = whole(self.code(weight, largest));
+            *code = whole((weight - self.minimum) / self.scale + self.zero, largest);
         }
     }
 
@@ -142,13 +138,41 @@ pub(crate) fn stored(scale: f32, kind: ScaleType) -> f32 {
 /// The nearest integer of 0 to `largest`.
 #[inline(always)]
 pub(crate) fn round(number: f32, largest: f32) -> f32 {
-    let low = if number > 0.0 { number } else { 0.0 };
-    let both = if low < largest { low } else { largest };
-    (both + ROUND) - ROUND
+    within(number, largest) + ROUND - ROUND
 }
 
-/// A whole number of 0 to 255 as a byte.
+/// The same as a byte; `largest` is at most 255.
 #[inline(always)]
-fn whole(number: f32) -> u8 {
-    ((number + ROUND).to_bits() & 0xFF) as u8
+fn whole(number: f32, largest: f32) -> u8 {
+    ((within(number, largest) + ROUND).to_bits() & 0xFF) as u8
+}
+
+#[inline(always)]
+fn within(number: f32, largest: f32) -> f32 {
+    smaller(greater(number, 0.0), largest)
+}
+
+/// As one instruction of every processor has it: the second where neither is smaller.
+#[inline(always)]
+fn smaller(a: f32, b: f32) -> f32 {
+    if a < b { a } else { b }
+}
+
+/// Likewise.
+#[inline(always)]
+fn greater(a: f32, b: f32) -> f32 {
+    if a > b { a } else { b }
+}
+
+/// All lanes as one, the halves together, then their halves.
+#[inline(always)]
+pub(crate) fn folded(mut lanes: [f32; LANES], join: impl Fn(f32, f32) -> f32) -> f32 {
+    let mut half = LANES / 2;
+    while half > 0 {
+        for lane in 0..half {
+            lanes[lane] = join(lanes[lane], lanes[lane + half]);
+        }
+        half /= 2;
+    }
+    lanes[0]
 }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use crate::{
     Bits, Offset, Result, Scheme,
-    grid::{Grid, LANES, Range, round, stored},
+    grid::{Grid, LANES, Range, folded, round, stored},
     pack::has_length,
 };
 
@@ -155,7 +155,7 @@ impl Sums {
         for (lane, &weight) in rest.iter().enumerate() {
             add(lane, chunks.len() * LANES + lane, weight);
         }
-        let [one, d, dd, w, wd] = lanes.map(|lanes| lanes.iter().sum());
+        let [one, d, dd, w, wd] = lanes.map(|lanes| folded(lanes, |a, b| a + b));
         Self { one, d, dd, w, wd }
     }
 
@@ -235,5 +235,5 @@ fn error<I: Importance>(weights: &[f32], importance: I, grid: Grid, largest: f32
     for (lane, &weight) in rest.iter().enumerate() {
         add(lane, chunks.len() * LANES + lane, weight);
     }
-    lanes.iter().sum()
+    folded(lanes, |a, b| a + b)
 }
