@@ -10,6 +10,7 @@ use crate::{
     grid::Grid,
     method::Method,
     pack::{Pack, Unpack, has_length},
+    quality::{Quality, Tally},
 };
 
 /// About how many weights a thread takes at once: they and their codes stay in its cache.
@@ -91,7 +92,7 @@ impl Quantized {
             scales: vec![0; rows * strides.scales],
             offsets: vec![0; rows * strides.offsets],
         };
-        let block = (BLOCK / columns.max(1)).max(1);
+        let block = block(columns);
         let chunks = |stride: usize| (block * stride).max(1);
         // A part without bytes has no chunks of its own.
         let mut offsets = this.offsets.chunks_mut(chunks(strides.offsets)).map(Some).collect::<Vec<_>>();
@@ -134,26 +135,57 @@ impl Quantized {
     /// # Errors
     /// [`QuantError::Length`] when `weights` or a part has another length than shape and scheme say.
     pub fn dequantize(&self, weights: &mut [f32]) -> Result<()> {
-        let Self { scheme, rows, columns, .. } = *self;
+        let Self { rows, columns, .. } = *self;
         let strides = self.check()?;
         has_length("weights", weights.len(), rows * columns)?;
-        let block = (BLOCK / columns.max(1)).max(1);
+        let block = block(columns);
         weights.par_chunks_mut((block * columns).max(1)).enumerate().for_each(|(index, weights)| {
-            let rows = |part: &'_ [u8], stride: usize| -> std::ops::Range<usize> {
-                index * block * stride..((index + 1) * block * stride).min(part.len())
-            };
-            run(Values {
-                weights,
-                columns,
-                scheme,
-                strides,
-                codes: &self.codes[rows(&self.codes, strides.codes)],
-                scales: &self.scales[rows(&self.scales, strides.scales)],
-                offsets: &self.offsets[rows(&self.offsets, strides.offsets)],
-            });
+            run(self.values(strides, index * block, weights));
         });
         Ok(())
     }
+
+    /// How far the weights that the codes stand for are from `weights`, without room for all of them.
+    ///
+    /// # Errors
+    /// As [`dequantize`](Self::dequantize).
+    pub fn quality(&self, weights: &[f32]) -> Result<Quality> {
+        let Self { rows, columns, .. } = *self;
+        let strides = self.check()?;
+        has_length("weights", weights.len(), rows * columns)?;
+        let block = block(columns);
+        let tallies: Vec<Tally> = weights
+            .par_chunks((block * columns).max(1))
+            .enumerate()
+            .map(|(index, weights)| {
+                let mut values = vec![0.0; weights.len()];
+                run(self.values(strides, index * block, &mut values));
+                Tally::of(weights, &values)
+            })
+            .collect();
+        Ok(tallies.into_iter().fold(Tally::default(), Tally::and).quality())
+    }
+
+    /// The work that gives the weights of some rows.
+    fn values<'a>(&'a self, strides: Strides, first: usize, weights: &'a mut [f32]) -> Values<'a> {
+        let Self { scheme, columns, .. } = *self;
+        let rows = weights.len().checked_div(columns).unwrap_or(0);
+        let part = |part: &'a [u8], stride: usize| &part[first * stride..(first + rows) * stride];
+        Values {
+            weights,
+            columns,
+            scheme,
+            strides,
+            codes: part(&self.codes, strides.codes),
+            scales: part(&self.scales, strides.scales),
+            offsets: part(&self.offsets, strides.offsets),
+        }
+    }
+}
+
+/// How many rows of so many columns a thread takes at once.
+fn block(columns: usize) -> usize {
+    (BLOCK / columns.max(1)).max(1)
 }
 
 /// Why some rows could not be written.

@@ -24,18 +24,50 @@ impl Quality {
     /// [`QuantError::Length`](crate::QuantError::Length) when there are not as many of both.
     pub fn of(weights: &[f32], values: &[f32]) -> Result<Self> {
         has_length("weights to compare with", values.len(), weights.len())?;
-        let (mut signal, mut noise, mut size, mut product, mut largest_error) = (0.0, 0.0, 0.0, 0.0, 0.0_f64);
+        Ok(Tally::of(weights, values).quality())
+    }
+}
+
+/// Sums over weights and what they became.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Tally {
+    signal: f64,
+    noise: f64,
+    size: f64,
+    product: f64,
+    largest_error: f64,
+}
+
+impl Tally {
+    pub(crate) fn of(weights: &[f32], values: &[f32]) -> Self {
+        let mut tally = Self::default();
         for (&weight, &value) in weights.iter().zip(values) {
             let (weight, value) = (f64::from(weight), f64::from(value));
             let off = weight - value;
-            signal += weight * weight;
-            noise += off * off;
-            size += value * value;
-            product += weight * value;
-            largest_error = largest_error.max(off.abs());
+            tally.signal += weight * weight;
+            tally.noise += off * off;
+            tally.size += value * value;
+            tally.product += weight * value;
+            tally.largest_error = tally.largest_error.max(off.abs());
         }
+        tally
+    }
+
+    /// Of both.
+    pub(crate) fn and(self, other: Self) -> Self {
+        Self {
+            signal: self.signal + other.signal,
+            noise: self.noise + other.noise,
+            size: self.size + other.size,
+            product: self.product + other.product,
+            largest_error: self.largest_error.max(other.largest_error),
+        }
+    }
+
+    pub(crate) fn quality(self) -> Quality {
+        let Self { signal, noise, size, product, largest_error } = self;
         let exact = noise == 0.0;
-        Ok(Self {
+        Quality {
             sqnr: if exact { f64::INFINITY } else { 10.0 * (signal / noise).log10() },
             relative_error: if exact { 0.0 } else { (noise / signal).sqrt() },
             cosine: match (exact, signal * size == 0.0) {
@@ -44,7 +76,7 @@ impl Quality {
                 (false, false) => product / (signal.sqrt() * size.sqrt()),
             },
             largest_error,
-        })
+        }
     }
 }
 

@@ -77,6 +77,10 @@ proptest! {
         let matrix = quantized(&weights, columns, scheme, &Method::Nearest);
         prop_assert_eq!(matrix.bytes(), scheme.bytes(matrix.rows, columns));
         let values = back(&matrix);
+        let quality = matrix.quality(&weights).unwrap();
+        let whole = Quality::of(&weights, &values).unwrap();
+        prop_assert_eq!(quality.largest_error, whole.largest_error);
+        prop_assert!((quality.relative_error - whole.relative_error).abs() <= 1e-9 * whole.relative_error);
         let size = scheme.group.size(columns);
         for (index, (&weight, &value)) in weights.iter().zip(&values).enumerate() {
             let (row, column) = (index / columns, index % columns);
