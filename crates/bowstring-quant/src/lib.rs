@@ -30,7 +30,7 @@ pub use crate::{
     model::{Model, Tensor},
     pack::{pack, unpack},
     quality::Quality,
-    quantized_model::{QuantizedModel, QuantizedTensor, WrittenAs},
-    scheme::{Bits, Group, Offset, ScaleType, Scheme},
+    quantized_model::{QuantizedModel, QuantizedTensor, Stored},
+    scheme::{Bits, Group, Half, Offset, ScaleType, Scheme},
     writer::ModelWriter,
 };

@@ -13,7 +13,7 @@ use safetensors::Dtype;
 use serde::Deserialize;
 
 use crate::{
-    Bits, Group, Quality, QuantError, Quantized, Result, Scheme, dtype,
+    Bits, Group, Half, Quality, QuantError, Quantized, Result, Scheme, dtype,
     file::{self, Column, KEPT, VERSION, VERSION_KEY},
 };
 
@@ -33,23 +33,45 @@ pub struct QuantizedTensor {
     pub dtype: Dtype,
     /// The length of each axis.
     pub shape: Vec<usize>,
-    /// How it is written; `None` for one that is as it was.
-    pub written: Option<WrittenAs>,
+    /// How it is stored.
+    pub stored: Stored,
     /// How many numbers its rows have.
     count: usize,
     /// The rows of the file that it stands in.
     rows: Vec<usize>,
 }
 
-/// How a tensor is written.
+/// How a tensor is stored.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct WrittenAs {
-    /// The scheme.
-    pub scheme: Scheme,
-    /// How many weights an output channel has: the tensor is a matrix of rows of so many.
-    pub columns: usize,
-    /// How far the weights are off.
-    pub quality: Quality,
+pub enum Stored {
+    /// As it was.
+    Kept,
+    /// As the nearest numbers of 16 bits.
+    Half {
+        /// Which.
+        kind: Half,
+        /// How far the numbers are off.
+        quality: Quality,
+    },
+    /// As packed codes.
+    Packed {
+        /// The scheme.
+        scheme: Scheme,
+        /// How many weights an output channel has: the tensor is a matrix of rows of so many.
+        columns: usize,
+        /// How far the weights are off.
+        quality: Quality,
+    },
+}
+
+impl Stored {
+    /// How far the numbers are off; `None` where they are as they were.
+    pub fn quality(&self) -> Option<Quality> {
+        match *self {
+            Self::Kept => None,
+            Self::Half { quality, .. } | Self::Packed { quality, .. } => Some(quality),
+        }
+    }
 }
 
 impl QuantizedModel {
@@ -157,14 +179,17 @@ impl QuantizedModel {
             return Err(wrong("has a size beyond all memory"));
         };
         let before = numbers.len();
-        match tensor.written {
-            None if !dtype::is_float(tensor.dtype) => {
+        match tensor.stored {
+            Stored::Kept if !dtype::is_float(tensor.dtype) => {
                 return Err(QuantError::Dtype { tensor: name.to_owned(), dtype: tensor.dtype });
             }
-            None => {
+            Stored::Kept => {
                 dtype::append(tensor.dtype, codes, numbers);
             }
-            Some(WrittenAs { scheme, columns, .. }) => {
+            Stored::Half { kind, .. } => {
+                dtype::append(kind.dtype(), codes, numbers);
+            }
+            Stored::Packed { scheme, columns, .. } => {
                 let matrix = Quantized {
                     scheme,
                     rows: count.checked_div(columns).unwrap_or(0),
@@ -202,33 +227,35 @@ impl QuantizedModel {
         let (Some(shape), Some(total)) = (shape, total) else {
             return Err(format!("the size of `{name}` is beyond all memory"));
         };
-        let written = match text(Column::Scheme).unwrap_or_default() {
-            KEPT => None,
-            offset => {
-                let figure = |column: Column| -> Option<f64> {
-                    let column = batch.column(column as usize).as_primitive::<Float64Type>();
-                    column.is_valid(index).then(|| column.value(index))
-                };
-                let scheme = scheme(batch, index, offset, text(Column::ScaleType))
-                    .map_err(|error| format!("`{name}`: {error}"))?;
-                let quality = || {
-                    Some(Quality {
-                        sqnr: figure(Column::Sqnr)?,
-                        relative_error: figure(Column::RelativeError)?,
-                        cosine: figure(Column::Cosine)?,
-                        largest_error: figure(Column::LargestError)?,
-                    })
-                };
-                let (Some(columns), Some(quality)) = (number(Column::Columns), quality()) else {
-                    return Err(format!("`{name}` has no columns or no figures"));
-                };
-                Some(WrittenAs { scheme, columns, quality })
-            }
+        let figure = |column: Column| -> Option<f64> {
+            let column = batch.column(column as usize).as_primitive::<Float64Type>();
+            column.is_valid(index).then(|| column.value(index))
+        };
+        let quality = || {
+            let figures =
+                [Column::Sqnr, Column::RelativeError, Column::Cosine, Column::LargestError].map(figure);
+            let [Some(sqnr), Some(relative_error), Some(cosine), Some(largest_error)] = figures else {
+                return Err(format!("`{name}` has no figures"));
+            };
+            Ok(Quality { sqnr, relative_error, cosine, largest_error })
+        };
+        let stored = match text(Column::Scheme).unwrap_or_default() {
+            KEPT => Stored::Kept,
+            scheme => match Half::of_name(scheme) {
+                Some(kind) => Stored::Half { kind, quality: quality()? },
+                None => {
+                    let scheme = self::scheme(batch, index, scheme, text(Column::ScaleType));
+                    let scheme = scheme.map_err(|error| format!("`{name}`: {error}"))?;
+                    let columns =
+                        number(Column::Columns).ok_or_else(|| format!("`{name}` has no columns"))?;
+                    Stored::Packed { scheme, columns, quality: quality()? }
+                }
+            },
         };
         let (Some(first), Some(count)) = (number(Column::First), number(Column::Count)) else {
             return Err(format!("the size of `{name}` is beyond all memory"));
         };
-        let new = QuantizedTensor { dtype, shape, written, count, rows: vec![row] };
+        let new = QuantizedTensor { dtype, shape, stored, count, rows: vec![row] };
         let Some(known) = self.tensors.get_mut(name) else {
             if first != 0 || count > total {
                 return Err(format!("`{name}` has {count} numbers from number {first} on, of {total}"));
@@ -237,7 +264,7 @@ impl QuantizedModel {
             return Ok(());
         };
         let next = known.count;
-        if (known.dtype, &known.shape, &known.written) != (dtype, &new.shape, &new.written) {
+        if (known.dtype, &known.shape, &known.stored) != (dtype, &new.shape, &new.stored) {
             Err(format!("rows of `{name}` do not agree"))
         } else if first != next || count == 0 || count > total - next {
             Err(format!(

@@ -8,6 +8,8 @@
 
 use std::{fmt, num::NonZeroU32, str::FromStr};
 
+use safetensors::Dtype;
+
 use crate::{QuantError, Result};
 
 /// How many bits a code has.
@@ -224,6 +226,50 @@ impl FromStr for ScaleType {
                 expected: "`f32`, `f16` or `bf16`",
             }
         })
+    }
+}
+
+/// Sixteen bits for a number that is not packed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Half {
+    /// With 11 bits of mantissa; up to 65,504.
+    F16,
+    /// With 8 bits of mantissa and the range of 32 bits.
+    Bf16,
+}
+
+impl Half {
+    /// Its name in files.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::F16 => "f16",
+            Self::Bf16 => "bf16",
+        }
+    }
+
+    /// The one of a name.
+    pub(crate) fn of_name(name: &str) -> Option<Self> {
+        [Self::F16, Self::Bf16].into_iter().find(|half| half.name() == name)
+    }
+
+    /// The type in models.
+    pub(crate) fn dtype(self) -> Dtype {
+        match self {
+            Self::F16 => Dtype::F16,
+            Self::Bf16 => Dtype::BF16,
+        }
+    }
+
+    /// The little-endian bytes of the nearest numbers of this type, which may be infinite.
+    pub fn bytes(self, numbers: &[f32]) -> Vec<u8> {
+        match self {
+            Self::F16 => {
+                numbers.iter().flat_map(|&number| half::f16::from_f32(number).to_le_bytes()).collect()
+            }
+            Self::Bf16 => {
+                numbers.iter().flat_map(|&number| half::bf16::from_f32(number).to_le_bytes()).collect()
+            }
+        }
     }
 }
 

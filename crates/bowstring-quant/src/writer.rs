@@ -13,7 +13,7 @@ use arrow::{
 use bowstring_io::{Format, ParquetCompression, ParquetWriteOptions, WriteOptions, Written};
 
 use crate::{
-    Group, Quality, QuantError, Quantized, Result, Tensor,
+    Group, Half, Quality, QuantError, Quantized, Result, Stored, Tensor, dtype,
     file::{self, KEPT, MOST},
     pack::has_length,
 };
@@ -31,7 +31,7 @@ struct Row<'a> {
     tensor: &'a Tensor<'a>,
     first: usize,
     count: usize,
-    matrix: Option<(&'a Quantized, Quality)>,
+    stored: Stored,
 }
 
 impl ModelWriter {
@@ -54,14 +54,33 @@ impl ModelWriter {
     /// # Errors
     /// [`QuantError::Io`] when the system refuses; then no later call succeeds either.
     pub fn keep(&mut self, tensor: &Tensor<'_>) -> Result<()> {
+        self.plain(tensor, tensor.bytes, Stored::Kept)
+    }
+
+    /// Writes a tensor as the nearest numbers of 16 bits.
+    ///
+    /// # Errors
+    /// [`QuantError::Length`] when there are not as many `numbers` as the tensor has; [`QuantError::Io`] as
+    /// [`keep`](Self::keep).
+    pub fn halve(&mut self, tensor: &Tensor<'_>, numbers: &[f32], kind: Half) -> Result<Quality> {
+        has_length("numbers", numbers.len(), tensor.shape.iter().product())?;
+        let (bytes, mut values) = (kind.bytes(numbers), Vec::new());
+        dtype::append(kind.dtype(), &bytes, &mut values);
+        let quality = Quality::of(numbers, &values)?;
+        self.plain(tensor, &bytes, Stored::Half { kind, quality })?;
+        Ok(quality)
+    }
+
+    /// Writes the bytes of numbers that are not packed.
+    fn plain(&mut self, tensor: &Tensor<'_>, bytes: &[u8], stored: Stored) -> Result<()> {
         let count = tensor.shape.iter().product::<usize>();
         // A tensor without numbers has a row too.
-        let width = tensor.bytes.len().checked_div(count).unwrap_or(1).max(1);
+        let width = bytes.len().checked_div(count).unwrap_or(1).max(1);
         let most = MOST / width;
         for first in (0..count.max(1)).step_by(most) {
             let count = most.min(count - first);
-            let bytes = &tensor.bytes[first * width..][..count * width];
-            self.row(&Row { tensor, first, count, matrix: None }, [bytes, &[], &[]])?;
+            let bytes = &bytes[first * width..][..count * width];
+            self.row(&Row { tensor, first, count, stored }, [bytes, &[], &[]])?;
         }
         Ok(())
     }
@@ -74,6 +93,7 @@ impl ModelWriter {
     pub fn write(&mut self, tensor: &Tensor<'_>, matrix: &Quantized, quality: Quality) -> Result<()> {
         has_length("weights", matrix.rows * matrix.columns, tensor.shape.iter().product())?;
         let Quantized { rows, columns, .. } = *matrix;
+        let stored = Stored::Packed { scheme: matrix.scheme, columns, quality };
         let stride = matrix.codes.len().checked_div(rows).unwrap_or(0);
         let most = (MOST / stride.max(1)).max(1);
         for row in (0..rows.max(1)).step_by(most) {
@@ -84,7 +104,7 @@ impl ModelWriter {
             };
             let bytes = [&matrix.codes, &matrix.scales, &matrix.offsets].map(|bytes| &bytes[part(bytes)]);
             let (first, count) = (row * columns, (end - row) * columns);
-            self.row(&Row { tensor, first, count, matrix: Some((matrix, quality)) }, bytes)?;
+            self.row(&Row { tensor, first, count, stored }, bytes)?;
         }
         Ok(())
     }
@@ -98,20 +118,24 @@ impl ModelWriter {
     }
 
     fn row(&mut self, row: &Row<'_>, bytes: [&[u8]; 3]) -> Result<()> {
-        let Row { tensor, first, count, matrix } = *row;
-        let scheme = matrix.map(|(matrix, _)| matrix.scheme);
+        let Row { tensor, first, count, stored } = *row;
+        let (name, scheme, columns) = match stored {
+            Stored::Kept => (KEPT, None, None),
+            Stored::Half { kind, .. } => (kind.name(), None, None),
+            Stored::Packed { scheme, columns, .. } => (scheme.offset.name(), Some(scheme), Some(columns)),
+        };
+        let quality = stored.quality();
         let text = |text: Option<String>| -> ArrayRef { Arc::new(StringArray::from(vec![text])) };
         let number = |number: Option<usize>| -> ArrayRef {
             Arc::new(UInt64Array::from(vec![number.map(|number| number as u64)]))
         };
         let figure = |of: fn(&Quality) -> f64| -> ArrayRef {
-            Arc::new(Float64Array::from(vec![matrix.map(|(_, quality)| of(&quality))]))
+            Arc::new(Float64Array::from(vec![quality.as_ref().map(of)]))
         };
         let group_size = scheme.map(|scheme| match scheme.group {
             Group::Of(size) => size.get(),
             Group::Channel => 0,
         });
-        let name = scheme.map_or(KEPT, |scheme| scheme.offset.name());
         let [codes, scales, offsets] = bytes;
         let columns: Vec<ArrayRef> = vec![
             text(Some(tensor.name.to_owned())),
@@ -121,7 +145,7 @@ impl ModelWriter {
             number(Some(count)),
             text(Some(name.to_owned())),
             Arc::new(UInt8Array::from(vec![scheme.map(|scheme| scheme.bits.count() as u8)])),
-            number(matrix.map(|(matrix, _)| matrix.columns)),
+            number(columns),
             Arc::new(UInt32Array::from(vec![group_size])),
             text(scheme.map(|scheme| scheme.scale_type.name().to_owned())),
             figure(|quality| quality.sqnr),

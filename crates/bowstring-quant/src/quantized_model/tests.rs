@@ -8,7 +8,7 @@ use tempfile::TempDir;
 use super::*;
 use crate::{Method, Model, ModelWriter, Offset, ScaleType};
 
-const NAMES: [&str; 5] = ["a.weight", "half", "ids", "nothing", "one"];
+const NAMES: [&str; 6] = ["a.weight", "b.weight", "half", "ids", "nothing", "one"];
 
 /// A model of tensors of several types, among them none and a single number, by the reference library.
 fn model(folder: &Path) -> Model {
@@ -19,6 +19,7 @@ fn model(folder: &Path) -> Model {
     let view = |dtype, shape: &[usize], bytes| TensorView::new(dtype, shape.to_vec(), bytes).unwrap();
     let tensors = [
         ("a.weight", view(Dtype::F32, &[60, 10, 20], &weights)),
+        ("b.weight", view(Dtype::F32, &[2500], &weights[..10_000])),
         ("half", view(Dtype::F16, &[2, 3], &half)),
         ("ids", view(Dtype::I64, &[2000], &ids)),
         ("nothing", view(Dtype::F32, &[0, 7], &[])),
@@ -50,6 +51,11 @@ fn write(model: &Model, path: &Path) {
         let tensor = model.tensor(name).unwrap();
         match name {
             "a.weight" => writer.write(&tensor, &matrix, quality).unwrap(),
+            "b.weight" => {
+                let mut numbers = Vec::new();
+                tensor.read(&mut numbers).unwrap();
+                writer.halve(&tensor, &numbers, Half::Bf16).unwrap();
+            }
             _ => writer.keep(&tensor).unwrap(),
         }
     }
@@ -65,18 +71,22 @@ fn what_is_written_is_read() {
     assert_eq!(packed.tensors().map(|(name, _)| name).collect::<Vec<_>>(), NAMES);
     assert_eq!(packed.metadata().collect::<Vec<_>>(), [("source", "model.safetensors")]);
     let (_, values, quality) = quantized(&model);
-    let written = packed.tensor("a.weight").unwrap().written.unwrap();
-    assert_eq!((written.scheme, written.columns, written.quality), (FOUR, 200, quality));
+    let stored = packed.tensor("a.weight").unwrap().stored;
+    assert_eq!(stored, Stored::Packed { scheme: FOUR, columns: 200, quality });
     let cancel = Cancel::default();
     let (mut numbers, mut own) = (vec![9.0; 3], Vec::new());
     packed.read("a.weight", &mut numbers, &cancel).unwrap();
     assert_eq!(numbers, values);
+    packed.read("b.weight", &mut numbers, &cancel).unwrap();
+    model.tensor("b.weight").unwrap().read(&mut own).unwrap();
+    own.iter_mut().for_each(|number| *number = half::bf16::from_f32(*number).to_f32());
+    assert_eq!(numbers, own);
     for name in ["half", "nothing", "one"] {
         packed.read(name, &mut numbers, &cancel).unwrap();
         model.tensor(name).unwrap().read(&mut own).unwrap();
         assert_eq!(numbers, own, "{name}");
         let said = packed.tensor(name).unwrap();
-        assert_eq!((said.dtype, said.written), (model.tensor(name).unwrap().dtype, None));
+        assert_eq!((said.dtype, said.stored), (model.tensor(name).unwrap().dtype, Stored::Kept));
         assert_eq!(said.shape, model.tensor(name).unwrap().shape);
     }
     assert!(matches!(packed.read("ids", &mut numbers, &cancel), Err(QuantError::Dtype { .. })));
@@ -182,8 +192,8 @@ fn a_file_that_cannot_be_true_is_refused() {
         2,
         &|columns| shorter(columns, Column::Codes, true),
         expect![[r#"
-        `FOLDER/packed.changed.parquet` is damaged: `half` has too few bytes, or too many
-          at row 2"#]],
+            `FOLDER/packed.changed.parquet` is damaged: `b.weight` has too few bytes, or too many
+              at row 2"#]],
     );
     check(
         0,
@@ -249,11 +259,11 @@ fn a_file_that_cannot_be_true_is_refused() {
               at row 0"#]],
     );
     check(
-        3,
+        5,
         &|columns| columns[Column::Name as usize] = Arc::new(StringArray::from(vec!["half"])),
         expect![[r#"
             `FOLDER/packed.changed.parquet` is damaged: rows of `half` do not agree
-              at row 3"#]],
+              at row 5"#]],
     );
 }
 
