@@ -7,7 +7,7 @@ use bowstring_core::{Cancelled, Diagnostic, ErrorKind, quoted_list};
 use bowstring_io::IoError;
 use safetensors::Dtype;
 
-use crate::{Bits, HeaderProblem};
+use crate::{Bits, HeaderProblem, Tensor};
 
 /// The result of what this crate does.
 pub type Result<T, E = QuantError> = std::result::Result<T, E>;
@@ -126,6 +126,24 @@ pub enum QuantError {
         /// What is wrong with it.
         reason: String,
     },
+    /// A tensor that cannot be quantised.
+    #[error("{source}")]
+    Tensor {
+        /// Its name.
+        tensor: String,
+        /// The file that it stands in.
+        file: PathBuf,
+        /// Why not.
+        source: Box<QuantError>,
+    },
+    /// A pattern for names that cannot be understood.
+    #[error("`{pattern}` is not a valid pattern: {reason}")]
+    Pattern {
+        /// The pattern.
+        pattern: String,
+        /// What is wrong with it.
+        reason: String,
+    },
     /// A table could not be read or written.
     #[error(transparent)]
     Io(#[from] IoError),
@@ -164,6 +182,18 @@ impl QuantError {
         Self::Io(IoError::Arrow(error))
     }
 
+    /// The same, of a tensor, where the tensor is to blame.
+    pub(crate) fn of(self, tensor: &Tensor<'_>) -> Self {
+        match self {
+            Self::NotFinite { .. } | Self::Scale { .. } | Self::Length { .. } => Self::Tensor {
+                tensor: tensor.name.to_owned(),
+                file: tensor.file.to_owned(),
+                source: Box::new(self),
+            },
+            other => other,
+        }
+    }
+
     pub(crate) fn system(action: &'static str, path: &Path, source: std::io::Error) -> Self {
         Self::System { action, path: path.to_owned(), source }
     }
@@ -172,9 +202,12 @@ impl QuantError {
 impl Diagnostic for QuantError {
     fn kind(&self) -> ErrorKind {
         match self {
-            Self::Option { .. } | Self::Length { .. } | Self::Code { .. } | Self::NoTensor { .. } => {
-                ErrorKind::Usage
-            }
+            Self::Option { .. }
+            | Self::Length { .. }
+            | Self::Code { .. }
+            | Self::NoTensor { .. }
+            | Self::Pattern { .. } => ErrorKind::Usage,
+            Self::Tensor { source, .. } => source.kind(),
             Self::NotFinite { .. }
             | Self::Scale { .. }
             | Self::Header { .. }
@@ -193,6 +226,7 @@ impl Diagnostic for QuantError {
     fn place(&self) -> Option<String> {
         match self {
             Self::Row { row, .. } => Some(format!("row {row}")),
+            Self::Tensor { tensor, file, .. } => Some(format!("{}, tensor `{tensor}`", file.display())),
             Self::Io(error) => error.place(),
             _ => None,
         }
@@ -201,6 +235,7 @@ impl Diagnostic for QuantError {
     fn hint(&self) -> Option<String> {
         Some(match self {
             Self::Io(error) => return error.hint(),
+            Self::Tensor { source, .. } => return source.hint(),
             Self::Option { expected, .. } => format!("it is {expected}"),
             Self::NotFinite { .. } => {
                 "keep such tensors as they are, or mend the model: no grid has these values".to_owned()

@@ -4,7 +4,8 @@
 //! A [`Scheme`] says how weights are written: the [width](Bits) of a code, which weights [share a
 //! scale](Group), where their codes [begin](Offset). [`Quantized::of`] writes a matrix so, by a [`Method`]
 //! that chooses the scales, [`Quantized::dequantize`] gives it back, and [`Quality`] says how far off it is.
-//! A [`ModelWriter`] puts tensors into a file, and a [`QuantizedModel`] reads them from there.
+//! A [`ModelWriter`] puts tensors into a file, and a [`QuantizedModel`] reads them from there. [`quantize()`] does
+//! all of it for a whole model; a [`Policy`] says what becomes of which tensor.
 
 mod dtype;
 mod error;
@@ -15,7 +16,9 @@ mod matrix;
 mod method;
 mod model;
 mod pack;
+mod policy;
 mod quality;
+mod quantize;
 mod quantized_model;
 mod scheme;
 mod writer;
@@ -29,7 +32,9 @@ pub use crate::{
     method::Method,
     model::{Model, Tensor},
     pack::{pack, unpack},
+    policy::{Kind, Policy, Treatment},
     quality::Quality,
+    quantize::{NonFinite, Settings, TensorReport, quantize},
     quantized_model::{QuantizedModel, QuantizedTensor, Stored},
     scheme::{Bits, Group, Half, Offset, ScaleType, Scheme},
     writer::ModelWriter,

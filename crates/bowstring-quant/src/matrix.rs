@@ -103,11 +103,11 @@ impl Quantized {
             .zip(this.scales.par_chunks_mut(chunks(strides.scales)))
             .zip(offsets)
             .enumerate()
-            .map(|(index, (((weights, codes), scales), offsets))| {
+            .map(|(index, (((rows, codes), scales), offsets))| {
                 cancel.check()?;
                 let parts = Parts { codes, scales, offsets: offsets.unwrap_or_default() };
-                run(Rows { weights, columns, scheme, strides, method, parts })
-                    .map_err(|stop| stop.error(weights, index * block, columns, scheme.scale_type))
+                run(Rows { weights: rows, columns, scheme, strides, method, parts })
+                    .map_err(|stop| stop.error(weights, index * block, scheme.scale_type))
             })
             // The first in the order of rows, whichever thread was the fastest.
             .find_map_first(Result::err);
@@ -198,18 +198,27 @@ enum Stop {
 }
 
 impl Stop {
-    fn error(self, weights: &[f32], first_row: usize, columns: usize, scale_type: ScaleType) -> QuantError {
+    /// Of rows that begin with `first_row` of all `weights`.
+    fn error(self, weights: &[f32], first_row: usize, scale_type: ScaleType) -> QuantError {
         match self {
-            Self::NotFinite => {
-                let nans = weights.iter().filter(|weight| weight.is_nan()).count();
-                let infinities = weights.iter().filter(|weight| weight.is_infinite()).count();
-                let first = weights.iter().position(|weight| !weight.is_finite()).unwrap_or_default();
-                QuantError::NotFinite { nans, infinities, first: first_row * columns + first }
-            }
+            Self::NotFinite => counted(weights),
             Self::Scale { row, group } => {
                 QuantError::Scale { row: first_row + row, group, scale_type: scale_type.name() }
             }
         }
+    }
+}
+
+/// What is wrong with weights of which some are NaN or infinite; `None` where all are finite.
+pub(crate) fn not_finite(weights: &[f32]) -> Option<QuantError> {
+    (!all_finite(weights)).then(|| counted(weights))
+}
+
+fn counted(weights: &[f32]) -> QuantError {
+    QuantError::NotFinite {
+        nans: weights.iter().filter(|weight| weight.is_nan()).count(),
+        infinities: weights.iter().filter(|weight| weight.is_infinite()).count(),
+        first: weights.iter().position(|weight| !weight.is_finite()).unwrap_or_default(),
     }
 }
 

@@ -1,0 +1,176 @@
+//! What becomes of which tensor?
+
+use globset::{Glob, GlobMatcher};
+
+use crate::{QuantError, Result, Scheme, Tensor};
+
+/// What a tensor is in its model, by its type, its shape and its name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Kind {
+    /// Whole numbers or flags.
+    Integers,
+    /// One axis or none: norms, biases, scales.
+    Vector,
+    /// A table of vectors, of which a few are looked up, or what embeds the time step.
+    Embedding,
+    /// What the input goes through first.
+    First,
+    /// What the output comes from.
+    Last,
+    /// Anything else: the matrices and convolutions between.
+    Inner,
+}
+
+/// Names of modules, as the models of transformers and diffusers have them.
+const EMBEDDINGS: [&str; 5] = ["embed_tokens", "relative_attention_bias", "shared", "wpe", "wte"];
+const FIRSTS: [&str; 5] = ["conv_in", "img_in", "patch_embed", "patch_embedding", "x_embedder"];
+const LASTS: [&str; 7] =
+    ["classifier", "conv_out", "final_layer", "final_linear", "lm_head", "norm_out", "score_head"];
+
+impl Kind {
+    /// Of a tensor: its kind follows from the modules in its name, as in `text_encoder/embeddings.weight`.
+    pub fn of(tensor: &Tensor<'_>) -> Self {
+        if !tensor.is_float() {
+            return Self::Integers;
+        }
+        if tensor.shape.len() < 2 {
+            return Self::Vector;
+        }
+        let modules = || tensor.name.split(['.', '/']);
+        let one_of = |names: &[&str]| modules().any(|module| names.contains(&module));
+        if one_of(&FIRSTS) {
+            Self::First
+        } else if one_of(&LASTS)
+            || tensor.name.rsplit('/').next().is_some_and(|name| name.starts_with("proj_out."))
+        {
+            Self::Last
+        } else if one_of(&EMBEDDINGS)
+            || modules().any(|module| module.ends_with("embedding") || module.ends_with("embeddings"))
+        {
+            Self::Embedding
+        } else {
+            Self::Inner
+        }
+    }
+}
+
+/// What becomes of a tensor.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Treatment {
+    /// It stays as it is.
+    Keep,
+    /// Its numbers take 16 bits, unless they take no more already: those of [`Half::F16`](crate::Half::F16), or of
+    /// [`Half::Bf16`](crate::Half::Bf16) where one is beyond that.
+    Halve,
+    /// It is written so.
+    Quantize(Scheme),
+}
+
+/// What becomes of which tensor: the first rule whose pattern fits the name decides; where none does,
+/// [inner](Kind::Inner) tensors are quantised, other floats take 16 bits, and integers stay as they are.
+#[derive(Clone, Debug, Default)]
+pub struct Policy {
+    rules: Vec<(GlobMatcher, Treatment)>,
+}
+
+impl Policy {
+    /// The same with one more rule, which is asked after those before. `pattern` is a glob over the whole name:
+    /// `*` stands for any characters, dots and slashes included, `?` for one, `[ab]` and `{a,b}` for one of some.
+    ///
+    /// # Errors
+    /// [`QuantError::Pattern`] when it is no glob.
+    pub fn with_rule(mut self, pattern: &str, treatment: Treatment) -> Result<Self> {
+        let glob = Glob::new(pattern).map_err(|error| QuantError::Pattern {
+            pattern: pattern.to_owned(),
+            reason: error.kind().to_string(),
+        })?;
+        self.rules.push((glob.compile_matcher(), treatment));
+        Ok(self)
+    }
+
+    /// What becomes of a tensor, where those that nothing is said of are written by `scheme`. A rule that says
+    /// more than its numbers allow has no effect on it: integers stay as they are, and one axis has no rows to
+    /// quantise.
+    pub fn treatment(&self, tensor: &Tensor<'_>, scheme: Scheme) -> Treatment {
+        let kind = Kind::of(tensor);
+        let ruled = self.rules.iter().find(|(pattern, _)| pattern.is_match(tensor.name));
+        match (kind, ruled.map(|(_, treatment)| *treatment)) {
+            (Kind::Integers, _) => Treatment::Keep,
+            (Kind::Vector, Some(Treatment::Quantize(_))) => Treatment::Halve,
+            (_, Some(treatment)) => treatment,
+            (Kind::Inner, None) => Treatment::Quantize(scheme),
+            (_, None) => Treatment::Halve,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use safetensors::Dtype;
+
+    use super::*;
+    use crate::{Bits, Group, Offset, ScaleType};
+
+    fn tensor<'a>(name: &'a str, dtype: Dtype, shape: &'a [usize]) -> Tensor<'a> {
+        Tensor { name, dtype, shape, bytes: &[], file: Path::new("") }
+    }
+
+    /// Names of published models: SDXL's U-Net, PixArt's and SD 3's transformers, BERT, llama, T5, GPT-2.
+    #[test]
+    fn kinds_of_published_models() {
+        let kinds = [
+            ("conv_in.weight", Kind::First),
+            ("unet/conv_out.weight", Kind::Last),
+            ("unet/down_blocks.1.attentions.0.proj_out.weight", Kind::Inner),
+            ("transformer/proj_out.weight", Kind::Last),
+            ("transformer/pos_embed.proj.weight", Kind::Inner),
+            ("x_embedder.proj.weight", Kind::First),
+            ("time_embedding.linear_1.weight", Kind::Embedding),
+            ("mid_block.resnets.0.conv1.weight", Kind::Inner),
+            ("embeddings.word_embeddings.weight", Kind::Embedding),
+            ("encoder.layer.0.attention.self.query.weight", Kind::Inner),
+            ("model.embed_tokens.weight", Kind::Embedding),
+            ("model.layers.0.mlp.down_proj.weight", Kind::Inner),
+            ("lm_head.weight", Kind::Last),
+            ("shared.weight", Kind::Embedding),
+            ("wte.weight", Kind::Embedding),
+        ];
+        for (name, kind) in kinds {
+            assert_eq!(Kind::of(&tensor(name, Dtype::F32, &[2, 2])), kind, "{name}");
+        }
+        assert_eq!(Kind::of(&tensor("encoder.norm.weight", Dtype::BF16, &[9])), Kind::Vector);
+        assert_eq!(Kind::of(&tensor("embeddings.position_ids", Dtype::I64, &[1, 512])), Kind::Integers);
+    }
+
+    #[test]
+    fn the_first_rule_that_fits_decides() {
+        let four = Scheme {
+            bits: Bits::Four,
+            group: Group::Channel,
+            offset: Offset::ZeroPoint,
+            scale_type: ScaleType::F16,
+        };
+        let eight = Scheme { bits: Bits::Eight, ..four };
+        let policy = Policy::default()
+            .with_rule("*.attn.*", Treatment::Quantize(eight))
+            .and_then(|policy| policy.with_rule("blocks.[01].*", Treatment::Keep))
+            .and_then(|policy| policy.with_rule("conv_in.*", Treatment::Quantize(four)))
+            .unwrap();
+        let check = |name, dtype, shape: &[usize], expected| {
+            assert_eq!(policy.treatment(&tensor(name, dtype, shape), four), expected, "{name}");
+        };
+        check("blocks.0.attn.qkv.weight", Dtype::F32, &[2, 2], Treatment::Quantize(eight));
+        check("blocks.0.mlp.weight", Dtype::F32, &[2, 2], Treatment::Keep);
+        check("blocks.2.mlp.weight", Dtype::F32, &[2, 2], Treatment::Quantize(four));
+        check("blocks.2.mlp.bias", Dtype::F32, &[2], Treatment::Halve);
+        check("blocks.2.attn.bias", Dtype::F32, &[2], Treatment::Halve);
+        check("conv_in.weight", Dtype::F32, &[2, 2], Treatment::Quantize(four));
+        check("conv_out.weight", Dtype::F32, &[2, 2], Treatment::Halve);
+        check("blocks.2.attn.ids", Dtype::I64, &[2, 2], Treatment::Keep);
+        let wrong = policy.with_rule("[", Treatment::Keep).unwrap_err().to_string();
+        assert_eq!(wrong, "`[` is not a valid pattern: unclosed character class; missing ']'");
+    }
+}

@@ -1,0 +1,147 @@
+use std::{fs, path::PathBuf};
+
+use bowstring_core::{Diagnostic, ErrorKind, render};
+use expect_test::expect;
+use safetensors::{Dtype, tensor::TensorView};
+use tempfile::TempDir;
+
+use super::*;
+use crate::{Bits, Group, Offset, QuantError, QuantizedModel, ScaleType};
+
+const FOUR: Scheme =
+    Scheme { bits: Bits::Four, group: Group::Channel, offset: Offset::ZeroPoint, scale_type: ScaleType::F16 };
+
+fn settings() -> Settings {
+    Settings {
+        scheme: FOUR,
+        method: Method::Nearest,
+        policy: Policy::default(),
+        non_finite: NonFinite::Refuse,
+    }
+}
+
+fn floats(numbers: impl IntoIterator<Item = f32>) -> Vec<u8> {
+    numbers.into_iter().flat_map(f32::to_le_bytes).collect()
+}
+
+/// A model of a few layers; `odd` stands in one of its matrices, `large` in one of its norms.
+fn model(folder: &Path, odd: f32, large: f32) -> Model {
+    let matrix = floats((0..32 * 48).map(|i| if i == 100 { odd } else { (i as f32 * 0.7).sin() }));
+    let norm = floats((0..48).map(|i| if i == 7 { large } else { 1.0 + i as f32 / 100.0 }));
+    let ids: Vec<u8> = (0..8_i64).flat_map(i64::to_le_bytes).collect();
+    let view = |dtype, shape: &[usize], bytes| TensorView::new(dtype, shape.to_vec(), bytes).unwrap();
+    let tensors = [
+        ("conv_in.weight", view(Dtype::F32, &[32, 3, 4, 4], &matrix)),
+        ("down.attn.weight", view(Dtype::F32, &[32, 48], &matrix)),
+        ("down.conv.weight", view(Dtype::F32, &[8, 3, 8, 8], &matrix)),
+        ("down.norm.weight", view(Dtype::F32, &[48], &norm)),
+        ("embeddings.weight", view(Dtype::BF16, &[2, 24], &norm[..96])),
+        ("ids", view(Dtype::I64, &[8], &ids)),
+    ];
+    let path = folder.join("model.safetensors");
+    fs::write(&path, safetensors::serialize(tensors, None).unwrap()).unwrap();
+    Model::open(path).unwrap()
+}
+
+struct Done {
+    result: Result<Written>,
+    reports: Vec<TensorReport>,
+    path: PathBuf,
+    _folder: TempDir,
+}
+
+fn done(odd: f32, large: f32, settings: &Settings) -> Done {
+    let folder = TempDir::new().unwrap();
+    let (model, path) = (model(folder.path(), odd, large), folder.path().join("packed.parquet"));
+    let mut reports = Vec::new();
+    let cancel = Cancel::default();
+    let result = quantize(&model, &path, settings, BTreeMap::new(), &cancel, |report| reports.push(report));
+    Done { result, reports, path, _folder: folder }
+}
+
+fn shown(reports: &[TensorReport]) -> String {
+    let mut reports: Vec<String> = reports
+        .iter()
+        .map(|report| {
+            let stored = match report.stored {
+                Stored::Kept => "kept".to_owned(),
+                Stored::Half { kind, .. } => kind.name().to_owned(),
+                Stored::Packed { scheme, columns, quality } => {
+                    format!("{} bits, rows of {columns}, {:.0} dB", scheme.bits, quality.sqnr)
+                }
+            };
+            let TensorReport { name, kind, bytes_before, bytes_after, not_finite, .. } = report;
+            format!("{name} ({kind:?}): {stored}, {bytes_before} to {bytes_after} bytes, {not_finite} not finite\n")
+        })
+        .collect();
+    reports.sort();
+    reports.concat()
+}
+
+#[test]
+fn each_tensor_becomes_what_the_policy_says() {
+    let done = done(0.5, 2.0, &settings());
+    expect![[r#"
+        conv_in.weight (First): f16, 6144 to 3072 bytes, 0 not finite
+        down.attn.weight (Inner): 4 bits, rows of 48, 25 dB, 6144 to 864 bytes, 0 not finite
+        down.conv.weight (Inner): 4 bits, rows of 192, 25 dB, 6144 to 792 bytes, 0 not finite
+        down.norm.weight (Vector): f16, 192 to 96 bytes, 0 not finite
+        embeddings.weight (Embedding): kept, 96 to 96 bytes, 0 not finite
+        ids (Integers): kept, 64 to 64 bytes, 0 not finite
+    "#]].assert_eq(&shown(&done.reports));
+    assert_eq!(done.result.unwrap().rows, 6);
+    let packed = QuantizedModel::open(&done.path).unwrap();
+    for report in &done.reports {
+        assert_eq!(packed.tensor(&report.name).unwrap().stored, report.stored);
+    }
+}
+
+#[test]
+fn sixteen_bits_are_those_that_hold_the_numbers() {
+    let done = done(0.5, 70_000.0, &settings());
+    let norm = done.reports.iter().find(|report| report.kind == Kind::Vector).unwrap();
+    assert!(matches!(norm.stored, Stored::Half { kind: Half::Bf16, .. }));
+}
+
+#[test]
+fn what_is_not_finite_is_refused_or_kept() {
+    for (odd, large) in [(f32::NAN, 1.0), (0.5, f32::INFINITY)] {
+        let refused = done(odd, large, &settings());
+        let error = refused.result.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Data);
+        assert!(!refused.path.exists(), "nothing is half-written");
+    }
+    let refused = done(f32::NAN, 1.0, &settings()).result.unwrap_err();
+    let text = render(&refused);
+    let place = text.find("\n  at ").unwrap();
+    let file = text.find("model.safetensors").unwrap();
+    expect![[r#"
+        1 of the weights are NaN and 0 are infinite, the first of them weight 100
+          at model.safetensors, tensor `conv_in.weight`
+
+        hint: keep such tensors as they are, or mend the model: no grid has these values"#]].assert_eq(&format!("{}{}", &text[..place + 6], &text[file..]));
+    let kept = done(f32::NAN, 1.0, &Settings { non_finite: NonFinite::Keep, ..settings() });
+    expect![[r#"
+        conv_in.weight (First): kept, 6144 to 6144 bytes, 1 not finite
+        down.attn.weight (Inner): kept, 6144 to 6144 bytes, 1 not finite
+        down.conv.weight (Inner): kept, 6144 to 6144 bytes, 1 not finite
+        down.norm.weight (Vector): f16, 192 to 96 bytes, 0 not finite
+        embeddings.weight (Embedding): kept, 96 to 96 bytes, 0 not finite
+        ids (Integers): kept, 64 to 64 bytes, 0 not finite
+    "#]].assert_eq(&shown(&kept.reports));
+    let packed = QuantizedModel::open(&kept.path).unwrap();
+    let mut numbers = Vec::new();
+    packed.read("down.attn.weight", &mut numbers, &Cancel::default()).unwrap();
+    assert!(numbers[100].is_nan());
+}
+
+#[test]
+fn whoever_stops_it_leaves_nothing() {
+    let folder = TempDir::new().unwrap();
+    let (model, path) = (model(folder.path(), 0.5, 1.0), folder.path().join("packed.parquet"));
+    let cancel = Cancel::default();
+    let result = quantize(&model, &path, &settings(), BTreeMap::new(), &cancel, |_| cancel.cancel());
+    assert!(matches!(result, Err(QuantError::Cancelled(_))));
+    let left: Vec<_> = fs::read_dir(folder.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+    assert_eq!(left, ["model.safetensors"]);
+}
