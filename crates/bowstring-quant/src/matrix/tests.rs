@@ -147,6 +147,9 @@ fn more_bits_are_other_bytes_and_less_error() {
             for (fewer, more) in matrices.iter().zip(&matrices[1..]) {
                 assert_ne!(fewer.codes, more.codes);
                 assert!(fewer.bytes() < more.bytes());
+                let whole = Quality::of(&weights, &back(more)).unwrap();
+                let quality = more.quality(&weights).unwrap();
+                assert!((quality.sqnr - whole.sqnr).abs() < 1e-9, "{quality:?} against {whole:?}");
                 let [fewer, more] = [fewer, more].map(|matrix| squared_error(&weights, &back(matrix)));
                 assert!(more < fewer / 2.0, "{more} against {fewer}");
             }
