@@ -137,7 +137,7 @@ impl Quantized {
     pub fn dequantize(&self, weights: &mut [f32]) -> Result<()> {
         let Self { rows, columns, .. } = *self;
         let strides = self.check()?;
-        has_length("weights", weights.len(), rows * columns)?;
+        has_length("weights", weights.len(), rows.saturating_mul(columns))?;
         let block = block(columns);
         weights.par_chunks_mut((block * columns).max(1)).enumerate().for_each(|(index, weights)| {
             run(self.values(strides, index * block, weights));
@@ -152,7 +152,7 @@ impl Quantized {
     pub fn quality(&self, weights: &[f32]) -> Result<Quality> {
         let Self { rows, columns, .. } = *self;
         let strides = self.check()?;
-        has_length("weights", weights.len(), rows * columns)?;
+        has_length("weights", weights.len(), rows.saturating_mul(columns))?;
         let block = block(columns);
         let tallies: Vec<Tally> = weights
             .par_chunks((block * columns).max(1))

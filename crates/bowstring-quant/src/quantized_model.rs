@@ -107,8 +107,9 @@ impl QuantizedModel {
         }
         let cut =
             model.tensors.iter().find(|(_, tensor)| tensor.count != tensor.shape.iter().product::<usize>());
-        if let Some((name, _)) = cut {
-            return Err(model.wrong(row, format!("numbers of `{name}` are missing")));
+        if let Some((name, tensor)) = cut {
+            let last = tensor.rows.last().copied().unwrap_or_default();
+            return Err(model.wrong(last, format!("numbers of `{name}` are missing")));
         }
         Ok(model)
     }

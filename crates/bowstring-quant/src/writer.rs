@@ -88,11 +88,12 @@ impl ModelWriter {
     /// Writes a tensor as what `matrix` has of it, and how far that is off.
     ///
     /// # Errors
-    /// [`QuantError::Length`] when the matrix has another number of weights than the tensor;
-    /// [`QuantError::Io`] as [`keep`](Self::keep).
+    /// [`QuantError::Length`] when the matrix has another number of weights than the tensor, or of bytes than its
+    /// scheme says; [`QuantError::Io`] as [`keep`](Self::keep).
     pub fn write(&mut self, tensor: &Tensor<'_>, matrix: &Quantized, quality: Quality) -> Result<()> {
-        has_length("weights", matrix.rows * matrix.columns, tensor.shape.iter().product())?;
         let Quantized { rows, columns, .. } = *matrix;
+        matrix.check()?;
+        has_length("weights", rows.saturating_mul(columns), tensor.shape.iter().product())?;
         let stored = Stored::Packed { scheme: matrix.scheme, columns, quality };
         let stride = matrix.codes.len().checked_div(rows).unwrap_or(0);
         let most = (MOST / stride.max(1)).max(1);

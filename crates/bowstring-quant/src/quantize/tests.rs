@@ -88,7 +88,8 @@ fn each_tensor_becomes_what_the_policy_says() {
         down.norm.weight (Vector): f16, 192 to 96 bytes, 0 not finite
         embeddings.weight (Embedding): kept, 96 to 96 bytes, 0 not finite
         ids (Integers): kept, 64 to 64 bytes, 0 not finite
-    "#]].assert_eq(&shown(&done.reports));
+    "#]]
+    .assert_eq(&shown(&done.reports));
     assert_eq!(done.result.unwrap().rows, 6);
     let packed = QuantizedModel::open(&done.path).unwrap();
     for report in &done.reports {
@@ -119,7 +120,8 @@ fn what_is_not_finite_is_refused_or_kept() {
         1 of the weights are NaN and 0 are infinite, the first of them weight 100
           at model.safetensors, tensor `conv_in.weight`
 
-        hint: keep such tensors as they are, or mend the model: no grid has these values"#]].assert_eq(&format!("{}{}", &text[..place + 6], &text[file..]));
+        hint: keep such tensors as they are, or mend the model: no grid has these values"#]]
+    .assert_eq(&format!("{}{}", &text[..place + 6], &text[file..]));
     let kept = done(f32::NAN, 1.0, &Settings { non_finite: NonFinite::Keep, ..settings() });
     expect![[r#"
         conv_in.weight (First): kept, 6144 to 6144 bytes, 1 not finite
@@ -128,7 +130,8 @@ fn what_is_not_finite_is_refused_or_kept() {
         down.norm.weight (Vector): f16, 192 to 96 bytes, 0 not finite
         embeddings.weight (Embedding): kept, 96 to 96 bytes, 0 not finite
         ids (Integers): kept, 64 to 64 bytes, 0 not finite
-    "#]].assert_eq(&shown(&kept.reports));
+    "#]]
+    .assert_eq(&shown(&kept.reports));
     let packed = QuantizedModel::open(&kept.path).unwrap();
     let mut numbers = Vec::new();
     packed.read("down.attn.weight", &mut numbers, &Cancel::default()).unwrap();

@@ -94,6 +94,23 @@ fn what_is_written_is_read() {
 }
 
 #[test]
+fn a_matrix_that_does_not_fit_is_not_written() {
+    let folder = TempDir::new().unwrap();
+    let model = model(folder.path());
+    let mut writer = ModelWriter::create(&folder.path().join("packed.parquet"), BTreeMap::new()).unwrap();
+    let (matrix, _, quality) = quantized(&model);
+    let shorter = Quantized { scales: matrix.scales[1..].to_vec(), ..matrix.clone() };
+    let huge = Quantized { rows: usize::MAX, ..matrix.clone() };
+    for (name, matrix) in [("a.weight", &shorter), ("a.weight", &huge), ("b.weight", &matrix)] {
+        let written = writer.write(&model.tensor(name).unwrap(), matrix, quality);
+        assert!(matches!(written, Err(QuantError::Length { .. })), "{name}");
+    }
+    for matrix in [&shorter, &huge] {
+        assert!(matches!(matrix.dequantize(&mut [0.0; 12_000]), Err(QuantError::Length { .. })));
+    }
+}
+
+#[test]
 fn what_is_not_finished_leaves_nothing() {
     let folder = TempDir::new().unwrap();
     let (model, path) = (model(folder.path()), folder.path().join("packed.parquet"));
