@@ -234,6 +234,13 @@ fn a_file_that_cannot_be_true_is_refused() {
           at row 1"#]],
     );
     check(
+        1,
+        &|columns| columns[Column::Count as usize] = number(200),
+        expect![[r#"
+        `FOLDER/packed.changed.parquet` is damaged: numbers of `a.weight` are missing
+          at row 1"#]],
+    );
+    check(
         0,
         &|columns| columns[Column::Columns as usize] = number(u64::MAX),
         expect![[r#"
