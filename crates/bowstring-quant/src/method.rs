@@ -137,7 +137,7 @@ impl Sums {
         let inverse = 1.0 / grid.scale;
         let base = grid.zero - grid.minimum * inverse;
         let mut lanes = [[0.0; LANES]; 5];
-        let mut add = |lane: usize, index: usize, weight: f32| {
+        by_lanes(weights, |lane, index, weight| {
             let h = importance.at(index);
             let d = round(weight * inverse + base, largest) - grid.zero;
             lanes[0][lane] += h;
@@ -145,16 +145,7 @@ impl Sums {
             lanes[2][lane] += h * d * d;
             lanes[3][lane] += h * weight;
             lanes[4][lane] += h * d * weight;
-        };
-        let (chunks, rest) = weights.as_chunks::<LANES>();
-        for (index, chunk) in chunks.iter().enumerate() {
-            for (lane, &weight) in chunk.iter().enumerate() {
-                add(lane, index * LANES + lane, weight);
-            }
-        }
-        for (lane, &weight) in rest.iter().enumerate() {
-            add(lane, chunks.len() * LANES + lane, weight);
-        }
+        });
         let [one, d, dd, w, wd] = lanes.map(|lanes| folded(lanes, |a, b| a + b));
         Self { one, d, dd, w, wd }
     }
@@ -222,10 +213,16 @@ fn search<I: Importance>(weights: &[f32], importance: I, nearest: Grid, scheme: 
 #[inline(always)]
 fn error<I: Importance>(weights: &[f32], importance: I, grid: Grid, largest: f32) -> f32 {
     let mut lanes = [0.0; LANES];
-    let mut add = |lane: usize, index: usize, weight: f32| {
+    by_lanes(weights, |lane, index, weight| {
         let off = weight - grid.value(grid.code(weight, largest));
         lanes[lane] += importance.at(index) * off * off;
-    };
+    });
+    folded(lanes, |a, b| a + b)
+}
+
+/// Calls `add` with the lane of each weight, its index, and the weight.
+#[inline(always)]
+fn by_lanes(weights: &[f32], mut add: impl FnMut(usize, usize, f32)) {
     let (chunks, rest) = weights.as_chunks::<LANES>();
     for (index, chunk) in chunks.iter().enumerate() {
         for (lane, &weight) in chunk.iter().enumerate() {
@@ -235,5 +232,4 @@ fn error<I: Importance>(weights: &[f32], importance: I, grid: Grid, largest: f32
     for (lane, &weight) in rest.iter().enumerate() {
         add(lane, chunks.len() * LANES + lane, weight);
     }
-    folded(lanes, |a, b| a + b)
 }
