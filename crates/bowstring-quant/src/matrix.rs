@@ -18,10 +18,10 @@ const BLOCK: usize = 1 << 14;
 
 /// A matrix of weights, written with a few bits each: `rows` output channels of `columns` inputs.
 ///
-/// The parts stand in memory as they stand in files. Of each row: `codes`, [`Bits::bytes`] of `columns`, packed
-/// as [`pack`](crate::pack()) says; `scales`, one for each group, little-endian, of the scheme's type; `offsets`,
-/// nothing for [`Offset::Symmetric`], the zero points packed like codes for [`Offset::ZeroPoint`], the minima
-/// like scales for [`Offset::Minimum`].
+/// The parts stand in memory as they stand in files. Of each row: `codes`, packed as [`pack`](crate::pack())
+/// says, [`bytes`](crate::Bits::bytes) of them; `scales`, one for each group, little-endian, of the scheme's type;
+/// `offsets`, nothing for [`Offset::Symmetric`], the zero points packed like codes for [`Offset::ZeroPoint`], the
+/// minima like scales for [`Offset::Minimum`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Quantized {
     /// How the weights are written.

@@ -29,7 +29,7 @@ pub struct Settings {
 /// What becomes of tensors with numbers that are NaN or infinite, which no grid has.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum NonFinite {
-    /// [`QuantError::NotFinite`].
+    /// [`QuantError::NotFinite`](crate::QuantError::NotFinite).
     #[default]
     Refuse,
     /// They stay as they are, and the report says so.
@@ -60,8 +60,8 @@ pub struct TensorReport {
 /// for each number of one tensor at a time, and what becomes of it.
 ///
 /// # Errors
-/// [`QuantError::Tensor`] with the name of the tensor that cannot be quantised; [`QuantError::Io`] when the file
-/// cannot be written; [`QuantError::Cancelled`].
+/// [`Tensor`](crate::QuantError::Tensor) with the name of the tensor that cannot be quantised;
+/// [`Io`](crate::QuantError::Io) when the file cannot be written; [`Cancelled`](crate::QuantError::Cancelled).
 pub fn quantize(
     model: &Model,
     path: &Path,
