@@ -71,8 +71,9 @@ impl Quantized {
     /// not depend on how many there are.
     ///
     /// # Errors
-    /// [`QuantError::Length`] when rows are not whole; [`QuantError::NotFinite`] for NaN and infinities;
-    /// [`QuantError::Scale`] when a scale does not fit its type; [`QuantError::Cancelled`].
+    /// [`QuantError::Length`] when rows are not whole, and [`QuantError::Option`] when importances are not numbers of
+    /// at least 0, one for each column; [`QuantError::NotFinite`] for NaN and infinities; [`QuantError::Scale`] when
+    /// a scale does not fit its type; [`QuantError::Cancelled`].
     pub fn of(
         weights: &[f32],
         columns: usize,

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use crate::{
-    Bits, Offset, Result, Scheme,
+    Bits, Offset, QuantError, Result, Scheme,
     grid::{Grid, LANES, Range, folded, round, stored},
     pack::has_length,
 };
@@ -22,7 +22,7 @@ pub enum Method {
     Search {
         /// How much an error counts in each input channel: the second moments of the channels' activations
         /// (the diagonal of the Hessian of the layer's output error, as in Frantar et al. 2022), all of them
-        /// at least 0. The same for all when `None`.
+        /// finite and at least 0. The same for all when `None`.
         importance: Option<Arc<[f32]>>,
     },
 }
@@ -30,11 +30,15 @@ pub enum Method {
 impl Method {
     /// Whether this can be used for rows of `columns` weights.
     pub(crate) fn fits(&self, columns: usize) -> Result<()> {
-        match self {
-            Self::Search { importance: Some(importance) } => {
-                has_length("importances of input channels", importance.len(), columns)
-            }
-            _ => Ok(()),
+        let Self::Search { importance: Some(importance) } = self else { return Ok(()) };
+        has_length("importances of input channels", importance.len(), columns)?;
+        match importance.iter().find(|importance| !(0.0..f32::INFINITY).contains(*importance)) {
+            None => Ok(()),
+            Some(wrong) => Err(QuantError::Option {
+                option: "importance",
+                value: wrong.to_string(),
+                expected: "a finite number of at least 0 for each input channel",
+            }),
         }
     }
 

@@ -181,6 +181,14 @@ fn an_important_channel_is_kept_better() {
     let plain = of_five(&Method::Search { importance: None });
     let weighted = of_five(&Method::Search { importance: Some(importance.into()) });
     assert!(weighted < plain / 10.0, "{weighted} against {plain}");
+    for wrong in [-1.0, f32::NAN, f32::INFINITY] {
+        let method = Method::Search { importance: Some(vec![wrong; 64].into()) };
+        let refused = Quantized::of(&weights, 64, scheme, &method, &Cancel::default());
+        assert!(matches!(refused, Err(QuantError::Option { option: "importance", .. })), "{wrong}");
+    }
+    let nothing = Method::Search { importance: Some(vec![0.0; 64].into()) };
+    let nearest = quantized(&weights, 64, scheme, &Method::Nearest);
+    assert_eq!(quantized(&weights, 64, scheme, &nothing), nearest);
 }
 
 #[test]
