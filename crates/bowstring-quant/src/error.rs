@@ -242,6 +242,8 @@ impl Diagnostic for QuantError {
             }
             Self::Scale { .. } => "store scales as `bf16` or `f32`".to_owned(),
             Self::Header { .. } => "fetch or write the file again".to_owned(),
+            Self::Index { .. } => "write it again, or name one `.safetensors` file".to_owned(),
+            Self::Version { .. } | Self::Row { .. } => "quantise the model again".to_owned(),
             Self::Pickle { .. } => {
                 "where you trust it, write it anew with `safetensors.torch.save_file`".to_owned()
             }

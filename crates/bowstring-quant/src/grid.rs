@@ -81,10 +81,16 @@ impl Grid {
         }
     }
 
+    /// Where a weight stands between the codes.
+    #[inline(always)]
+    fn place(&self, weight: f32) -> f32 {
+        (weight - self.minimum) / self.scale + self.zero
+    }
+
     /// The code of a weight, as a number.
     #[inline(always)]
     pub(crate) fn code(&self, weight: f32, largest: f32) -> f32 {
-        round((weight - self.minimum) / self.scale + self.zero, largest)
+        round(self.place(weight), largest)
     }
 
     /// The value of a code.
@@ -98,7 +104,7 @@ impl Grid {
     pub(crate) fn encode(&self, weights: &[f32], bits: Bits, codes: &mut [u8]) {
         let largest = f32::from(bits.largest());
         for (code, &weight) in codes.iter_mut().zip(weights) {
-            *code = whole((weight - self.minimum) / self.scale + self.zero, largest);
+            *code = whole(self.place(weight), largest);
         }
     }
 

@@ -11,6 +11,7 @@ use crate::{
     method::Method,
     pack::{Pack, Unpack, has_length},
     quality::{Quality, Tally},
+    scheme::Strides,
 };
 
 /// About how many weights a thread takes at once: they and their codes stay in its cache.
@@ -38,27 +39,6 @@ pub struct Quantized {
     pub offsets: Vec<u8>,
 }
 
-/// How many bytes of each part a row has.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Strides {
-    codes: usize,
-    scales: usize,
-    offsets: usize,
-}
-
-impl Strides {
-    fn of(scheme: &Scheme, columns: usize) -> Self {
-        let groups = scheme.group.count(columns);
-        let scales = groups.saturating_mul(scheme.scale_type.bytes());
-        let offsets = match scheme.offset {
-            Offset::Symmetric => 0,
-            Offset::ZeroPoint => scheme.bits.bytes(groups),
-            Offset::Minimum => scales,
-        };
-        Self { codes: scheme.bits.bytes(columns), scales, offsets }
-    }
-}
-
 /// Some rows of the parts of a matrix.
 struct Parts<'a> {
     codes: &'a mut [u8],
@@ -84,7 +64,7 @@ impl Quantized {
         let rows = weights.len().checked_div(columns).unwrap_or(0);
         has_length("weights of whole rows", weights.len(), rows * columns)?;
         method.fits(columns)?;
-        let strides = Strides::of(&scheme, columns);
+        let strides = scheme.strides(columns);
         let mut this = Self {
             scheme,
             rows,
@@ -118,7 +98,7 @@ impl Quantized {
     /// That each part has the bytes that scheme and shape say.
     pub(crate) fn check(&self) -> Result<Strides> {
         let Self { scheme, rows, columns, .. } = self;
-        let strides = Strides::of(scheme, *columns);
+        let strides = scheme.strides(*columns);
         has_length("bytes of codes", self.codes.len(), rows.saturating_mul(strides.codes))?;
         has_length("bytes of scales", self.scales.len(), rows.saturating_mul(strides.scales))?;
         has_length("bytes of offsets", self.offsets.len(), rows.saturating_mul(strides.offsets))?;

@@ -16,9 +16,9 @@ pub enum Method {
     Nearest,
     /// Ranges of less than that are tried, with zero points beside the one that follows from it, or with more
     /// left out at one end; each grid is fitted to its codes by least squares, the one with the least squared
-    /// error a few times more, and taken unless that of [`Nearest`](Self::Nearest) is better. Choi et al. 2018 ("PACT") and Banner et al. 2019
-    /// ("Post training 4-bit quantization") show why clipping pays; the alternation of codes and least squares
-    /// is Lloyd's (1982). O(weights) for each of some 10 to 100 grids.
+    /// error a few times more, and taken unless that of [`Nearest`](Self::Nearest) is better. Choi et al. 2018
+    /// ("PACT") and Banner et al. 2019 ("Post training 4-bit quantization") show why clipping pays; the
+    /// alternation of codes and least squares is Lloyd's (1982). O(weights) for each of some 10 to 100 grids.
     Search {
         /// How much an error counts in each input channel: the second moments of the channels' activations
         /// (the diagonal of the Hessian of the layer's output error, as in Frantar et al. 2022), all of them

@@ -6,8 +6,8 @@ use bowstring_core::Cancel;
 use bowstring_io::Written;
 
 use crate::{
-    Half, Kind, Method, Model, ModelWriter, Policy, Quantized, Result, Scheme, Stored, Tensor, Treatment,
-    matrix::not_finite,
+    Half, Kind, Method, Model, ModelWriter, Policy, QuantError, Quantized, Result, Scheme, Stored, Tensor,
+    Treatment, matrix::not_finite,
 };
 
 /// The largest number that 16 bits of [`Half::F16`] have.
@@ -105,28 +105,38 @@ fn one(
         return Ok(report);
     }
     tensor.read(numbers)?;
-    if let Some(found) = not_finite(numbers) {
-        if settings.non_finite == NonFinite::Refuse {
-            return Err(found);
+    match changed(writer, tensor, treatment, settings, numbers, cancel) {
+        Ok((stored, bytes)) => (report.stored, report.bytes_after) = (stored, bytes),
+        Err(QuantError::NotFinite { nans, infinities, .. }) if settings.non_finite == NonFinite::Keep => {
+            report.not_finite = nans + infinities;
+            writer.keep(tensor)?;
         }
-        report.not_finite = numbers.iter().filter(|number| !number.is_finite()).count();
-        writer.keep(tensor)?;
-        return Ok(report);
+        Err(error) => return Err(error),
     }
+    Ok(report)
+}
+
+/// Writes a tensor of `numbers` with fewer bits; says how it is stored, and in how many bytes. Where some are
+/// not finite, nothing is written.
+fn changed(
+    writer: &mut ModelWriter,
+    tensor: &Tensor<'_>,
+    treatment: Treatment,
+    settings: &Settings,
+    numbers: &[f32],
+    cancel: &Cancel,
+) -> Result<(Stored, usize)> {
     if let Treatment::Quantize(scheme) = treatment {
         let columns = tensor.shape.iter().skip(1).product();
         let matrix = Quantized::of(numbers, columns, scheme, &settings.method, cancel)?;
         let quality = matrix.quality(numbers)?;
         writer.write(tensor, &matrix, quality)?;
-        report.stored = Stored::Packed { scheme, columns, quality };
-        report.bytes_after = matrix.bytes();
-    } else {
-        let fits = numbers.iter().all(|number| number.abs() <= LARGEST_F16);
-        let kind = if fits { Half::F16 } else { Half::Bf16 };
-        report.stored = Stored::Half { kind, quality: writer.halve(tensor, numbers, kind)? };
-        report.bytes_after = 2 * report.count;
+        return Ok((Stored::Packed { scheme, columns, quality }, matrix.bytes()));
     }
-    Ok(report)
+    not_finite(numbers).map_or(Ok(()), Err)?;
+    let fits = numbers.iter().all(|number| number.abs() <= LARGEST_F16);
+    let kind = if fits { Half::F16 } else { Half::Bf16 };
+    Ok((Stored::Half { kind, quality: writer.halve(tensor, numbers, kind)? }, 2 * numbers.len()))
 }
 
 #[cfg(test)]

@@ -12,6 +12,22 @@ use safetensors::Dtype;
 
 use crate::{QuantError, Result};
 
+/// What an option cannot be.
+fn refused(option: &'static str, value: &str, expected: &'static str) -> QuantError {
+    QuantError::Option { option, value: value.to_owned(), expected }
+}
+
+/// What has this name.
+fn named<T: Copy>(
+    names: &[(T, &str)],
+    name: &str,
+    option: &'static str,
+    expected: &'static str,
+) -> Result<T> {
+    let found = names.iter().find(|(_, own)| *own == name).map(|(found, _)| *found);
+    found.ok_or_else(|| refused(option, name, expected))
+}
+
 /// How many bits a code has.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[repr(u8)]
@@ -57,11 +73,10 @@ impl TryFrom<u32> for Bits {
     type Error = QuantError;
 
     fn try_from(count: u32) -> Result<Self> {
-        Self::ALL.into_iter().find(|bits| bits.count() == count).ok_or_else(|| QuantError::Option {
-            option: "bits",
-            value: count.to_string(),
-            expected: "2, 3, 4 or 8",
-        })
+        Self::ALL
+            .into_iter()
+            .find(|bits| bits.count() == count)
+            .ok_or_else(|| refused("bits", &count.to_string(), "2, 3, 4 or 8"))
     }
 }
 
@@ -82,6 +97,8 @@ pub enum Group {
 }
 
 impl Group {
+    const EXPECTED: &str = "a multiple of 8 from 16 to 256, or `channel`";
+
     /// Groups of `size` weights.
     ///
     /// # Errors
@@ -89,11 +106,7 @@ impl Group {
     pub fn of(size: u32) -> Result<Self> {
         match NonZeroU32::new(size) {
             Some(some) if (16..=256).contains(&size) && size.is_multiple_of(8) => Ok(Self::Of(some)),
-            _ => Err(QuantError::Option {
-                option: "group_size",
-                value: size.to_string(),
-                expected: "a multiple of 8 from 16 to 256, or `channel`",
-            }),
+            _ => Err(refused("group_size", &size.to_string(), Self::EXPECTED)),
         }
     }
 
@@ -119,11 +132,7 @@ impl FromStr for Group {
         match text.parse() {
             Ok(size) => Self::of(size),
             Err(_) if text == "channel" => Ok(Self::Channel),
-            Err(_) => Err(QuantError::Option {
-                option: "group_size",
-                value: text.to_owned(),
-                expected: "a multiple of 8 from 16 to 256, or `channel`",
-            }),
+            Err(_) => Err(refused("group_size", text, Self::EXPECTED)),
         }
     }
 }
@@ -164,13 +173,7 @@ impl FromStr for Offset {
 
     /// `symmetric`, `zero_point` or `minimum`.
     fn from_str(text: &str) -> Result<Self> {
-        Self::NAMES.iter().find(|(_, name)| *name == text).map(|(offset, _)| *offset).ok_or_else(|| {
-            QuantError::Option {
-                option: "offset",
-                value: text.to_owned(),
-                expected: "`symmetric`, `zero_point` or `minimum`",
-            }
-        })
+        named(&Self::NAMES, text, "offset", "`symmetric`, `zero_point` or `minimum`")
     }
 }
 
@@ -219,13 +222,7 @@ impl FromStr for ScaleType {
 
     /// `f32`, `f16` or `bf16`.
     fn from_str(text: &str) -> Result<Self> {
-        Self::NAMES.iter().find(|(_, name)| *name == text).map(|(kind, _)| *kind).ok_or_else(|| {
-            QuantError::Option {
-                option: "scale_type",
-                value: text.to_owned(),
-                expected: "`f32`, `f16` or `bf16`",
-            }
-        })
+        named(&Self::NAMES, text, "scale_type", "`f32`, `f16` or `bf16`")
     }
 }
 
@@ -286,16 +283,31 @@ pub struct Scheme {
     pub scale_type: ScaleType,
 }
 
+/// How many bytes of each part a row has.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Strides {
+    pub(crate) codes: usize,
+    pub(crate) scales: usize,
+    pub(crate) offsets: usize,
+}
+
 impl Scheme {
-    /// How many bytes `rows` rows of `columns` weights take: codes, scales, and zero points or minima.
+    /// How many bytes `rows` rows of `columns` weights take: codes, scales, and zero points or minima. The
+    /// largest number there is where that is beyond it.
     pub fn bytes(&self, rows: usize, columns: usize) -> usize {
+        let Strides { codes, scales, offsets } = self.strides(columns);
+        rows.saturating_mul(codes.saturating_add(scales).saturating_add(offsets))
+    }
+
+    pub(crate) fn strides(&self, columns: usize) -> Strides {
         let groups = self.group.count(columns);
+        let scales = groups.saturating_mul(self.scale_type.bytes());
         let offsets = match self.offset {
             Offset::Symmetric => 0,
             Offset::ZeroPoint => self.bits.bytes(groups),
-            Offset::Minimum => groups * self.scale_type.bytes(),
+            Offset::Minimum => scales,
         };
-        rows * (self.bits.bytes(columns) + groups * self.scale_type.bytes() + offsets)
+        Strides { codes: self.bits.bytes(columns), scales, offsets }
     }
 }
 

@@ -52,7 +52,7 @@ fn squared_error(weights: &[f32], others: &[f32]) -> f64 {
 /// The least and the greatest value of a group, and its scale.
 fn reach(matrix: &Quantized, row: usize, group: usize) -> (f32, f32, f32) {
     let Scheme { bits, offset, scale_type, .. } = matrix.scheme;
-    let strides = Strides::of(&matrix.scheme, matrix.columns);
+    let strides = matrix.scheme.strides(matrix.columns);
     let scale = read(scale_type, &matrix.scales[row * strides.scales..][..strides.scales], group);
     let offsets = &matrix.offsets[row * strides.offsets..][..strides.offsets];
     let (zero, minimum) = match offset {
@@ -113,7 +113,7 @@ proptest! {
                 part.fill(0xAA);
             }
             let parts = Parts { codes: &mut other.codes, scales: &mut other.scales, offsets: &mut other.offsets };
-            let strides = Strides::of(&scheme, columns);
+            let strides = scheme.strides(columns);
             Rows { weights: &weights, columns, scheme, strides, method: &method, parts }.run().unwrap();
             prop_assert_eq!(&other, &matrix);
             let mut values = vec![f32::NAN; weights.len()];

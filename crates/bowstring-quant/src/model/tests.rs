@@ -96,39 +96,49 @@ fn shards_are_those_of_the_index() {
         &swapped,
         "",
         expect![[r#"
-        `FOLDER/model.safetensors.index.json` does not describe a model: `1.safetensors` has no tensor `a`
-    "#]],
+            `FOLDER/model.safetensors.index.json` does not describe a model: `1.safetensors` has no tensor `a`
+
+            hint: write it again, or name one `.safetensors` file
+        "#]],
     );
     let twice = [index.clone(), ("1.safetensors", weights(&["a"])), ("2.safetensors", weights(&["a", "b"]))];
     check(
         &twice,
         "",
         expect![[r#"
-        `FOLDER/2.safetensors` does not describe a model: tensor `a` stands in two files
-    "#]],
+            `FOLDER/2.safetensors` does not describe a model: tensor `a` stands in two files
+
+            hint: write it again, or name one `.safetensors` file
+        "#]],
     );
     let more = [index, ("1.safetensors", weights(&["a"])), ("2.safetensors", weights(&["b", "c"]))];
     check(
         &more,
         "",
         expect![[r#"
-        `FOLDER/model.safetensors.index.json` does not describe a model: it does not name tensor `c` of `FOLDER/2.safetensors`
-    "#]],
+            `FOLDER/model.safetensors.index.json` does not describe a model: it does not name tensor `c` of `FOLDER/2.safetensors`
+
+            hint: write it again, or name one `.safetensors` file
+        "#]],
     );
     let index = |json| [("model.safetensors.index.json", text(json))];
     check(
         &index(r#"{"weight_map": {"a": "../x.safetensors"}}"#),
         "",
         expect![[r#"
-        `FOLDER/model.safetensors.index.json` does not describe a model: `../x.safetensors` is not a name in the same folder
-    "#]],
+            `FOLDER/model.safetensors.index.json` does not describe a model: `../x.safetensors` is not a name in the same folder
+
+            hint: write it again, or name one `.safetensors` file
+        "#]],
     );
     check(
         &index(r#"{"weights": {}}"#),
         "",
         expect![[r#"
-        `FOLDER/model.safetensors.index.json` does not describe a model: missing field `weight_map` at line 1 column 15
-    "#]],
+            `FOLDER/model.safetensors.index.json` does not describe a model: missing field `weight_map` at line 1 column 15
+
+            hint: write it again, or name one `.safetensors` file
+        "#]],
     );
 }
 

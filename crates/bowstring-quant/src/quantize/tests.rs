@@ -6,7 +6,7 @@ use safetensors::{Dtype, tensor::TensorView};
 use tempfile::TempDir;
 
 use super::*;
-use crate::{Bits, Group, Offset, QuantError, QuantizedModel, ScaleType};
+use crate::{Bits, Group, Offset, QuantizedModel, ScaleType};
 
 const FOUR: Scheme =
     Scheme { bits: Bits::Four, group: Group::Channel, offset: Offset::ZeroPoint, scale_type: ScaleType::F16 };

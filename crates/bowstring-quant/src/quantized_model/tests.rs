@@ -181,113 +181,145 @@ fn a_file_that_cannot_be_true_is_refused() {
         0,
         &|columns| shorter(columns, Column::Codes, false),
         expect![[r#"
-        `FOLDER/packed.changed.parquet` is damaged: `a.weight` has other bytes than those that were written
-          at row 0"#]],
+            `FOLDER/packed.changed.parquet` is damaged: `a.weight` has other bytes than those that were written
+              at row 0
+
+            hint: quantise the model again"#]],
     );
     check(
         0,
         &|columns| shorter(columns, Column::Codes, true),
         expect![[r#"
-        `FOLDER/packed.changed.parquet` is damaged: `a.weight`: bytes of codes: 3999 where 4000 are expected
-          at row 0"#]],
+            `FOLDER/packed.changed.parquet` is damaged: `a.weight`: bytes of codes: 3999 where 4000 are expected
+              at row 0
+
+            hint: quantise the model again"#]],
     );
     check(
         0,
         &|columns| shorter(columns, Column::Scales, true),
         expect![[r#"
-        `FOLDER/packed.changed.parquet` is damaged: `a.weight`: bytes of scales: 79 where 80 are expected
-          at row 0"#]],
+            `FOLDER/packed.changed.parquet` is damaged: `a.weight`: bytes of scales: 79 where 80 are expected
+              at row 0
+
+            hint: quantise the model again"#]],
     );
     check(
         0,
         &|columns| shorter(columns, Column::Offsets, true),
         expect![[r#"
-        `FOLDER/packed.changed.parquet` is damaged: `a.weight`: bytes of offsets: 39 where 40 are expected
-          at row 0"#]],
+            `FOLDER/packed.changed.parquet` is damaged: `a.weight`: bytes of offsets: 39 where 40 are expected
+              at row 0
+
+            hint: quantise the model again"#]],
     );
     check(
         2,
         &|columns| shorter(columns, Column::Codes, true),
         expect![[r#"
             `FOLDER/packed.changed.parquet` is damaged: `b.weight` has too few bytes, or too many
-              at row 2"#]],
+              at row 2
+
+            hint: quantise the model again"#]],
     );
     check(
         0,
         &|columns| columns[Column::First as usize] = number(1),
         expect![[r#"
-        `FOLDER/packed.changed.parquet` is damaged: `a.weight` has 8000 numbers from number 1 on, of 12000
-          at row 0"#]],
+            `FOLDER/packed.changed.parquet` is damaged: `a.weight` has 8000 numbers from number 1 on, of 12000
+              at row 0
+
+            hint: quantise the model again"#]],
     );
     check(
         0,
         &|columns| columns[Column::Count as usize] = number(u64::MAX),
         expect![[r#"
-        `FOLDER/packed.changed.parquet` is damaged: `a.weight` has 18446744073709551615 numbers from number 0 on, of 12000
-          at row 0"#]],
+            `FOLDER/packed.changed.parquet` is damaged: `a.weight` has 18446744073709551615 numbers from number 0 on, of 12000
+              at row 0
+
+            hint: quantise the model again"#]],
     );
     check(
         0,
         &|columns| columns[Column::Count as usize] = number(7),
         expect![[r#"
-        `FOLDER/packed.changed.parquet` is damaged: `a.weight` has 4000 numbers from number 8000 on, where 7 is the next of 12000
-          at row 1"#]],
+            `FOLDER/packed.changed.parquet` is damaged: `a.weight` has 4000 numbers from number 8000 on, where 7 is the next of 12000
+              at row 1
+
+            hint: quantise the model again"#]],
     );
     check(
         1,
         &|columns| columns[Column::Count as usize] = number(200),
         expect![[r#"
-        `FOLDER/packed.changed.parquet` is damaged: numbers of `a.weight` are missing
-          at row 1"#]],
+            `FOLDER/packed.changed.parquet` is damaged: numbers of `a.weight` are missing
+              at row 1
+
+            hint: quantise the model again"#]],
     );
     check(
         0,
         &|columns| columns[Column::Columns as usize] = number(u64::MAX),
         expect![[r#"
-        `FOLDER/packed.changed.parquet` is damaged: rows of `a.weight` do not agree
-          at row 1"#]],
+            `FOLDER/packed.changed.parquet` is damaged: rows of `a.weight` do not agree
+              at row 1
+
+            hint: quantise the model again"#]],
     );
     check(
         0,
         &|columns| columns[Column::Columns as usize] = number(0),
         expect![[r#"
-        `FOLDER/packed.changed.parquet` is damaged: rows of `a.weight` do not agree
-          at row 1"#]],
+            `FOLDER/packed.changed.parquet` is damaged: rows of `a.weight` do not agree
+              at row 1
+
+            hint: quantise the model again"#]],
     );
     check(
         0,
         &|columns| columns[Column::Bits as usize] = Arc::new(UInt8Array::from(vec![5])),
         expect![[r#"
-        `FOLDER/packed.changed.parquet` is damaged: `a.weight`: `bits` cannot be 5
-          at row 0"#]],
+            `FOLDER/packed.changed.parquet` is damaged: `a.weight`: `bits` cannot be 5
+              at row 0
+
+            hint: quantise the model again"#]],
     );
     check(
         0,
         &|columns| columns[Column::GroupSize as usize] = Arc::new(UInt32Array::from(vec![7])),
         expect![[r#"
             `FOLDER/packed.changed.parquet` is damaged: `a.weight`: `group_size` cannot be 7
-              at row 0"#]],
+              at row 0
+
+            hint: quantise the model again"#]],
     );
     check(
         0,
         &|columns| columns[Column::Dtype as usize] = Arc::new(StringArray::from(vec!["F31"])),
         expect![[r#"
             `FOLDER/packed.changed.parquet` is damaged: the type of `a.weight`: unknown variant `F31`, expected one of `BOOL`, `F4`, `F6_E2M3`, `F6_E3M2`, `U8`, `I8`, `F8_E5M2`, `F8_E4M3`, `F8_E8M0`, `F8_E4M3FNUZ`, `F8_E5M2FNUZ`, `I16`, `U16`, `F16`, `BF16`, `I32`, `U32`, `F32`, `C64`, `F64`, `I64`, `U64`
-              at row 0"#]],
+              at row 0
+
+            hint: quantise the model again"#]],
     );
     check(
         0,
         &|columns| columns[Column::Scheme as usize] = Arc::new(StringArray::from(vec!["none"])),
         expect![[r#"
             `FOLDER/packed.changed.parquet` is damaged: `a.weight`: `offset` cannot be none
-              at row 0"#]],
+              at row 0
+
+            hint: quantise the model again"#]],
     );
     check(
         5,
         &|columns| columns[Column::Name as usize] = Arc::new(StringArray::from(vec!["half"])),
         expect![[r#"
             `FOLDER/packed.changed.parquet` is damaged: rows of `half` do not agree
-              at row 5"#]],
+              at row 5
+
+            hint: quantise the model again"#]],
     );
 }
 
@@ -316,10 +348,19 @@ fn other_files_are_refused() {
         bowstring_io::Writer::create(&path, &schema, &options).unwrap().finish().unwrap();
         path
     };
-    check(&other(&[], "none.parquet"), expect!["`FOLDER/none.parquet` is no file of packed weights"]);
+    check(
+        &other(&[], "none.parquet"),
+        expect![[r#"
+        `FOLDER/none.parquet` is no file of packed weights
+
+        hint: quantise the model again"#]],
+    );
     check(
         &other(&[(VERSION_KEY, "2")], "two.parquet"),
-        expect!["`FOLDER/two.parquet` has packed weights of version 2; this program reads version 1"],
+        expect![[r#"
+            `FOLDER/two.parquet` has packed weights of version 2; this program reads version 1
+
+            hint: quantise the model again"#]],
     );
     assert_eq!(
         QuantizedModel::open(other(&[(VERSION_KEY, "1")], "empty.parquet")).unwrap().tensors().len(),
