@@ -252,6 +252,10 @@ class Tokenizer:
     def from_sentencepiece(cls, path: Path) -> Tokenizer:
         """Load a `.model` of SentencePiece, BPE or Unigram; its ids are those of that library.
 
+        Symbols of the user come before all other pieces and are not normalised. Of two ways through a word
+        that are equally probable but for rounding, a Unigram model takes the same one in every text; that
+        library rounds over the whole text and may take the other one.
+
         Args:
             path: The file.
 

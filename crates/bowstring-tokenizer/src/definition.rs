@@ -52,6 +52,9 @@ pub(crate) struct Beyond {
     pub single_precision: bool,
     /// Of the byte strings in a table of characters the longest counts, graphemes do not.
     pub longest_in_table: bool,
+    /// Texts that normalising leaves as they are, the longest at each place; byte-pair encoding of text that
+    /// was [normalised as a whole](Self::normalized_first) takes each of them for its token.
+    pub symbols: Vec<String>,
     /// What is done to the text as a whole before the pipeline begins.
     pub normalized_first: Option<Value>,
 }

@@ -5,6 +5,7 @@
 //! of at most five bytes that the table knows a beginning of becomes the text of the shortest one, otherwise
 //! each of its characters does, or stays: that is what Hugging Face does. Most characters begin no byte string
 //! alone and go on with none, so that they stay what they are; they are known beforehand and copied.
+//! SentencePiece itself takes the longest byte string at each place, and none where a symbol of the user stands.
 
 use std::{fmt, sync::LazyLock};
 
@@ -13,6 +14,8 @@ use hashbrown::HashSet;
 use tokenizers::NormalizedString;
 use unicode_normalization_alignments::char::is_combining_mark;
 use unicode_segmentation::UnicodeSegmentation;
+
+use crate::{definition::Beyond, trie::Trie};
 
 /// Graphemes of more bytes are not looked up as a whole.
 const LONGEST_GRAPHEME: usize = 5;
@@ -27,6 +30,10 @@ pub(crate) struct Precompiled {
     texts: String,
     /// The longest byte string counts, wherever it ends, as in SentencePiece itself.
     longest: bool,
+    /// What stays as it is if the longest byte string counts: the longest of these at each place.
+    symbols: Option<Trie>,
+    /// The characters that stand in a byte string after another one, if they are known.
+    followers: Option<HashSet<char>>,
     /// Characters that stay what they are among others of these, one bit each.
     inert: Box<[u64]>,
 }
@@ -74,8 +81,9 @@ fn bit(bits: &[u64], character: char) -> bool {
 }
 
 impl Precompiled {
-    /// The table in base64, as a `tokenizer.json` has it; `None` when it is not one.
-    pub(crate) fn new(table: &str, longest: bool) -> Option<Self> {
+    /// The table in base64, as a `tokenizer.json` has it, read by the rules `beyond` such a document; `None`
+    /// when it is not one.
+    pub(crate) fn new(table: &str, beyond: &Beyond) -> Option<Self> {
         let table = base64::engine::general_purpose::STANDARD.decode(table).ok()?;
         let (size, rest) = table.split_first_chunk()?;
         // What is left over of a size that is not a multiple of four belongs to the texts, as there.
@@ -84,8 +92,14 @@ impl Precompiled {
         let (units, _) = units.as_chunks();
         let units: Vec<u32> = units.iter().map(|unit| u32::from_le_bytes(*unit)).collect();
         let texts = String::from_utf8(texts.to_vec()).ok()?;
-        let mut precompiled = Self { units, texts, longest, inert: Box::default() };
-        if let Some(followers) = precompiled.followers() {
+        let symbols = match beyond.symbols.as_slice() {
+            [] => None,
+            symbols => Some(Trie::new(symbols.iter().map(String::as_bytes).zip(0..))?),
+        };
+        let longest = beyond.longest_in_table;
+        let mut precompiled = Self { units, texts, longest, symbols, followers: None, inert: Box::default() };
+        precompiled.followers = precompiled.find_followers();
+        if let Some(followers) = &precompiled.followers {
             precompiled.inert = bits(|character| {
                 !followers.contains(&character)
                     && precompiled.text(character.encode_utf8(&mut [0; 4])).is_none()
@@ -94,12 +108,13 @@ impl Precompiled {
         Some(precompiled)
     }
 
-    /// The characters that stand in a byte string after one of the first plane; `None` when there are
-    /// strings that end within a character, or more than any table has.
-    fn followers(&self) -> Option<HashSet<char>> {
+    /// The characters that stand in a byte string after another one, of the first plane unless the longest counts;
+    /// `None` when there are strings that end within a character, or more than any table has.
+    fn find_followers(&self) -> Option<HashSet<char>> {
         let mut found = HashSet::new();
         let mut open: Vec<(usize, Vec<u8>)> = Vec::new();
-        for character in (0..PLANE as u32).filter_map(char::from_u32) {
+        let first = if self.longest { char::MAX as u32 + 1 } else { PLANE as u32 };
+        for character in (0..first).filter_map(char::from_u32) {
             open.extend(self.walk(character.encode_utf8(&mut [0; 4])).map(|at| (at, Vec::new())));
         }
         // Strings that end alike may share what they end in.
@@ -196,12 +211,28 @@ impl Precompiled {
         bit(&self.inert, character) && bit(&ALONE, character)
     }
 
+    /// Whether a byte string that counts may have `character` after another one.
+    pub(crate) fn reaches_over(&self, character: char) -> bool {
+        self.longest && self.followers.as_ref().is_none_or(|followers| followers.contains(&character))
+    }
+
+    /// How many bytes at the beginning of `text` stay as they are.
+    fn symbol(&self, text: &str) -> Option<usize> {
+        let symbols = self.symbols.as_ref()?;
+        symbols.longest(symbols.root(), text.as_bytes()).map(|(_, len)| len)
+    }
+
     /// Calls `part` with all parts of `text`, as long as they are one character or grapheme, and what each
     /// becomes if the table knows it.
     fn each<'a>(&'a self, text: &'a str, mut part: impl FnMut(&'a str, Option<&'a str>)) {
         if self.longest {
             let mut rest = text;
             while let Some(character) = rest.chars().next() {
+                if let Some(len) = self.symbol(rest) {
+                    part(&rest[..len], None);
+                    rest = &rest[len..];
+                    continue;
+                }
                 let found = self.beginnings(rest).filter(|&(len, _)| rest.is_char_boundary(len)).last();
                 let len = found.map_or(character.len_utf8(), |(len, _)| len);
                 part(&rest[..len], found.map(|(_, becomes)| becomes));
@@ -323,7 +354,10 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::{definition::Definition, differential::fixture};
+    use crate::{
+        definition::{Beyond, Definition},
+        differential::fixture,
+    };
 
     proptest! {
         #[test]
@@ -334,7 +368,8 @@ mod tests {
                 let json = fixture(include_bytes!("../fixtures/t5-4k.json.gz"));
                 let definition: Definition<'_> = serde_json::from_str(&json).unwrap();
                 let normalizer = definition.normalizer.unwrap();
-                Precompiled::new(normalizer["precompiled_charsmap"].as_str().unwrap(), false).unwrap()
+                let table = normalizer["precompiled_charsmap"].as_str().unwrap();
+                Precompiled::new(table, &Beyond::default()).unwrap()
             });
             let (mut found, mut expected) = (String::new(), String::new());
             TABLE.append(&text, &mut found);

@@ -154,6 +154,11 @@ impl SentenceBpe {
         Ok(kernel)
     }
 
+    /// Whether any section gets a mark in front.
+    pub(crate) fn prepends(&self) -> bool {
+        self.prefix != Prefix::Never
+    }
+
     /// Appends a section to `text`, with the mark in front where there is one.
     fn read(&self, section: Section<'_>, text: &mut String) {
         if self.begins_with_mark(section) {

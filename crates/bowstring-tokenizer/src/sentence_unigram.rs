@@ -103,7 +103,7 @@ impl SentenceUnigram {
         if words == Words::Whitespace && prefix == PrependScheme::First {
             return Err("only the first of several words is marked".into());
         }
-        let normal = Normal::new(definition.normalizer.as_ref(), definition.beyond.longest_in_table)?;
+        let normal = Normal::new(definition.normalizer.as_ref(), &definition.beyond)?;
         if normal.prefix && (words == Words::Whitespace || prefix != PrependScheme::Never) {
             return Err("marks are put in front twice".into());
         }
@@ -122,7 +122,7 @@ impl SentenceUnigram {
                 (Words::Whitespace, Some(first), None) => first.is_whitespace(),
                 _ => false,
             };
-            separators[separator as usize] = separates;
+            separators[separator as usize] = separates && normal.parts(separator);
         }
         if !separators[usize::from(b' ')] {
             return Err("spaces do not stay spaces".into());

@@ -5,11 +5,13 @@
 //! the spaces between them; then spaces at the ends go, and several become one. Anything else is refused.
 //! The steps work on strings here, and once more with alignments for those who ask for places.
 
+use hashbrown::HashSet;
 use serde_json::Value;
 use tokenizers::{NormalizedString, Normalizer, NormalizerWrapper, normalizers::Replace};
 use unicode_normalization_alignments::{UnicodeNormalization, char::is_combining_mark};
 
 use crate::{
+    definition::Beyond,
     kernel::Reason,
     precompiled::{PREPENDED, Precompiled},
 };
@@ -17,7 +19,6 @@ use crate::{
 /// The normalisers of a pipeline.
 #[derive(Debug)]
 pub(crate) struct Normal {
-    longest_in_table: bool,
     steps: Vec<Step>,
     /// Spaces that go from the ends of the text before anything else.
     pub before: Ends,
@@ -27,10 +28,14 @@ pub(crate) struct Normal {
     spaces_only: bool,
     /// A mark is put in front of what is not empty.
     pub prefix: bool,
+    /// That is done before anything else, so that the mark is there even if all of the text goes.
+    pub prefix_first: bool,
     /// Several spaces become one.
     pub collapse: bool,
     /// What they become is no space, but what stands for one.
     pub collapse_to_mark: bool,
+    /// The characters of texts that stay what they are.
+    in_symbols: HashSet<char>,
     /// ASCII that stands for itself.
     plain: [bool; 128],
     /// All of them, as the library has them, for places.
@@ -65,17 +70,21 @@ enum Aligned {
 }
 
 impl Normal {
-    /// What `normalizer` does, if it is no more than this.
-    pub(crate) fn new(normalizer: Option<&Value>, longest_in_table: bool) -> Result<Self, Reason> {
+    /// What `normalizer` does by the rules `beyond` it, if it is no more than this.
+    pub(crate) fn new(normalizer: Option<&Value>, beyond: &Beyond) -> Result<Self, Reason> {
+        if beyond.symbols.iter().any(|symbol| symbol.is_empty() || symbol.contains(' ')) {
+            return Err("a symbol of the user has a space in it, or is empty".into());
+        }
         let mut normal = Self {
-            longest_in_table,
             spaces_only: false,
             prefix: false,
+            prefix_first: false,
             steps: Vec::new(),
             before: Ends::default(),
             after: Ends::default(),
             collapse: false,
             collapse_to_mark: false,
+            in_symbols: beyond.symbols.iter().flat_map(|symbol| symbol.chars()).collect(),
             plain: [false; 128],
             aligned: Vec::new(),
         };
@@ -83,7 +92,7 @@ impl Normal {
         while let Some(value) = open.pop() {
             match (value["type"].as_str(), value["normalizers"].as_array()) {
                 (Some("Sequence"), Some(parts)) => open.extend(parts.iter().rev()),
-                (Some(kind), None) => normal.add(kind, value)?,
+                (Some(kind), None) => normal.add(kind, value, beyond)?,
                 _ => return Err("a normaliser has no type".into()),
             }
         }
@@ -95,7 +104,7 @@ impl Normal {
                 .steps
                 .iter()
                 .any(|step| matches!(step, Step::Replace { from, .. } if from.contains(&text)));
-            byte.is_ascii_graphic() && out == text && !replaced
+            byte.is_ascii_graphic() && out == text && !replaced && !normal.reaches_over(char::from(byte))
         };
         let mut table = [false; 128];
         for (byte, place) in (0..128).zip(&mut table) {
@@ -106,11 +115,10 @@ impl Normal {
         Ok(normal)
     }
 
-    fn add(&mut self, kind: &str, value: &Value) -> Result<(), Reason> {
+    fn add(&mut self, kind: &str, value: &Value, beyond: &Beyond) -> Result<(), Reason> {
         if kind == "Precompiled" {
-            let table = value["precompiled_charsmap"]
-                .as_str()
-                .and_then(|table| Precompiled::new(table, self.longest_in_table));
+            let table =
+                value["precompiled_charsmap"].as_str().and_then(|table| Precompiled::new(table, beyond));
             self.aligned.push(Aligned::Precompiled(self.steps.len()));
             if self.steps.iter().any(|step| matches!(step, Step::Precompiled(_))) {
                 return Err("there are two compiled tables".into());
@@ -125,15 +133,25 @@ impl Normal {
                 if self.collapse || self.spaces_only {
                     return Err("spaces go from the ends after several became one".into());
                 }
+                if self.prefix_first {
+                    return Err("the space that was put in front goes".into());
+                }
                 ends.left |= strip.strip_left;
                 ends.right |= strip.strip_right;
             }
-            NormalizerWrapper::Replace(replace) if is_trim(replace) && !self.collapse => {
+            NormalizerWrapper::Replace(replace)
+                if is_trim(replace) && !self.collapse && !self.prefix_first =>
+            {
                 self.spaces_only = true;
                 self.after = Ends { left: true, right: true };
             }
             NormalizerWrapper::Prepend(prepend) if prepend.prepend == "▁" && !self.prefix => {
-                self.prefix = true
+                self.prefix = true;
+            }
+            // Behind a step at an end, or a step for characters, it would do more.
+            NormalizerWrapper::Prepend(prepend) if prepend.prepend == " " && self.aligned.is_empty() => {
+                self.prefix = true;
+                self.prefix_first = true;
             }
             NormalizerWrapper::Replace(replace) if is_collapse(replace) => {
                 self.collapse = true;
@@ -160,11 +178,23 @@ impl Normal {
     }
 
     fn step(&mut self, step: Step) -> Result<(), Reason> {
-        if self.collapse || self.prefix || self.after != Ends::default() {
+        if self.collapse || (self.prefix && !self.prefix_first) || self.after != Ends::default() {
             return Err("spaces are changed before characters are".into());
         }
         self.steps.push(step);
         Ok(())
+    }
+
+    /// Whether a table may make one text of what stands on both sides of `character`.
+    fn reaches_over(&self, character: char) -> bool {
+        self.steps
+            .iter()
+            .any(|step| matches!(step, Step::Precompiled(table) if table.reaches_over(character)))
+    }
+
+    /// Whether `character` by itself becomes what it does beside any others, and they what they do without it.
+    pub(crate) fn parts(&self, character: char) -> bool {
+        !self.reaches_over(character) && !self.in_symbols.contains(&character)
     }
 
     /// Fails unless spaces stay what they are, and the tables know nothing of what may join them.
@@ -175,7 +205,9 @@ impl Normal {
                 table.knows(character.encode_utf8(&mut bytes))
             })
         };
-        if self.steps.iter().any(|step| matches!(step, Step::Precompiled(table) if joins(table))) {
+        if self.reaches_over(' ')
+            || self.steps.iter().any(|step| matches!(step, Step::Precompiled(table) if joins(table)))
+        {
             return Err("the compiled table changes spaces".into());
         }
         Ok(())

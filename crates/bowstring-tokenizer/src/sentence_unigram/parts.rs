@@ -100,7 +100,9 @@ impl SentenceUnigram {
             let left = if trimmed { self.normal.trim_start(edge) } else { edge.as_str() };
             let missing = self.normal.prefix || !left.starts_with([' ', MARK]);
             // What is empty here is followed by a space, or nothing is there at all.
-            let mark = missing && self.prefixed(at) && !(left.is_empty() && (last || !self.normal.prefix));
+            let vanishes =
+                left.is_empty() && (if last { !self.normal.prefix_first } else { !self.normal.prefix });
+            let mark = missing && self.prefixed(at) && !vanishes;
             work.normal.clear();
             work.normal.push_str(if mark { " " } else { "" });
             work.normal.push_str(left);

@@ -1,9 +1,10 @@
-use std::io::Read;
+use std::{io::Read, sync::Arc};
 
+use arrow::array::{ArrayRef, StringArray};
 use flate2::read::GzDecoder;
 
 use super::{message::Trainer, *};
-use crate::differential::fixture;
+use crate::{BatchOptions, Texts, differential::fixture};
 
 /// Writes `model` to a file and reads that.
 fn read(model: &Model) -> Result<Tokenizer> {
@@ -68,6 +69,104 @@ fn ids_are_those_of_the_library() {
     check(&read(&normalised_byte_pairs()).expect("a tokenizer"), "bpe-normalised");
 }
 
+/// `model` with `symbols` of the user: pieces of its own that become such, or more of them.
+fn with_symbols(mut model: Model, symbols: &[&str]) -> Model {
+    for symbol in symbols {
+        model.pieces.retain(|piece| piece.piece() != *symbol || piece.kind() != Kind::UserDefined);
+        match model.pieces.iter_mut().find(|piece| piece.piece() == *symbol) {
+            Some(piece) => piece.kind = Some(Kind::UserDefined as i32),
+            None => model.pieces.push(piece(symbol, 0.0, Kind::UserDefined)),
+        }
+    }
+    model
+}
+
+/// A model of `symbols.json`.
+fn model_of(case: &Value) -> Model {
+    let model = if case["model"] == "bpe" { normalised_byte_pairs() } else { unigram() };
+    let symbols: Vec<&str> =
+        case["symbols"].as_array().expect("a list").iter().filter_map(Value::as_str).collect();
+    let mut model = with_symbols(model, &symbols);
+    let normalizer = model.normalizer.as_mut().expect("a normaliser");
+    normalizer.add_dummy_prefix = case["add_dummy_prefix"].as_bool();
+    normalizer.remove_extra_whitespaces = case["remove_extra_whitespaces"].as_bool();
+    if case["table"] == false {
+        normalizer.precompiled_charsmap = None;
+    }
+    model
+}
+
+#[test]
+fn symbols_of_the_user_come_first_and_stay_as_they_are() {
+    let cases: Vec<Value> =
+        serde_json::from_str(include_str!("../../fixtures/symbols.json")).expect("a document");
+    for case in &cases {
+        let tokenizer = read(&model_of(case)).expect("a tokenizer");
+        let rows = case["ids"].as_array().expect("a list");
+        assert!(rows.len() > 60, "{}", case["name"]);
+        for row in rows {
+            let text = row[0].as_str().expect("a text");
+            let ids = tokenizer.ids(text, false).expect("ids");
+            assert_eq!(json!(ids), row[1], "{}: {text:?}", case["name"]);
+            let encoding =
+                tokenizer.encode(text, None, false, crate::OffsetUnit::Bytes).expect("an encoding");
+            assert_eq!(encoding.ids(), ids, "{}: {text:?} with places", case["name"]);
+            let chunk: [ArrayRef; 1] = [Arc::new(StringArray::from(vec![text]))];
+            let texts = Texts::from_chunks(&chunk).expect("texts");
+            let counts = tokenizer.count(&texts, &BatchOptions::default()).expect("counts");
+            assert_eq!(counts.value(0), ids.len() as u32, "{}: {text:?} counted", case["name"]);
+        }
+    }
+}
+
+#[test]
+fn symbols_of_the_user_have_their_places() {
+    let table = |model| with_symbols(model, &["\u{fb01}", "▁of", "£"]);
+    // Words of a unigram model begin at marks; for merging, each symbol is a word, and so is what stands between.
+    for (model, words) in [(table(unigram()), [0, 1, 2, 2]), (table(normalised_byte_pairs()), [1, 2, 4, 5])] {
+        let tokenizer = read(&model).expect("a tokenizer");
+        let text = " \u{ff46}\u{fb01}\u{3000}of £a";
+        let encoding = tokenizer.encode(text, None, false, crate::OffsetUnit::Bytes).expect("an encoding");
+        let places =
+            encoding.offsets().iter().map(|&(start, end)| &text[start..end]).zip(encoding.word_ids());
+        let tokens: Vec<(&str, &str, u32)> = (encoding.ids().iter().zip(places))
+            .filter_map(|(&id, (place, word))| Some((tokenizer.id_to_token(id)?, place, (*word)?)))
+            .filter(|(token, ..)| ["\u{fb01}", "▁of", "£", "a"].contains(token))
+            .collect();
+        let [first, second, third, fourth] = words;
+        let expected = [
+            ("\u{fb01}", "\u{fb01}", first),
+            ("▁of", "\u{3000}of", second),
+            ("£", "£", third),
+            ("a", "a", fourth),
+        ];
+        assert_eq!(tokens, expected);
+        assert_eq!(tokenizer.decode(encoding.ids(), false).expect("a text"), "f\u{fb01} of £a");
+    }
+}
+
+#[test]
+fn tables_may_know_more_than_graphemes() {
+    // The only byte string is `ab`, which becomes `x`.
+    let unit = |label: u8, offset: u32, leaf: u32| offset << 10 | leaf << 8 | u32::from(label);
+    let mut units = vec![0; 256];
+    units[0] = unit(0, 1, 0);
+    let first = 1 ^ usize::from(b'a');
+    units[first] = unit(b'a', 3, 0);
+    let second = first ^ 3 ^ usize::from(b'b');
+    units[second] = unit(b'b', 4, 1);
+    units[second ^ 4] = 1 << 31;
+    let mut table = 1024_u32.to_le_bytes().to_vec();
+    table.extend(units.iter().flat_map(|unit: &u32| unit.to_le_bytes()));
+    table.extend(b"x\0");
+    let mut model = unigram();
+    model.normalizer = Some(Normalizer { precompiled_charsmap: Some(table), ..Normalizer::default() });
+    let tokenizer = read(&model).expect("a tokenizer");
+    let ids = |text| tokenizer.ids(text, false).expect("ids");
+    assert_eq!(ids("ab cab ba"), ids("x cx ba"));
+    assert_eq!(tokenizer.decode(&ids("ab cab ba"), false).expect("a text"), "x cx ba");
+}
+
 #[test]
 fn tokens_of_normalised_text_have_their_places() {
     let tokenizer = read(&normalised_byte_pairs()).expect("a tokenizer");
@@ -122,9 +221,19 @@ fn what_could_not_have_the_same_ids_is_refused() {
     let unigram = |change: fn(&mut Model)| refused(unigram(), change);
     let pairs = |change: fn(&mut Model)| refused(byte_pairs(), change);
     let normalizer = |model: &mut Model| model.normalizer.get_or_insert_default().clone();
+    let a_space = "a symbol of the user has a space in it, or is empty";
+    assert!(unigram(|m| m.pieces.push(piece("a b", 0.0, Kind::UserDefined))).ends_with(a_space));
+    assert!(pairs(|m| m.pieces.push(piece("a b", 0.0, Kind::UserDefined))).ends_with(a_space));
     assert_eq!(
-        unigram(|m| m.pieces.push(piece("<sep>", 0.0, Kind::UserDefined))),
-        "symbols of the user come before all others"
+        unigram(|m| m.pieces.push(piece("a▁b", 0.0, Kind::UserDefined))),
+        "a piece reaches over a space"
+    );
+    assert_eq!(
+        unigram(|m| {
+            m.pieces.push(piece("zz", 1.0, Kind::Normal));
+            m.pieces.push(piece("<sep>", 0.0, Kind::UserDefined));
+        }),
+        "a piece counts for as much as the symbols of the user"
     );
     assert_eq!(unigram(|m| m.pieces.push(piece("▁a▁b", -9.0, Kind::Normal))), "a piece reaches over a space");
     assert_eq!(unigram(|m| m.pieces.push(piece("zz", -9.0, Kind::Unused))), "some pieces are not to be used");
@@ -143,22 +252,6 @@ fn what_could_not_have_the_same_ids_is_refused() {
         m.normalizer = Some(Normalizer { escape_whitespaces: Some(false), ..normalizer(m) });
     };
     assert_eq!(refused(super::tests::unigram(), kept), "spaces stay spaces");
-    let removed = |m: &mut Model| {
-        m.normalizer = Some(Normalizer { remove_extra_whitespaces: Some(true), ..normalizer(m) });
-    };
-    let kept = "symbols of the user stay as they are in text that is normalised";
-    assert_eq!(refused(byte_pairs(), removed), kept);
-    let table = |m: &mut Model| {
-        m.normalizer = Some(Normalizer { precompiled_charsmap: Some(vec![1]), ..normalizer(m) });
-    };
-    assert_eq!(refused(byte_pairs(), table), kept);
-    let prefixed = |m: &mut Model| {
-        m.normalizer = Some(Normalizer { add_dummy_prefix: Some(true), ..normalizer(m) });
-    };
-    assert_eq!(
-        refused(byte_pairs(), prefixed),
-        "symbols of the user come before all others, spaces among them"
-    );
     assert_eq!(
         pairs(|m| m.pieces.push(piece("he▁☃", -99_999.0, Kind::Normal))),
         "a piece has a character that is none itself"
