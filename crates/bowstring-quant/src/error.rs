@@ -163,6 +163,12 @@ pub enum QuantError {
         /// The name that is the most like it.
         nearest: Option<String>,
     },
+    /// The system refused the threads.
+    #[error("cannot start the threads: {reason}")]
+    Threads {
+        /// The system's word.
+        reason: String,
+    },
     /// The caller asked to stop.
     #[error(transparent)]
     Cancelled(#[from] Cancelled),
@@ -219,6 +225,7 @@ impl Diagnostic for QuantError {
             | Self::Dtype { .. } => ErrorKind::Data,
             Self::Io(error) => error.kind(),
             Self::System { source, .. } => ErrorKind::of_io(source),
+            Self::Threads { .. } => ErrorKind::Limit,
             Self::Cancelled(_) => ErrorKind::Cancelled,
         }
     }

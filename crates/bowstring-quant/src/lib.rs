@@ -20,6 +20,7 @@ mod policy;
 mod quality;
 mod quantize;
 mod quantized_model;
+mod report;
 mod scheme;
 mod writer;
 
@@ -34,8 +35,9 @@ pub use crate::{
     pack::{pack, unpack},
     policy::{Kind, Policy, Treatment},
     quality::Quality,
-    quantize::{NonFinite, Settings, TensorReport, quantize},
+    quantize::{NonFinite, Report, Settings, quantize},
     quantized_model::{QuantizedModel, QuantizedTensor, Stored},
+    report::{TensorReport, table},
     scheme::{Bits, Group, Half, Offset, ScaleType, Scheme},
     writer::ModelWriter,
 };

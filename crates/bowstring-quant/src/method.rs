@@ -1,6 +1,6 @@
 //! How is the grid of a group chosen?
 
-use std::sync::Arc;
+use std::{str::FromStr, sync::Arc};
 
 use crate::{
     Bits, Offset, QuantError, Result, Scheme,
@@ -27,7 +27,32 @@ pub enum Method {
     },
 }
 
+impl FromStr for Method {
+    type Err = QuantError;
+
+    /// `nearest`, or `mse` for the search without importances.
+    fn from_str(text: &str) -> Result<Self> {
+        match text {
+            "nearest" => Ok(Self::Nearest),
+            "mse" => Ok(Self::Search { importance: None }),
+            _ => Err(QuantError::Option {
+                option: "method",
+                value: format!("`{text}`"),
+                expected: "`nearest` or `mse`",
+            }),
+        }
+    }
+}
+
 impl Method {
+    /// Its name in options: `nearest` or `mse`.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Nearest => "nearest",
+            Self::Search { .. } => "mse",
+        }
+    }
+
     /// Whether this can be used for rows of `columns` weights.
     pub(crate) fn fits(&self, columns: usize) -> Result<()> {
         let Self::Search { importance: Some(importance) } = self else { return Ok(()) };

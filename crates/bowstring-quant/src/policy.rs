@@ -2,7 +2,7 @@
 
 use globset::{Glob, GlobMatcher};
 
-use crate::{QuantError, Result, Scheme, Tensor};
+use crate::{Bits, QuantError, Result, Scheme, Tensor};
 
 /// What a tensor is in its model, by its type, its shape and its name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -29,6 +29,18 @@ const LASTS: [&str; 7] =
     ["classifier", "conv_out", "final_layer", "final_linear", "lm_head", "norm_out", "score_head"];
 
 impl Kind {
+    /// Its name in tables.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Integers => "integers",
+            Self::Vector => "vector",
+            Self::Embedding => "embedding",
+            Self::First => "first",
+            Self::Last => "last",
+            Self::Inner => "inner",
+        }
+    }
+
     /// Of a tensor: its kind follows from the modules in its name, as in `text_encoder/embeddings.weight`.
     pub fn of(tensor: &Tensor<'_>) -> Self {
         if !tensor.is_float() {
@@ -65,6 +77,26 @@ pub enum Treatment {
     Halve,
     /// It is written so.
     Quantize(Scheme),
+}
+
+impl Treatment {
+    /// What a text says: `keep`, `half`, or a number of bits, by which `scheme` is otherwise followed.
+    ///
+    /// # Errors
+    /// [`QuantError::Option`] when it says nothing of that.
+    pub fn parse(text: &str, scheme: Scheme) -> Result<Self> {
+        let bits = text.parse().ok().and_then(|count: u32| Bits::try_from(count).ok());
+        match (text, bits) {
+            ("keep", _) => Ok(Self::Keep),
+            ("half", _) => Ok(Self::Halve),
+            (_, Some(bits)) => Ok(Self::Quantize(Scheme { bits, ..scheme })),
+            (_, None) => Err(QuantError::Option {
+                option: "policy",
+                value: format!("`{text}`"),
+                expected: "`keep`, `half`, or 2, 3, 4 or 8 bits, for each pattern",
+            }),
+        }
+    }
 }
 
 /// What becomes of which tensor: the first rule whose pattern fits the name decides; where none does,
@@ -112,7 +144,7 @@ mod tests {
     use safetensors::Dtype;
 
     use super::*;
-    use crate::{Bits, Group, Offset, ScaleType};
+    use crate::{Group, Offset, ScaleType};
 
     fn tensor<'a>(name: &'a str, dtype: Dtype, shape: &'a [usize]) -> Tensor<'a> {
         Tensor { name, dtype, shape, bytes: &[], file: Path::new("") }

@@ -1,13 +1,13 @@
 //! How does a model become a file of packed weights?
 
-use std::{collections::BTreeMap, path::Path};
+use std::{collections::BTreeMap, num::NonZero, path::Path};
 
 use bowstring_core::Cancel;
-use bowstring_io::Written;
+use rayon::ThreadPoolBuilder;
 
 use crate::{
-    Half, Kind, Method, Model, ModelWriter, Policy, QuantError, Quantized, Result, Scheme, Stored, Tensor,
-    Treatment, matrix::not_finite,
+    Half, Method, Model, ModelWriter, Policy, QuantError, Quantized, Result, Scheme, Stored, Tensor,
+    TensorReport, Treatment, matrix::not_finite,
 };
 
 /// The largest number that 16 bits of [`Half::F16`] have.
@@ -24,6 +24,8 @@ pub struct Settings {
     pub policy: Policy,
     /// What becomes of tensors with numbers that are NaN or infinite.
     pub non_finite: NonFinite,
+    /// How many threads work; as many as there are cores when `None`.
+    pub threads: Option<NonZero<usize>>,
 }
 
 /// What becomes of tensors with numbers that are NaN or infinite, which no grid has.
@@ -36,50 +38,61 @@ pub enum NonFinite {
     Keep,
 }
 
-/// What became of a tensor.
+/// What became of a model.
 #[derive(Clone, Debug)]
-pub struct TensorReport {
-    /// Its name.
-    pub name: String,
-    /// What it is in its model.
-    pub kind: Kind,
-    /// How it is stored.
-    pub stored: Stored,
-    /// How many numbers it has.
-    pub count: usize,
-    /// How many bytes it took.
-    pub bytes_before: usize,
-    /// How many it takes now: codes, scales and offsets.
-    pub bytes_after: usize,
-    /// How many of its numbers are NaN or infinite; other than 0 only where it is kept for that.
-    pub not_finite: usize,
+pub struct Report {
+    /// What became of each tensor, in the order of the model.
+    pub tensors: Vec<TensorReport>,
+    /// How many bytes the file has.
+    pub file_bytes: u64,
 }
 
-/// Quantises the tensors of a model, one after the other on all threads of the current rayon pool, into a file
-/// that appears as a whole or not at all; `on_tensor` hears of each. In memory are the file's pages and 32 bits
-/// for each number of one tensor at a time, and what becomes of it.
+impl Report {
+    /// The packed tensor that lost the most: the one with the least ratio of signal to noise.
+    pub fn worst(&self) -> Option<&TensorReport> {
+        let packed = self.tensors.iter().filter(|tensor| tensor.stored.scheme().is_some());
+        let ratio =
+            |tensor: &TensorReport| tensor.stored.quality().map_or(f64::INFINITY, |quality| quality.sqnr);
+        packed.min_by(|left, right| ratio(left).total_cmp(&ratio(right)))
+    }
+}
+
+/// Quantises the tensors of a model, one after the other, into a file that appears as a whole or not at all;
+/// `on_tensor` hears of each. In memory are the file's pages and 32 bits for each number of one tensor at a time,
+/// and what becomes of it. The file does not depend on the number of threads.
 ///
 /// # Errors
 /// [`Tensor`](crate::QuantError::Tensor) with the name of the tensor that cannot be quantised;
-/// [`Io`](crate::QuantError::Io) when the file cannot be written; [`Cancelled`](crate::QuantError::Cancelled).
+/// [`Io`](crate::QuantError::Io) when the file cannot be written; [`Threads`](crate::QuantError::Threads) when the
+/// system refuses them; [`Cancelled`](crate::QuantError::Cancelled).
 pub fn quantize(
     model: &Model,
     path: &Path,
     settings: &Settings,
     metadata: BTreeMap<String, String>,
     cancel: &Cancel,
-    mut on_tensor: impl FnMut(TensorReport),
-) -> Result<Written> {
-    let mut writer = ModelWriter::create(path, metadata)?;
-    let mut numbers = Vec::new();
-    for tensor in model.tensors() {
+    mut on_tensor: impl FnMut(&TensorReport) + Send,
+) -> Result<Report> {
+    // A pool of its own: one that outlives the call would be lost in a forked process.
+    let pool = ThreadPoolBuilder::new()
+        .num_threads(settings.threads.map_or(0, NonZero::get))
+        .build()
+        .map_err(|error| QuantError::Threads { reason: error.to_string() })?;
+    pool.install(|| {
+        let mut writer = ModelWriter::create(path, metadata)?;
+        let mut numbers = Vec::new();
+        let mut tensors = Vec::new();
+        for tensor in model.tensors() {
+            cancel.check()?;
+            let report = one(&mut writer, &tensor, settings, &mut numbers, cancel)
+                .map_err(|error| error.of(&tensor))?;
+            model.release(tensor.name)?;
+            on_tensor(&report);
+            tensors.push(report);
+        }
         cancel.check()?;
-        let report =
-            one(&mut writer, &tensor, settings, &mut numbers, cancel).map_err(|error| error.of(&tensor))?;
-        model.release(tensor.name)?;
-        on_tensor(report);
-    }
-    writer.finish()
+        Ok(Report { tensors, file_bytes: writer.finish()?.bytes })
+    })
 }
 
 fn one(
@@ -89,26 +102,21 @@ fn one(
     numbers: &mut Vec<f32>,
     cancel: &Cancel,
 ) -> Result<TensorReport> {
-    let mut report = TensorReport {
-        name: tensor.name.to_owned(),
-        kind: Kind::of(tensor),
-        stored: Stored::Kept,
-        count: tensor.shape.iter().product(),
-        bytes_before: tensor.bytes.len(),
-        bytes_after: tensor.bytes.len(),
-        not_finite: 0,
-    };
+    let mut report = TensorReport::kept(tensor);
     let treatment = settings.policy.treatment(tensor, settings.scheme);
-    if treatment == Treatment::Keep || treatment == Treatment::Halve && tensor.bytes.len() <= 2 * report.count
+    if treatment == Treatment::Keep
+        || treatment == Treatment::Halve && tensor.bytes.len() <= 2 * report.count()
     {
         writer.keep(tensor)?;
         return Ok(report);
     }
     tensor.read(numbers)?;
     match changed(writer, tensor, treatment, settings, numbers, cancel) {
-        Ok((stored, bytes)) => (report.stored, report.bytes_after) = (stored, bytes),
+        Ok((stored, bytes)) => {
+            report = TensorReport { stored, bytes_after: bytes, not_finite: Some(0), ..report };
+        }
         Err(QuantError::NotFinite { nans, infinities, .. }) if settings.non_finite == NonFinite::Keep => {
-            report.not_finite = nans + infinities;
+            report.not_finite = Some(nans + infinities);
             writer.keep(tensor)?;
         }
         Err(error) => return Err(error),

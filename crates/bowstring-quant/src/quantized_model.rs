@@ -65,6 +65,23 @@ pub enum Stored {
 }
 
 impl Stored {
+    /// The name of what a tensor is stored as: `kept`, `f16`, `bf16`, or the offset of its scheme.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Kept => KEPT,
+            Self::Half { kind, .. } => kind.name(),
+            Self::Packed { scheme, .. } => scheme.offset.name(),
+        }
+    }
+
+    /// How it is packed, if it is.
+    pub fn scheme(&self) -> Option<Scheme> {
+        match *self {
+            Self::Packed { scheme, .. } => Some(scheme),
+            Self::Kept | Self::Half { .. } => None,
+        }
+    }
+
     /// How far the numbers are off; `None` where they are as they were.
     pub fn quality(&self) -> Option<Quality> {
         match *self {
@@ -112,6 +129,11 @@ impl QuantizedModel {
             return Err(model.wrong(last, format!("numbers of `{name}` are missing")));
         }
         Ok(model)
+    }
+
+    /// The file.
+    pub fn path(&self) -> &Path {
+        &self.path
     }
 
     /// The tensors by their names, in the order of the file.

@@ -118,6 +118,14 @@ impl Group {
         }
     }
 
+    /// The size, 0 for a whole channel.
+    pub(crate) fn number(self) -> u32 {
+        match self {
+            Self::Of(size) => size.get(),
+            Self::Channel => 0,
+        }
+    }
+
     /// How many groups a row of `columns` has.
     pub fn count(self, columns: usize) -> usize {
         columns.div_ceil(self.size(columns))

@@ -13,8 +13,8 @@ use arrow::{
 use bowstring_io::{Format, ParquetCompression, ParquetWriteOptions, WriteOptions, Written};
 
 use crate::{
-    Group, Half, Quality, QuantError, Quantized, Result, Stored, Tensor, dtype,
-    file::{self, KEPT, MOST},
+    Half, Quality, QuantError, Quantized, Result, Stored, Tensor, dtype,
+    file::{self, MOST},
     pack::has_length,
 };
 
@@ -120,10 +120,10 @@ impl ModelWriter {
 
     fn row(&mut self, row: &Row<'_>, bytes: [&[u8]; 3]) -> Result<()> {
         let Row { tensor, first, count, stored } = *row;
-        let (name, scheme, columns) = match stored {
-            Stored::Kept => (KEPT, None, None),
-            Stored::Half { kind, .. } => (kind.name(), None, None),
-            Stored::Packed { scheme, columns, .. } => (scheme.offset.name(), Some(scheme), Some(columns)),
+        let scheme = stored.scheme();
+        let columns = match stored {
+            Stored::Packed { columns, .. } => Some(columns),
+            Stored::Kept | Stored::Half { .. } => None,
         };
         let quality = stored.quality();
         let text = |text: Option<String>| -> ArrayRef { Arc::new(StringArray::from(vec![text])) };
@@ -133,10 +133,6 @@ impl ModelWriter {
         let figure = |of: fn(&Quality) -> f64| -> ArrayRef {
             Arc::new(Float64Array::from(vec![quality.as_ref().map(of)]))
         };
-        let group_size = scheme.map(|scheme| match scheme.group {
-            Group::Of(size) => size.get(),
-            Group::Channel => 0,
-        });
         let [codes, scales, offsets] = bytes;
         let columns: Vec<ArrayRef> = vec![
             text(Some(tensor.name.to_owned())),
@@ -144,10 +140,10 @@ impl ModelWriter {
             shape(tensor.shape),
             number(Some(first)),
             number(Some(count)),
-            text(Some(name.to_owned())),
+            text(Some(stored.name().to_owned())),
             Arc::new(UInt8Array::from(vec![scheme.map(|scheme| scheme.bits.count() as u8)])),
             number(columns),
-            Arc::new(UInt32Array::from(vec![group_size])),
+            Arc::new(UInt32Array::from(vec![scheme.map(|scheme| scheme.group.number())])),
             text(scheme.map(|scheme| scheme.scale_type.name().to_owned())),
             figure(|quality| quality.sqnr),
             figure(|quality| quality.relative_error),

@@ -6,7 +6,7 @@ use safetensors::{Dtype, tensor::TensorView};
 use tempfile::TempDir;
 
 use super::*;
-use crate::{Bits, Group, Offset, QuantizedModel, ScaleType};
+use crate::{Bits, Group, Kind, Offset, QuantizedModel, ScaleType, table};
 
 const FOUR: Scheme =
     Scheme { bits: Bits::Four, group: Group::Channel, offset: Offset::ZeroPoint, scale_type: ScaleType::F16 };
@@ -17,6 +17,7 @@ fn settings() -> Settings {
         method: Method::Nearest,
         policy: Policy::default(),
         non_finite: NonFinite::Refuse,
+        threads: None,
     }
 }
 
@@ -44,7 +45,7 @@ fn model(folder: &Path, odd: f32, large: f32) -> Model {
 }
 
 struct Done {
-    result: Result<Written>,
+    result: Result<Report>,
     reports: Vec<TensorReport>,
     path: PathBuf,
     _folder: TempDir,
@@ -55,7 +56,8 @@ fn done(odd: f32, large: f32, settings: &Settings) -> Done {
     let (model, path) = (model(folder.path(), odd, large), folder.path().join("packed.parquet"));
     let mut reports = Vec::new();
     let cancel = Cancel::default();
-    let result = quantize(&model, &path, settings, BTreeMap::new(), &cancel, |report| reports.push(report));
+    let result =
+        quantize(&model, &path, settings, BTreeMap::new(), &cancel, |report| reports.push(report.clone()));
     Done { result, reports, path, _folder: folder }
 }
 
@@ -71,7 +73,7 @@ fn shown(reports: &[TensorReport]) -> String {
                 }
             };
             let TensorReport { name, kind, bytes_before, bytes_after, not_finite, .. } = report;
-            format!("{name} ({kind:?}): {stored}, {bytes_before} to {bytes_after} bytes, {not_finite} not finite\n")
+            format!("{name} ({kind:?}): {stored}, {bytes_before} to {bytes_after} bytes, {not_finite:?} not finite\n")
         })
         .collect();
     reports.sort();
@@ -82,19 +84,59 @@ fn shown(reports: &[TensorReport]) -> String {
 fn each_tensor_becomes_what_the_policy_says() {
     let done = done(0.5, 2.0, &settings());
     expect![[r#"
-        conv_in.weight (First): f16, 6144 to 3072 bytes, 0 not finite
-        down.attn.weight (Inner): 4 bits, rows of 48, 25 dB, 6144 to 864 bytes, 0 not finite
-        down.conv.weight (Inner): 4 bits, rows of 192, 25 dB, 6144 to 792 bytes, 0 not finite
-        down.norm.weight (Vector): f16, 192 to 96 bytes, 0 not finite
-        embeddings.weight (Embedding): kept, 96 to 96 bytes, 0 not finite
-        ids (Integers): kept, 64 to 64 bytes, 0 not finite
+        conv_in.weight (First): f16, 6144 to 3072 bytes, Some(0) not finite
+        down.attn.weight (Inner): 4 bits, rows of 48, 25 dB, 6144 to 864 bytes, Some(0) not finite
+        down.conv.weight (Inner): 4 bits, rows of 192, 25 dB, 6144 to 792 bytes, Some(0) not finite
+        down.norm.weight (Vector): f16, 192 to 96 bytes, Some(0) not finite
+        embeddings.weight (Embedding): kept, 96 to 96 bytes, None not finite
+        ids (Integers): kept, 64 to 64 bytes, None not finite
     "#]]
     .assert_eq(&shown(&done.reports));
-    assert_eq!(done.result.unwrap().rows, 6);
-    let packed = QuantizedModel::open(&done.path).unwrap();
-    for report in &done.reports {
-        assert_eq!(packed.tensor(&report.name).unwrap().stored, report.stored);
-    }
+    let report = done.result.unwrap();
+    assert_eq!(report.file_bytes, fs::metadata(&done.path).unwrap().len());
+    assert_eq!(report.worst().unwrap().name, "down.conv.weight");
+    let said = |reports: &[TensorReport]| -> Vec<TensorReport> {
+        reports.iter().map(|report| TensorReport { not_finite: None, ..report.clone() }).collect()
+    };
+    let expected = said(&done.reports);
+    assert_eq!(said(&report.tensors), expected);
+    assert_eq!(QuantizedModel::open(&done.path).unwrap().reports(), expected, "the file says the same");
+}
+
+#[test]
+fn a_table_has_a_row_for_each_tensor() {
+    let done = done(0.5, 1.0, &settings());
+    let table = table(&done.result.unwrap().tensors).unwrap();
+    let json = |row: usize| {
+        let columns = table.schema_ref().fields().iter().zip(table.columns());
+        let cells = columns.map(|(field, column)| {
+            let options = arrow::util::display::FormatOptions::default().with_null("-");
+            let cells = arrow::util::display::ArrayFormatter::try_new(column, &options).unwrap();
+            let cell = cells.value(row).to_string();
+            let shown = cell.parse::<f64>().map_or(cell.as_str(), |_| &cell[..cell.len().min(6)]);
+            format!("{}={shown}", field.name())
+        });
+        cells.collect::<Vec<_>>().join(" ")
+    };
+    let mut rows: Vec<String> = (0..table.num_rows()).map(json).collect();
+    rows.sort();
+    expect![[r#"
+        name=conv_in.weight kind=first dtype=F32 shape=[32, 3, 4, 4] stored=f16 bits=- group_size=- scale_type=- bytes_before=6144 bytes=3072 sqnr=75.453 relative_error=0.0001 cosine=0.9999 largest_error=0.0002 not_finite=0
+        name=down.attn.weight kind=inner dtype=F32 shape=[32, 48] stored=zero_point bits=4 group_size=0 scale_type=f16 bytes_before=6144 bytes=864 sqnr=24.786 relative_error=0.0576 cosine=0.9983 largest_error=0.0659 not_finite=0
+        name=down.conv.weight kind=inner dtype=F32 shape=[8, 3, 8, 8] stored=zero_point bits=4 group_size=0 scale_type=f16 bytes_before=6144 bytes=792 sqnr=24.656 relative_error=0.0585 cosine=0.9982 largest_error=0.0664 not_finite=0
+        name=down.norm.weight kind=vector dtype=F32 shape=[48] stored=f16 bits=- group_size=- scale_type=- bytes_before=192 bytes=96 sqnr=73.134 relative_error=0.0002 cosine=0.9999 largest_error=0.0004 not_finite=0
+        name=embeddings.weight kind=embedding dtype=BF16 shape=[2, 24] stored=kept bits=- group_size=- scale_type=- bytes_before=96 bytes=96 sqnr=- relative_error=- cosine=- largest_error=- not_finite=-
+        name=ids kind=integers dtype=I64 shape=[8] stored=kept bits=- group_size=- scale_type=- bytes_before=64 bytes=64 sqnr=- relative_error=- cosine=- largest_error=- not_finite=-"#]].assert_eq(&rows.join("\n"));
+}
+
+#[test]
+fn threads_do_not_change_the_file() {
+    let bytes = |threads| {
+        let done = done(0.5, 1.0, &Settings { threads: NonZero::new(threads), ..settings() });
+        done.result.unwrap();
+        fs::read(&done.path).unwrap()
+    };
+    assert_eq!(bytes(1), bytes(3));
 }
 
 #[test]
@@ -124,12 +166,12 @@ fn what_is_not_finite_is_refused_or_kept() {
     .assert_eq(&format!("{}{}", &text[..place + 6], &text[file..]));
     let kept = done(f32::NAN, 1.0, &Settings { non_finite: NonFinite::Keep, ..settings() });
     expect![[r#"
-        conv_in.weight (First): kept, 6144 to 6144 bytes, 1 not finite
-        down.attn.weight (Inner): kept, 6144 to 6144 bytes, 1 not finite
-        down.conv.weight (Inner): kept, 6144 to 6144 bytes, 1 not finite
-        down.norm.weight (Vector): f16, 192 to 96 bytes, 0 not finite
-        embeddings.weight (Embedding): kept, 96 to 96 bytes, 0 not finite
-        ids (Integers): kept, 64 to 64 bytes, 0 not finite
+        conv_in.weight (First): kept, 6144 to 6144 bytes, Some(1) not finite
+        down.attn.weight (Inner): kept, 6144 to 6144 bytes, Some(1) not finite
+        down.conv.weight (Inner): kept, 6144 to 6144 bytes, Some(1) not finite
+        down.norm.weight (Vector): f16, 192 to 96 bytes, Some(0) not finite
+        embeddings.weight (Embedding): kept, 96 to 96 bytes, None not finite
+        ids (Integers): kept, 64 to 64 bytes, None not finite
     "#]]
     .assert_eq(&shown(&kept.reports));
     let packed = QuantizedModel::open(&kept.path).unwrap();
