@@ -1,4 +1,4 @@
-"""One Arrow-native engine for tables, graphs, text and workflows.
+"""One Arrow-native engine for tables, graphs, text, model weights and workflows.
 
 Tables of any library come in and go out through the Arrow PyCapsule interface, without a copy.
 """
@@ -24,6 +24,7 @@ from bowstring._metadata import (
     parquet_metadata,
     parquet_metadata_async,
 )
+from bowstring._quant import QuantizationReport, QuantizedModel, quantize
 from bowstring._report import Problem, Report
 from bowstring._tables import (
     read_csv,
@@ -67,6 +68,8 @@ __all__ = [
     "PaddedBatch",
     "ParquetMetadata",
     "Problem",
+    "QuantizationReport",
+    "QuantizedModel",
     "Report",
     "RowGroup",
     "StepTimeoutError",
@@ -79,6 +82,7 @@ __all__ = [
     "__version__",
     "parquet_metadata",
     "parquet_metadata_async",
+    "quantize",
     "read_csv",
     "read_csv_async",
     "read_ipc",

@@ -22,6 +22,7 @@ __all__ = [
     "Frame",
     "NativeBatch",
     "NativeGraph",
+    "NativeQuantizedModel",
     "NativeTokenizer",
     "Outcome",
     "Table",
@@ -29,6 +30,7 @@ __all__ = [
     "cli",
     "metadata",
     "metadata_async",
+    "quantize",
     "read",
     "read_async",
     "register_step",
@@ -394,6 +396,15 @@ class DecodeStream:
         """
 
 @final
+class NativeQuantizedModel:
+    @staticmethod
+    def open(path: Path) -> NativeQuantizedModel: ...
+    def tensors(self) -> Table: ...
+    def names(self) -> list[str]: ...
+    def metadata(self) -> dict[str, str]: ...
+    def read(self, name: str) -> tuple[Array, list[int]]: ...
+
+@final
 class NativeTokenizer:
     @staticmethod
     def from_file(path: Path) -> NativeTokenizer: ...
@@ -488,6 +499,12 @@ class Finished:
     def report(self) -> dict[str, Any]: ...
     def output(self, step: str) -> Table | pathlib.Path: ...
 
+def quantize(
+    model: Path,
+    out: Path,
+    options: Mapping[str, object],
+    on_progress: Callable[[str, int, int], object] | None,
+) -> tuple[Table, int, int, int]: ...
 def register_step(
     name: str,
     description: str,

@@ -14,6 +14,7 @@ mod finished;
 mod frame;
 mod graph;
 mod metadata;
+mod quant;
 mod read;
 mod script;
 mod step;
@@ -36,6 +37,7 @@ mod _bowstring {
         frame::{PyFrame, sql},
         graph::{PyGraph, PyOutcome},
         metadata::{metadata, metadata_async},
+        quant::{PyQuantizedModel, quantize},
         read::{read, read_async, scan},
         script::cli,
         step::register_step,

@@ -3,7 +3,11 @@
 
 use std::path::PathBuf;
 
-use bowstring::{ByteSize, Diagnostic, io::Format};
+use bowstring::{
+    ByteSize, Diagnostic,
+    io::Format,
+    quant::{Group, Method, Profile, ScaleType},
+};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::graph::GraphCommand;
@@ -73,6 +77,10 @@ pub(crate) enum Command {
     },
     /// Turn text into the ids that a language model sees: a column of a table, lines, or one text
     Tokenize(TokenizeArgs),
+    /// Write the weights of a model with fewer bits
+    Quantize(QuantizeArgs),
+    /// Show the tensors of a model, quantized or not: how they are stored, and how far off they are
+    Inspect(InspectArgs),
     /// Copy a table into another format, which the names' endings tell
     Convert(ConvertArgs),
     /// Write the completions of a shell to stdout
@@ -311,6 +319,123 @@ impl TokenizeArgs {
 }
 
 #[derive(Args, Debug)]
+pub(crate) struct QuantizeArgs {
+    /// A `.safetensors` file, the index of several, or the folder of a model or of a diffusers pipeline
+    pub(crate) model: PathBuf,
+
+    /// The file to write, whose name ends in `.parquet`; folders above it are made, and an existing file is
+    /// replaced once the new one is complete
+    pub(crate) output: PathBuf,
+
+    /// Bits of a weight: 2, 3, 4 or 8 [default: 4, or the profile's]
+    #[arg(short, long, value_name = "N")]
+    pub(crate) bits: Option<u32>,
+
+    /// How many neighbouring weights of an output channel share a scale: a multiple of 8 from 16 to 256, or
+    /// `channel` for all [default: 64, or the profile's]
+    #[arg(short, long, value_name = "N", value_parser = group)]
+    pub(crate) group_size: Option<Group>,
+
+    /// Code no zero points: the middle code is 0
+    #[arg(long, conflicts_with = "float_minimum")]
+    pub(crate) symmetric: bool,
+
+    /// Code a float minimum for each group in place of an integer zero point: 0 need not stay exactly 0
+    #[arg(long)]
+    pub(crate) float_minimum: bool,
+
+    /// How scales are stored
+    #[arg(long, value_enum, default_value_t = ScaleName::F16)]
+    pub(crate) scale_type: ScaleName,
+
+    /// How scales are chosen: over the whole range, or by a search for the least squared error
+    #[arg(long, value_enum, default_value_t = MethodName::Mse)]
+    pub(crate) method: MethodName,
+
+    /// Bits and groups for a place where the model shall run: 2 and 256, 4 and 128, or 8 and 64
+    #[arg(long, value_enum)]
+    pub(crate) profile: Option<ProfileName>,
+
+    /// What becomes of tensors whose names fit a pattern: `keep`, `half` or bits, as in `'*.attn.*=8'`; the
+    /// first that fits decides. May be given several times [default: matrices between the first and the last
+    /// layer are quantized, and norms, embeddings and those layers take 16 bits]
+    #[arg(long = "rule", value_name = "PATTERN=WHAT", value_parser = rule)]
+    pub(crate) rules: Vec<(String, String)>,
+
+    /// Keep tensors with numbers that are NaN or infinite as they are, and say which
+    #[arg(long)]
+    pub(crate) keep_non_finite: bool,
+
+    /// Write a row for each tensor to stdout in place of a summary
+    #[arg(long, value_enum)]
+    pub(crate) format: Option<TableFormat>,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct InspectArgs {
+    /// A model that was quantized (`.parquet`), a `.safetensors` file, the index of several, or a folder
+    pub(crate) model: PathBuf,
+
+    /// How the rows are written
+    #[arg(long, value_enum, default_value_t = TableFormat::Table)]
+    pub(crate) format: TableFormat,
+}
+
+/// A type of scales.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum ScaleName {
+    F32,
+    F16,
+    Bf16,
+}
+
+impl From<ScaleName> for ScaleType {
+    fn from(name: ScaleName) -> Self {
+        match name {
+            ScaleName::F32 => ScaleType::F32,
+            ScaleName::F16 => ScaleType::F16,
+            ScaleName::Bf16 => ScaleType::Bf16,
+        }
+    }
+}
+
+/// A way to choose scales.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum MethodName {
+    /// From the least to the greatest weight
+    Nearest,
+    /// The least squared error
+    Mse,
+}
+
+impl From<MethodName> for Method {
+    fn from(name: MethodName) -> Self {
+        match name {
+            MethodName::Nearest => Method::Nearest,
+            MethodName::Mse => Method::Search { importance: None },
+        }
+    }
+}
+
+/// A place where a model runs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum ProfileName {
+    Edge,
+    Local,
+    Cloud,
+}
+
+impl From<ProfileName> for Profile {
+    fn from(name: ProfileName) -> Self {
+        match name {
+            ProfileName::Edge => Profile::Edge,
+            ProfileName::Local => Profile::Local,
+            ProfileName::Cloud => Profile::Cloud,
+        }
+    }
+}
+
+#[derive(Args, Debug)]
 pub(crate) struct ConvertArgs {
     /// A file, a glob or a folder; `-` for stdin
     pub(crate) source: PathBuf,
@@ -404,10 +529,23 @@ impl From<TargetFormat> for Format {
 }
 
 fn size(text: &str) -> Result<ByteSize, String> {
-    text.parse::<ByteSize>().map_err(|error| match error.hint() {
+    text.parse::<ByteSize>().map_err(|error| told(&error))
+}
+
+fn group(text: &str) -> Result<Group, String> {
+    text.parse::<Group>().map_err(|error| told(&error))
+}
+
+fn told(error: &dyn Diagnostic) -> String {
+    match error.hint() {
         Some(hint) => format!("{error}; {hint}"),
         None => error.to_string(),
-    })
+    }
+}
+
+fn rule(text: &str) -> Result<(String, String), String> {
+    let (pattern, what) = text.rsplit_once('=').ok_or("expected PATTERN=WHAT, as in `*.attn.*=8`")?;
+    Ok((pattern.to_owned(), what.to_owned()))
 }
 
 fn delimiter(text: &str) -> Result<u8, String> {

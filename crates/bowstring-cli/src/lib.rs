@@ -11,6 +11,7 @@ mod host;
 mod hub;
 mod meta;
 mod progress;
+mod quant;
 mod reference;
 mod report;
 mod rows;
@@ -137,6 +138,8 @@ fn dispatch(cli: Cli, host: &dyn Host, cancel: &Cancel) -> Result<()> {
         Command::Graph { command } => graph::graph(&command, &context),
         Command::Head(args) => tables::head(&args, cancel),
         Command::Tokenize(args) => tokenize::tokenize(&args, &context),
+        Command::Quantize(args) => quant::quantize(&args, &context),
+        Command::Inspect(args) => quant::inspect(&args),
         Command::Convert(args) => convert::convert(&args, &context),
         Command::Completions { shell } => {
             let mut script = Vec::new();

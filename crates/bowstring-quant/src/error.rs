@@ -250,6 +250,9 @@ impl Diagnostic for QuantError {
             Self::Scale { .. } => "store scales as `bf16` or `f32`".to_owned(),
             Self::Header { .. } => "fetch or write the file again".to_owned(),
             Self::Index { .. } => "write it again, or name one `.safetensors` file".to_owned(),
+            Self::Version { found: None, .. } => {
+                "name a file that `quantize` has written, or the `.safetensors` of a model".to_owned()
+            }
             Self::Version { .. } | Self::Row { .. } => "quantise the model again".to_owned(),
             Self::Pickle { .. } => {
                 "where you trust it, write it anew with `safetensors.torch.save_file`".to_owned()

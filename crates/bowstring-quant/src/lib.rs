@@ -35,7 +35,7 @@ pub use crate::{
     pack::{pack, unpack},
     policy::{Kind, Policy, Treatment},
     quality::Quality,
-    quantize::{NonFinite, Report, Settings, quantize},
+    quantize::{NonFinite, Report, Settings, on_threads, quantize},
     quantized_model::{QuantizedModel, QuantizedTensor, Stored},
     report::{TensorReport, table},
     scheme::{Bits, Group, Half, Offset, ScaleType, Scheme},

@@ -73,12 +73,7 @@ pub fn quantize(
     cancel: &Cancel,
     mut on_tensor: impl FnMut(&TensorReport) + Send,
 ) -> Result<Report> {
-    // A pool of its own: one that outlives the call would be lost in a forked process.
-    let pool = ThreadPoolBuilder::new()
-        .num_threads(settings.threads.map_or(0, NonZero::get))
-        .build()
-        .map_err(|error| QuantError::Threads { reason: error.to_string() })?;
-    pool.install(|| {
+    on_threads(settings.threads, || {
         let mut writer = ModelWriter::create(path, metadata)?;
         let mut numbers = Vec::new();
         let mut tensors = Vec::new();
@@ -93,6 +88,22 @@ pub fn quantize(
         cancel.check()?;
         Ok(Report { tensors, file_bytes: writer.finish()?.bytes })
     })
+}
+
+/// Does `work` on so many threads, as many as there are cores when `None`. They end with it: a pool that outlives
+/// a call is lost in a forked process, whose first use of it would wait for ever.
+///
+/// # Errors
+/// [`QuantError::Threads`] when the system refuses them, and those of `work`.
+pub fn on_threads<T: Send>(
+    threads: Option<NonZero<usize>>,
+    work: impl FnOnce() -> Result<T> + Send,
+) -> Result<T> {
+    let pool = ThreadPoolBuilder::new()
+        .num_threads(threads.map_or(0, NonZero::get))
+        .build()
+        .map_err(|error| QuantError::Threads { reason: error.to_string() })?;
+    pool.install(work)
 }
 
 fn one(

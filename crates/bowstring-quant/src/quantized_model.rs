@@ -177,6 +177,11 @@ impl QuantizedModel {
                 self.append(name, tensor, &batch?, numbers, row)?;
             }
         }
+        // Rows are found by what the file says of its pages, which may be damaged too.
+        if numbers.len() != tensor.count {
+            let row = tensor.rows.first().copied().unwrap_or_default();
+            return Err(self.wrong(row, format!("numbers of `{name}` are missing")));
+        }
         Ok(())
     }
 

@@ -1,4 +1,4 @@
-//! Tables written as data, Parquet files of a given shape, and the names in a folder: what the tests
+//! Tables written as data, Parquet and safetensors files of a given shape, and the names in a folder: what the tests
 //! of several crates need. Everything here panics when it cannot do what a test asks for.
 
 use std::path::Path;
@@ -7,6 +7,7 @@ use std::sync::Arc;
 use arrow::array::{ArrayRef, Float64Array, Int64Array, RecordBatch, StringArray};
 use parquet::arrow::ArrowWriter;
 use parquet::file::properties::WriterProperties;
+use safetensors::{Dtype, tensor::TensorView};
 
 /// A column of whole numbers.
 pub fn ints(values: &[Option<i64>]) -> ArrayRef {
@@ -27,6 +28,19 @@ pub fn text(values: &[Option<&str>]) -> ArrayRef {
 pub fn table(columns: &[(&str, ArrayRef)]) -> RecordBatch {
     let columns = columns.iter().map(|(name, array)| (*name, Arc::clone(array), true));
     RecordBatch::try_from_iter_with_nullable(columns).expect("columns of one length")
+}
+
+/// A file of tensors in single precision, each with its name, its shape and its numbers row by row.
+pub fn safetensors(tensors: &[(&str, &[usize], &[f32])]) -> Vec<u8> {
+    let bytes =
+        |numbers: &[f32]| -> Vec<u8> { numbers.iter().flat_map(|number| number.to_le_bytes()).collect() };
+    let owned: Vec<Vec<u8>> = tensors.iter().map(|(_, _, numbers)| bytes(numbers)).collect();
+    let views = tensors.iter().zip(&owned).map(|((name, shape, _), bytes)| {
+        let view =
+            TensorView::new(Dtype::F32, shape.to_vec(), bytes).expect("as many numbers as the shape says");
+        (*name, view)
+    });
+    safetensors::serialize(views, None).expect("names that differ")
 }
 
 /// The text of a `tokenizer.json`: words in lower case and their pieces, between `[CLS]` and `[SEP]`.

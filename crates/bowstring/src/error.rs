@@ -28,6 +28,10 @@ pub enum Error {
     #[cfg(feature = "tokenizer")]
     #[error(transparent)]
     Tokenizer(Box<bowstring_tokenizer::TokenizerError>),
+    /// The weights of a model.
+    #[cfg(feature = "quant")]
+    #[error(transparent)]
+    Quant(Box<bowstring_quant::QuantError>),
     /// A workflow document.
     #[error(transparent)]
     Document(#[from] Problems),
@@ -70,6 +74,17 @@ impl From<bowstring_tokenizer::TokenizerError> for Error {
     }
 }
 
+#[cfg(feature = "quant")]
+impl From<bowstring_quant::QuantError> for Error {
+    fn from(error: bowstring_quant::QuantError) -> Self {
+        match error {
+            bowstring_quant::QuantError::Io(error) => Error::Io(error),
+            bowstring_quant::QuantError::Cancelled(cancelled) => Error::Cancelled(cancelled),
+            error => Error::Quant(Box::new(error)),
+        }
+    }
+}
+
 impl Error {
     /// An error of putting columns together.
     pub fn table(error: arrow::error::ArrowError) -> Self {
@@ -95,6 +110,8 @@ impl Error {
             Error::Graph(error) => error.as_ref(),
             #[cfg(feature = "tokenizer")]
             Error::Tokenizer(error) => error.as_ref(),
+            #[cfg(feature = "quant")]
+            Error::Quant(error) => error.as_ref(),
             Error::Document(error) => error,
             Error::Run(error) => error,
             Error::Output(error) => error,

@@ -2,6 +2,7 @@
 //!
 //! - Tables: [`io`] reads and writes files, [`query`] has lazy frames and SQL.
 //! - Graphs: [`graph`] has the algorithms, and says which of them go by which name.
+//! - Model weights: [`quant`] writes them with fewer bits.
 //! - Tokenizers: [`tokenizer`] turns text into the ids of language models, in SQL and workflows too.
 //! - Workflows: [`workflow`] parses, validates and runs documents; an [`Engine`] knows the step
 //!   kinds of this crate and the machine's resources.
@@ -15,6 +16,8 @@ mod error;
 pub mod graph;
 mod machine;
 mod plan;
+#[cfg(feature = "quant")]
+pub mod quant;
 mod relation;
 pub mod steps;
 #[cfg(feature = "tokenizer")]

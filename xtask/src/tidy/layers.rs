@@ -18,6 +18,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
             "bowstring-core",
             "bowstring-graph",
             "bowstring-io",
+            "bowstring-quant",
             "bowstring-query",
             "bowstring-tokenizer",
             "bowstring-workflow",

@@ -2,6 +2,7 @@
 
 mod corpus;
 mod graph;
+mod quant;
 mod reference;
 mod signals;
 mod support;

@@ -48,6 +48,25 @@ fn the_first_signal_stops_the_run_and_leaves_nothing_half_written() {
 }
 
 #[test]
+fn a_model_that_is_being_quantised_is_given_up() {
+    let folder = Folder::new();
+    let weights: Vec<f32> = (0..1 << 22).map(|i| (i as f32 * 0.7).sin()).collect();
+    let shape: &[usize] = &[1 << 11, 1 << 11];
+    let names = ["a.weight", "b.weight", "c.weight", "d.weight"];
+    let tensors = names.map(|name| (name, shape, weights.as_slice()));
+    folder.file("model.safetensors", bowstring_testing::safetensors(&tensors));
+    folder.file("x.parquet", "old");
+    let child =
+        folder.start(&["quantize", "model.safetensors", "x.parquet", "--threads", "1", "--bits", "2"]);
+    wait_until("a temporary file", || folder.names().iter().any(|name| name.ends_with(".tmp")));
+    signal(&child, "INT");
+    let output = child.wait_with_output().unwrap();
+    assert_eq!(output.status.code(), Some(130), "{}", folder.shown(&output));
+    assert_eq!(std::fs::read_to_string(folder.path("x.parquet")).unwrap(), "old");
+    assert_eq!(folder.names(), ["model.safetensors", "people.csv", "people.parquet", "x.parquet"]);
+}
+
+#[test]
 fn a_query_is_stopped() {
     let folder = Folder::new();
     let query =

@@ -351,9 +351,9 @@ fn other_files_are_refused() {
     check(
         &other(&[], "none.parquet"),
         expect![[r#"
-        `FOLDER/none.parquet` is no file of packed weights
+            `FOLDER/none.parquet` is no file of packed weights
 
-        hint: quantise the model again"#]],
+            hint: name a file that `quantize` has written, or the `.safetensors` of a model"#]],
     );
     check(
         &other(&[(VERSION_KEY, "2")], "two.parquet"),

@@ -4,6 +4,8 @@
 mod config;
 #[cfg(feature = "graph")]
 mod graph;
+#[cfg(feature = "quant")]
+mod quantize;
 mod read;
 mod relational;
 mod sleep;
@@ -30,6 +32,8 @@ pub fn registry(session: &Session) -> Registry {
     validate::register(&mut registry);
     write::register(&mut registry);
     sleep::register(&mut registry);
+    #[cfg(feature = "quant")]
+    quantize::register(&mut registry, session);
     #[cfg(feature = "tokenizer")]
     tokenize::register(&mut registry, session);
     registry

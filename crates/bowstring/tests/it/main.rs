@@ -4,6 +4,8 @@ mod failures;
 mod fusion;
 #[cfg(feature = "graph")]
 mod graph;
+#[cfg(feature = "quant")]
+mod quant;
 mod steps;
 mod support;
 #[cfg(feature = "tokenizer")]

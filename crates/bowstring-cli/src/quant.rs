@@ -1,0 +1,170 @@
+//! `quantize` and `inspect`: model weights with fewer bits, and what became of them.
+
+use std::{
+    io::{self, Write},
+    num::NonZero,
+    sync::Arc,
+};
+
+use arrow::{
+    array::{RecordBatch, StringArray},
+    datatypes::{DataType, Field, Schema},
+    error::ArrowError,
+};
+use bowstring::{
+    ByteSize,
+    quant::{Model, Offset, Quantization, QuantizedModel, Report, Stored, TensorReport, table},
+};
+
+use crate::{
+    Context,
+    args::{InspectArgs, QuantizeArgs, TableFormat},
+    error::{CliError, Result},
+    grid::{self, Column, printable},
+    progress::Count,
+    rows::RowWriter,
+    to_stdout,
+};
+
+/// Quantises the model that the arguments name, and writes what became of it.
+pub(crate) fn quantize(args: &QuantizeArgs, context: &Context<'_>) -> Result<()> {
+    let offset = match (args.symmetric, args.float_minimum) {
+        (true, _) => Offset::Symmetric,
+        (false, true) => Offset::Minimum,
+        (false, false) => Offset::ZeroPoint,
+    };
+    let request = Quantization {
+        profile: args.profile.map(Into::into),
+        bits: args.bits,
+        group: args.group_size,
+        offset: Some(offset),
+        scale_type: Some(args.scale_type.into()),
+        method: Some(args.method.into()),
+        policy: args.rules.clone(),
+        keep_non_finite: args.keep_non_finite,
+        threads: NonZero::new(context.options.threads),
+    };
+    let mut bar = Count::on_terminal();
+    let report = request.run(&args.model, &args.output, context.cancel, |tensor, done, count| {
+        if let Some(bar) = &mut bar {
+            bar.show(done, count, &tensor.name);
+        }
+    });
+    drop(bar);
+    let report = report?;
+    match args.format {
+        None => to_stdout(|out| summary(&report, out)),
+        Some(format) => rows(&report.tensors, format),
+    }
+}
+
+/// Writes what is said of the tensors of a model.
+pub(crate) fn inspect(args: &InspectArgs) -> Result<()> {
+    let is_quantized = args.model.extension().is_some_and(|ending| ending == "parquet");
+    let reports = if is_quantized {
+        QuantizedModel::open(&args.model)?.reports()
+    } else {
+        Model::open(&args.model)?.reports()
+    };
+    rows(&reports, args.format)
+}
+
+/// What became of a model, in a few lines.
+fn summary(report: &Report, out: &mut dyn Write) -> io::Result<()> {
+    let count = |is: fn(&Stored) -> bool| report.tensors.iter().filter(|tensor| is(&tensor.stored)).count();
+    writeln!(
+        out,
+        "tensors  {}: {} packed, {} of 16 bits, {} as they were",
+        report.tensors.len(),
+        count(|stored| matches!(stored, Stored::Packed { .. })),
+        count(|stored| matches!(stored, Stored::Half { .. })),
+        count(|stored| matches!(stored, Stored::Kept)),
+    )?;
+    let bytes = |of: fn(&TensorReport) -> usize| report.tensors.iter().map(of).sum::<usize>() as u64;
+    writeln!(
+        out,
+        "weights  {} before, {} now, a file of {}",
+        ByteSize(bytes(|tensor| tensor.bytes_before)),
+        ByteSize(bytes(|tensor| tensor.bytes_after)),
+        ByteSize(report.file_bytes),
+    )?;
+    if let Some((worst, quality)) = report.worst().and_then(|worst| Some((worst, worst.stored.quality()?))) {
+        writeln!(out, "worst    {}: {:.1} dB", printable(&worst.name), quality.sqnr)?;
+    }
+    for tensor in &report.tensors {
+        if let Some(odd) = tensor.not_finite.filter(|&odd| odd > 0) {
+            writeln!(
+                out,
+                "kept     {}, for numbers that are NaN or infinite: {odd}",
+                printable(&tensor.name)
+            )?;
+        }
+    }
+    Ok(())
+}
+
+fn rows(reports: &[TensorReport], format: TableFormat) -> Result<()> {
+    if format == TableFormat::Table {
+        return to_stdout(|out| shown(reports, out));
+    }
+    let mut batch = table(reports)?;
+    if format == TableFormat::Csv {
+        batch = with_text(&batch, "shape", reports.iter().map(shape).collect())?;
+    }
+    let mut writer = RowWriter::new(&batch.schema(), format)?;
+    writer.write(&batch)?;
+    writer.finish()
+}
+
+/// The axes of a tensor, as CSV and people have them.
+fn shape(report: &TensorReport) -> String {
+    let axes: Vec<String> = report.shape.iter().map(usize::to_string).collect();
+    axes.join("×")
+}
+
+/// `batch` with text in place of a column.
+fn with_text(batch: &RecordBatch, column: &str, texts: Vec<String>) -> Result<RecordBatch> {
+    let unprintable = |error: ArrowError| CliError::Unprintable(error.to_string());
+    let index = batch.schema().index_of(column).map_err(unprintable)?;
+    let mut fields = batch.schema().fields().to_vec();
+    let mut columns = batch.columns().to_vec();
+    fields[index] = Arc::new(Field::new(column, DataType::Utf8, false));
+    columns[index] = Arc::new(StringArray::from(texts));
+    RecordBatch::try_new(Arc::new(Schema::new(fields)), columns).map_err(unprintable)
+}
+
+/// A table for people.
+fn shown(reports: &[TensorReport], out: &mut dyn Write) -> io::Result<()> {
+    let columns = vec![
+        Column::left("tensor"),
+        Column::left("kind"),
+        Column::left("type"),
+        Column::left("shape"),
+        Column::left("stored"),
+        Column::right("bits"),
+        Column::right("group"),
+        Column::right("bytes"),
+        Column::right("dB"),
+        Column::right("relative error"),
+    ];
+    let rows: Vec<Vec<String>> = reports
+        .iter()
+        .map(|report| {
+            let scheme = report.stored.scheme();
+            let quality = report.stored.quality();
+            vec![
+                printable(&report.name),
+                report.kind.name().to_owned(),
+                report.dtype.to_string(),
+                shape(report),
+                report.stored.name().to_owned(),
+                scheme.map(|scheme| scheme.bits.to_string()).unwrap_or_default(),
+                scheme.map(|scheme| scheme.group.to_string()).unwrap_or_default(),
+                report.bytes_after.to_string(),
+                quality.map(|quality| format!("{:.1}", quality.sqnr)).unwrap_or_default(),
+                quality.map(|quality| format!("{:.2e}", quality.relative_error)).unwrap_or_default(),
+            ]
+        })
+        .collect();
+    grid::write(out, columns, &rows)
+}

@@ -1,0 +1,236 @@
+//! The commands `quantize` and `inspect`.
+
+use bowstring_testing::safetensors;
+use expect_test::{Expect, expect};
+
+use crate::support::Folder;
+
+/// A model of a few layers; the first weight of its norm is `odd`.
+fn folder(odd: f32) -> Folder {
+    let folder = Folder::new();
+    let waves = |count: usize| -> Vec<f32> { (0..count).map(|i| (i as f32 * 0.7).sin()).collect() };
+    let mut norm = vec![1.0; 48];
+    norm[0] = odd;
+    folder.file(
+        "model.safetensors",
+        safetensors(&[
+            ("block.attn.weight", &[32, 48], &waves(32 * 48)),
+            ("block.norm.weight", &[48], &norm),
+            ("block.up.weight", &[20, 72], &waves(20 * 72)),
+            ("conv_in.weight", &[8, 4], &waves(32)),
+        ]),
+    );
+    folder
+}
+
+fn check(args: &[&str], expected: &Expect) {
+    expected.assert_eq(&folder(1.0).run(args));
+}
+
+#[test]
+fn a_model_becomes_a_file_and_a_summary() {
+    let folder = folder(1.0);
+    let run = |args: &[&str]| folder.run(args);
+    expect![[r#"
+        exit 0
+        tensors  4: 2 packed, 2 of 16 bits, 0 as they were
+        weights  11.9 KiB before, 1.8 KiB now, a file of 8.1 KiB
+        worst    block.up.weight: 26.1 dB
+    "#]]
+    .assert_eq(&run(&["quantize", "model.safetensors", "packed/model.parquet"]));
+    expect![[r#"
+        exit 0
+        tensor             kind    type  shape  stored      bits  group  bytes    dB  relative error
+        ─────────────────  ──────  ────  ─────  ──────────  ────  ─────  ─────  ────  ──────────────
+        block.attn.weight  inner   F32   32×48  zero_point     4     64    864  26.1         4.93e-2
+        block.norm.weight  vector  F32   48     f16                         96   inf          0.00e0
+        block.up.weight    inner   F32   20×72  zero_point     4     64    820  26.1         4.94e-2
+        conv_in.weight     first   F32   8×4    f16                         64  76.2         1.56e-4
+    "#]]
+    .assert_eq(&run(&["inspect", "packed/model.parquet"]));
+    expect![[r#"
+        exit 0
+        tensor             kind    type  shape  stored  bits  group  bytes  dB  relative error
+        ─────────────────  ──────  ────  ─────  ──────  ────  ─────  ─────  ──  ──────────────
+        block.attn.weight  inner   F32   32×48  kept                  6144
+        block.norm.weight  vector  F32   48     kept                   192
+        block.up.weight    inner   F32   20×72  kept                  5760
+        conv_in.weight     first   F32   8×4    kept                   128
+    "#]]
+    .assert_eq(&run(&["inspect", "model.safetensors"]));
+}
+
+#[test]
+fn options_say_how() {
+    check(
+        &[
+            "quantize",
+            "model.safetensors",
+            "x.parquet",
+            "--profile",
+            "edge",
+            "--float-minimum",
+            "--scale-type",
+            "f32",
+            "--method",
+            "nearest",
+            "--rule",
+            "*.up.*=8",
+            "--rule",
+            "conv_in.*=keep",
+            "--format",
+            "csv",
+        ],
+        &expect![[r#"
+            exit 0
+            name,kind,dtype,shape,stored,bits,group_size,scale_type,bytes_before,bytes,sqnr,relative_error,cosine,largest_error,not_finite
+            block.attn.weight,inner,F32,32×48,minimum,2,256,f32,6144,640,12.053517075015506,0.24964573234000978,0.9732984325610242,0.3299259813502431,0
+            block.norm.weight,vector,F32,48,f16,,,,192,96,inf,0.0,1.0,0.0,0
+            block.up.weight,inner,F32,20×72,minimum,8,256,f32,5760,1600,50.12019909026654,0.003118818096489535,0.9999951384372503,0.0038748979568481445,0
+            conv_in.weight,first,F32,8×4,kept,,,,128,128,,,,,
+        "#]],
+    );
+    check(
+        &[
+            "quantize",
+            "model.safetensors",
+            "x.parquet",
+            "-b3",
+            "-g",
+            "channel",
+            "--symmetric",
+            "--format",
+            "table",
+        ],
+        &expect![[r#"
+            exit 0
+            tensor             kind    type  shape  stored     bits    group  bytes    dB  relative error
+            ─────────────────  ──────  ────  ─────  ─────────  ────  ───────  ─────  ────  ──────────────
+            block.attn.weight  inner   F32   32×48  symmetric     3  channel    640  19.6         1.04e-1
+            block.norm.weight  vector  F32   48     f16                          96   inf          0.00e0
+            block.up.weight    inner   F32   20×72  symmetric     3  channel    580  19.4         1.08e-1
+            conv_in.weight     first   F32   8×4    f16                          64  76.2         1.56e-4
+        "#]],
+    );
+}
+
+#[test]
+fn each_width_has_bytes_and_errors_of_its_own() {
+    let folder = folder(1.0);
+    let mut files = Vec::new();
+    for bits in ["2", "3", "4", "8"] {
+        let out = format!("{bits}.parquet");
+        assert!(folder.run(&["quantize", "model.safetensors", &out, "--bits", bits]).starts_with("exit 0"));
+        files.push(std::fs::read(folder.path(&out)).unwrap());
+    }
+    assert!(files.windows(2).all(|pair| pair[0].len() < pair[1].len()));
+}
+
+#[test]
+fn numbers_that_are_none_are_refused_or_kept_and_told() {
+    let folder = folder(f32::NAN);
+    let run = |args: &[&str]| folder.run(args);
+    expect![[r#"
+        exit 3
+        error: 1 of the weights are NaN and 0 are infinite, the first of them weight 0
+          at model.safetensors, tensor `block.norm.weight`
+
+        hint: keep such tensors as they are, or mend the model: no grid has these values
+    "#]]
+    .assert_eq(&run(&["quantize", "model.safetensors", "x.parquet"]));
+    assert!(!folder.path("x.parquet").exists());
+    expect![[r#"
+        exit 0
+        tensors  4: 2 packed, 1 of 16 bits, 1 as they were
+        weights  11.9 KiB before, 1.9 KiB now, a file of 8.2 KiB
+        worst    block.up.weight: 26.1 dB
+        kept     block.norm.weight, for numbers that are NaN or infinite: 1
+    "#]]
+    .assert_eq(&run(&["quantize", "model.safetensors", "x.parquet", "--keep-non-finite"]));
+}
+
+#[test]
+fn what_cannot_be_is_said_with_the_way_out() {
+    let folder = folder(1.0);
+    folder.file("cut.safetensors", &std::fs::read(folder.path("model.safetensors")).unwrap()[..700]);
+    folder.file("model.bin", b"\x80\x02}q\x00.");
+    let cases: [&[&str]; 11] = [
+        &["quantize", "nothing.safetensors", "x.parquet"],
+        &["quantize", "cut.safetensors", "x.parquet"],
+        &["quantize", "model.bin", "x.parquet"],
+        &["quantize", "model.safetensors", "x.safetensors"],
+        &["quantize", "model.safetensors", "x.parquet", "--bits", "5"],
+        &["quantize", "model.safetensors", "x.parquet", "--group-size", "20"],
+        &["quantize", "model.safetensors", "x.parquet", "--rule", "*.attn.*"],
+        &["quantize", "model.safetensors", "x.parquet", "--rule", "*.attn.*=16"],
+        &["quantize", "model.safetensors", "x.parquet", "--rule", "[=8"],
+        &["inspect", "people.parquet"],
+        &["inspect", "people.csv"],
+    ];
+    let said: Vec<String> =
+        cases.iter().map(|args| format!("> {}\n{}", args.join(" "), folder.run(args))).collect();
+    expect![[r#"
+        > quantize nothing.safetensors x.parquet
+        exit 4
+        error: cannot open `nothing.safetensors`: No such file or directory (os error 2)
+
+        > quantize cut.safetensors x.parquet
+        exit 3
+        error: `cut.safetensors` is not a valid safetensors file: its tensors have 6144 bytes, but 380 follow its header
+
+        hint: fetch or write the file again
+
+        > quantize model.bin x.parquet
+        exit 3
+        error: `model.bin` is a pickle, which runs whatever code it brings when it is read
+
+        hint: where you trust it, write it anew with `safetensors.torch.save_file`
+
+        > quantize model.safetensors x.safetensors
+        exit 2
+        error: `out` cannot be `x.safetensors`
+
+        hint: it is a name that ends in `.parquet`
+
+        > quantize model.safetensors x.parquet --bits 5
+        exit 2
+        error: `bits` cannot be 5
+
+        hint: it is 2, 3, 4 or 8
+
+        > quantize model.safetensors x.parquet --group-size 20
+        exit 2
+        error: invalid value '20' for '--group-size <N>': `group_size` cannot be 20; it is a multiple of 8 from 16 to 256, or `channel`
+
+        For more information, try '--help'.
+
+        > quantize model.safetensors x.parquet --rule *.attn.*
+        exit 2
+        error: invalid value '*.attn.*' for '--rule <PATTERN=WHAT>': expected PATTERN=WHAT, as in `*.attn.*=8`
+
+        For more information, try '--help'.
+
+        > quantize model.safetensors x.parquet --rule *.attn.*=16
+        exit 2
+        error: `policy` cannot be `16`
+
+        hint: it is `keep`, `half`, or 2, 3, 4 or 8 bits, for each pattern
+
+        > quantize model.safetensors x.parquet --rule [=8
+        exit 2
+        error: `[` is not a valid pattern: unclosed character class; missing ']'
+
+        > inspect people.parquet
+        exit 3
+        error: `people.parquet` is no file of packed weights
+
+        hint: name a file that `quantize` has written, or the `.safetensors` of a model
+
+        > inspect people.csv
+        exit 3
+        error: `people.csv` is not a valid safetensors file: its header has 7306915763740041582 bytes by its own account, and may have at most 100000000
+
+        hint: fetch or write the file again
+    "#]].assert_eq(&said.join("\n"));
+    assert!(!folder.path("x.parquet").exists());
+}

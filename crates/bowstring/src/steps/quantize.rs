@@ -1,0 +1,188 @@
+//! `quantize`: writes the weights of a model with fewer bits; what comes out is a table of its tensors.
+
+use std::{num::NonZero, path::PathBuf, sync::Arc};
+
+use bowstring_core::Diagnostic;
+use bowstring_quant::{Group, Method, Offset, QuantError, ScaleType, table};
+use bowstring_query::{Session, Table};
+use bowstring_workflow::{
+    ConfigProblem, InputSpec, Inputs, Output, Registry, Step, StepContext, ValueType, Work,
+};
+use schemars::JsonSchema;
+use serde::Deserialize;
+
+use super::{config::ByName, problem};
+use crate::{
+    quant::{Profile, Quantization},
+    relation::{Relation, TABLE},
+};
+
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+struct QuantizeConfig {
+    /// The model: a `.safetensors` file, the index of several, or the folder of a model or of a diffusers
+    /// pipeline. Relative to the working directory.
+    model: PathBuf,
+    /// The file to write, whose name ends in `.parquet`; folders above it are made.
+    path: PathBuf,
+    /// Bits of a weight: 2, 3, 4 or 8. Default 4, or the profile's.
+    bits: Option<u32>,
+    /// How many neighbouring weights of an output channel share a scale: a multiple of 8 from 16 to 256, or
+    /// `channel` for all of them. Default 64, or the profile's.
+    group_size: Option<NumberOrWord>,
+    /// Whether the middle code is 0, and no zero points are stored. Default false.
+    #[serde(default)]
+    symmetric: bool,
+    /// Whether a float minimum for each group is stored in place of an integer zero point, so that 0 need not
+    /// stay exactly 0. Default false.
+    #[serde(default)]
+    float_minimum: bool,
+    /// How scales are stored. Default `f16`.
+    scale_type: Option<ScaleName>,
+    /// How scales are chosen: `nearest` over the whole range, or `mse`, the default, by a search for the least
+    /// squared error.
+    method: Option<MethodName>,
+    /// Bits and groups for a place where the model shall run: `edge` has 2 and 256, `local` 4 and 128, `cloud` 8
+    /// and 64.
+    profile: Option<ProfileName>,
+    /// What becomes of tensors, by patterns for their names: `keep`, `half`, or bits, as in `{"*.attn.*": 8}`;
+    /// the first that fits decides. Where none does, matrices between the first and the last layer are quantised,
+    /// and norms, embeddings and those layers take 16 bits.
+    #[serde(default)]
+    policy: ByName<NumberOrWord>,
+    /// Whether tensors with numbers that are NaN or infinite are kept as they are, which is an error otherwise.
+    /// Default false.
+    #[serde(default)]
+    keep_non_finite: bool,
+}
+
+#[derive(Deserialize, JsonSchema)]
+#[serde(untagged)]
+enum NumberOrWord {
+    Number(u32),
+    Word(String),
+}
+
+impl NumberOrWord {
+    fn text(&self) -> String {
+        match self {
+            Self::Number(number) => number.to_string(),
+            Self::Word(word) => word.clone(),
+        }
+    }
+}
+
+#[derive(Clone, Copy, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+enum ScaleName {
+    F32,
+    F16,
+    Bf16,
+}
+
+#[derive(Clone, Copy, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+enum MethodName {
+    Nearest,
+    Mse,
+}
+
+#[derive(Clone, Copy, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+enum ProfileName {
+    Edge,
+    Local,
+    Cloud,
+}
+
+struct Quantize {
+    session: Session,
+    model: PathBuf,
+    path: PathBuf,
+    request: Quantization,
+}
+
+pub(super) fn register(registry: &mut Registry, session: &Session) {
+    let session = session.clone();
+    let description = "Writes the weights of a model with fewer bits into a file, which appears as a whole or not \
+                       at all; its output has a row for each tensor, with how far off it is.";
+    registry.register_typed("quantize", description, move |config| build(&config, &session));
+}
+
+fn build(config: &QuantizeConfig, session: &Session) -> Result<Arc<dyn Step>, Vec<ConfigProblem>> {
+    if config.symmetric && config.float_minimum {
+        let hint = Some("leave one out".to_owned());
+        return Err(vec![problem(&["float_minimum"], "a symmetric scheme has no minimum", hint)]);
+    }
+    let wrong = |key: &str, error: &QuantError| vec![problem(&[key], error.to_string(), error.hint())];
+    let group = config.group_size.as_ref().map(|size| size.text().parse::<Group>()).transpose();
+    let request = Quantization {
+        profile: config.profile.map(|name| match name {
+            ProfileName::Edge => Profile::Edge,
+            ProfileName::Local => Profile::Local,
+            ProfileName::Cloud => Profile::Cloud,
+        }),
+        bits: config.bits,
+        group: group.map_err(|error| wrong("group_size", &error))?,
+        offset: Some(match (config.symmetric, config.float_minimum) {
+            (true, _) => Offset::Symmetric,
+            (false, true) => Offset::Minimum,
+            (false, false) => Offset::ZeroPoint,
+        }),
+        scale_type: config.scale_type.map(|name| match name {
+            ScaleName::F32 => ScaleType::F32,
+            ScaleName::F16 => ScaleType::F16,
+            ScaleName::Bf16 => ScaleType::Bf16,
+        }),
+        method: config.method.map(|name| match name {
+            MethodName::Nearest => Method::Nearest,
+            MethodName::Mse => Method::Search { importance: None },
+        }),
+        policy: config.policy.iter().map(|(pattern, what)| (pattern.clone(), what.text())).collect(),
+        keep_non_finite: config.keep_non_finite,
+        threads: NonZero::new(session.threads()),
+    };
+    Quantization::check_name(&config.path).map_err(|error| wrong("path", &error))?;
+    request.settings().map_err(|error| match error {
+        QuantError::Option { option: "bits", .. } => wrong("bits", &error),
+        _ => wrong("policy", &error),
+    })?;
+    Ok(Arc::new(Quantize {
+        session: session.clone(),
+        model: config.model.clone(),
+        path: config.path.clone(),
+        request,
+    }))
+}
+
+impl Step for Quantize {
+    fn inputs(&self) -> InputSpec {
+        InputSpec::None
+    }
+
+    fn output(&self) -> Option<ValueType> {
+        Some(TABLE)
+    }
+
+    fn writes(&self) -> Option<PathBuf> {
+        Some(self.path.clone())
+    }
+
+    fn run(self: Arc<Self>, _inputs: Inputs, context: StepContext) -> Work {
+        Work::blocking(move || {
+            let Self { session, model, path, request } = &*self;
+            let report = request.run(model, path, &context.cancel, |_, done, count| {
+                context.progress.report(done as u64, Some(count as u64), "tensors");
+            })?;
+            let rows = table(&report.tensors)?;
+            let (schema, count) = (rows.schema(), rows.num_rows() as u64);
+            let relation = Relation::of_table(session, Table::new(schema, vec![rows])?)?;
+            Ok(Output {
+                value: Some(relation.into_value()),
+                rows: Some(count),
+                bytes: Some(report.file_bytes),
+                ..Output::default()
+            })
+        })
+    }
+}

@@ -1,0 +1,108 @@
+//! Does a model become a file and a table in a workflow, and is said what is wrong?
+
+use bowstring::quant::{Model, QuantizedModel};
+use bowstring_testing::safetensors;
+use expect_test::{Expect, expect};
+
+use crate::support::Bench;
+
+fn bench() -> Bench {
+    let bench = Bench::new();
+    let waves: Vec<f32> = (0..32 * 48).map(|i| (i as f32 * 0.7).sin()).collect();
+    let model = safetensors(&[
+        ("block.attn.weight", &[32, 48], &waves),
+        ("block.norm.weight", &[48], &waves[..48]),
+        ("block.up.weight", &[16, 96], &waves),
+    ]);
+    std::fs::write(bench.path("model.safetensors"), model).unwrap();
+    bench
+}
+
+fn quantize(config: &str) -> String {
+    format!(
+        "- {{name: packed, type: quantize, config: {{model: \"${{dir}}/model.safetensors\", path: \
+         \"${{dir}}/packed.parquet\"{config}}}}}\n"
+    )
+}
+
+fn check(config: &str, expected: &Expect) {
+    let steps = format!(
+        "{}- name: rows\n  type: sql\n  config: {{query: \"SELECT name, stored, bits, group_size, bytes, round(sqnr, 1) \
+         AS sqnr FROM packed ORDER BY name\"}}\n",
+        quantize(config)
+    );
+    expected.assert_eq(&bench().shown(&steps, "rows"));
+}
+
+#[test]
+fn a_step_writes_a_model_and_tells_of_its_tensors() {
+    check(
+        "",
+        &expect![[r#"
+        +-------------------+------------+------+------------+-------+------+
+        | name              | stored     | bits | group_size | bytes | sqnr |
+        +-------------------+------------+------+------------+-------+------+
+        | block.attn.weight | zero_point | 4    | 64         | 864   | 26.1 |
+        | block.norm.weight | f16        |      |            | 96    | 76.0 |
+        | block.up.weight   | zero_point | 4    | 64         | 848   | 26.1 |
+        +-------------------+------------+------+------------+-------+------+"#]],
+    );
+    check(
+        ", profile: edge, symmetric: true, method: nearest, policy: {\"*.attn.*\": 8, \"*.up.*\": keep}",
+        &expect![[r#"
+            +-------------------+-----------+------+------------+-------+------+
+            | name              | stored    | bits | group_size | bytes | sqnr |
+            +-------------------+-----------+------+------------+-------+------+
+            | block.attn.weight | symmetric | 8    | 256        | 1600  | 50.1 |
+            | block.norm.weight | f16       |      |            | 96    | 76.0 |
+            | block.up.weight   | kept      |      |            | 6144  |      |
+            +-------------------+-----------+------+------------+-------+------+"#]],
+    );
+}
+
+#[test]
+fn the_file_has_what_the_table_says() {
+    let bench = bench();
+    assert!(bench.run(&quantize(", bits: 3, group_size: channel")).report.error.is_none());
+    let packed = QuantizedModel::open(bench.path("packed.parquet")).unwrap();
+    let before = Model::open(bench.path("model.safetensors")).unwrap().reports();
+    assert_eq!(packed.reports().len(), before.len());
+    assert_eq!(packed.metadata().find(|(key, _)| *key == "bowstring.model").unwrap().1, "model.safetensors");
+    let mut weights = Vec::new();
+    packed.read("block.up.weight", &mut weights, &bowstring::Cancel::new()).unwrap();
+    assert_eq!(weights.len(), 16 * 96);
+}
+
+#[test]
+fn what_a_config_cannot_say_is_found_before_it_runs() {
+    for config in [
+        ", bits: 5",
+        ", group_size: 20",
+        ", group_size: row",
+        ", policy: {\"*\": 16}",
+        ", policy: {\"[\": 8}",
+        ", symmetric: true, float_minimum: true",
+    ] {
+        let shown = bench().shown(&quantize(config), "packed");
+        assert!(shown.contains("hint") || config.contains('['), "{config}: {shown}");
+    }
+    expect![[r#"
+        `bits` cannot be 5
+          at test.yaml:4:115
+
+        hint: it is 2, 3, 4 or 8"#]]
+    .assert_eq(&bench().shown(&quantize(", bits: 5"), "packed"));
+    let named = quantize("").replace("packed.parquet", "packed.safetensors");
+    expect![[r#"
+        `out` cannot be `DIR/packed.safetensors`
+          at test.yaml:4:84
+
+        hint: it is a name that ends in `.parquet`"#]]
+    .assert_eq(&bench().shown(&named, "packed"));
+}
+
+#[test]
+fn a_model_that_is_not_there_fails_the_step() {
+    let steps = quantize("").replace("model.safetensors", "nothing.safetensors");
+    expect!["exit 4: step `packed` (not_found): cannot open `DIR/nothing.safetensors`: No such file or directory (os error 2)"].assert_eq(&bench().shown(&steps, "packed"));
+}

@@ -1,0 +1,194 @@
+"""Model weights with fewer bits."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+from bowstring import _bowstring
+from bowstring._bowstring import Table
+from bowstring._tables import Path
+
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
+
+
+@dataclass(frozen=True)
+class QuantizationReport:
+    """What became of a model."""
+
+    tensors: Table
+    """A row for each tensor: `name`, `kind`, `dtype` and `shape` in the model; `stored`: `kept`, `f16`,
+    `bf16`, `symmetric`, `zero_point` or `minimum`; `bits`, `group_size` (0 for a whole channel) and
+    `scale_type` of packed ones; `bytes_before` and `bytes`; `sqnr` in decibels, `relative_error`, `cosine`
+    and `largest_error`, null where nothing changed; `not_finite`: how many numbers are NaN or infinite,
+    null where they were not counted."""
+    bytes_before: int
+    """Bytes of all tensors in the model."""
+    bytes_after: int
+    """Bytes of all tensors as they are stored: codes, scales and zero points."""
+    file_bytes: int
+    """Bytes of the file."""
+
+
+def quantize(
+    model: Path,
+    out: Path,
+    *,
+    bits: int | None = None,
+    group_size: int | Literal["channel"] | None = None,
+    symmetric: bool = False,
+    float_minimum: bool = False,
+    method: Literal["nearest", "mse"] = "mse",
+    scale_type: Literal["f32", "f16", "bf16"] = "f16",
+    policy: Mapping[str, int | str] | None = None,
+    profile: Literal["edge", "local", "cloud"] | None = None,
+    keep_non_finite: bool = False,
+    threads: int | None = None,
+    on_progress: Callable[[str, int, int], object] | None = None,
+) -> QuantizationReport:
+    """Write the weights of a model with fewer bits into a file, which appears as a whole or not at all.
+
+    Matrices and convolutions between the first and the last layer are quantized, each output channel by
+    itself; norms, biases, embeddings and those layers take 16 bits; whole numbers stay as they are.
+
+    Args:
+        model: A `.safetensors` file, the index of several, or the folder of a model or of a diffusers
+            pipeline.
+        out: The file, whose name ends in `.parquet`; folders above it are made.
+        bits: Bits of a weight: 2, 3, 4 or 8. 4 when `None`, or the profile's.
+        group_size: How many neighbouring weights of an output channel share a scale: a multiple of 8 from
+            16 to 256, or `"channel"` for all of them. 64 when `None`, or the profile's.
+        symmetric: Whether the middle code is 0, and no zero points are stored.
+        float_minimum: Whether each group has a float minimum in place of an integer zero point, so that 0
+            need not stay exactly 0.
+        method: How scales are chosen: `"nearest"` over the whole range, `"mse"` by a search for the least
+            squared error.
+        scale_type: How scales are stored.
+        policy: What becomes of tensors, by patterns for their names: `"keep"`, `"half"`, or bits, as in
+            `{"*.attn.*": 8}`; `*` stands for any characters, and the first pattern that fits decides.
+        profile: Bits and groups for a place where the model shall run: `"edge"` has 2 and 256, `"local"` 4
+            and 128, `"cloud"` 8 and 64.
+        keep_non_finite: Whether tensors with numbers that are NaN or infinite are kept as they are, which
+            is an error otherwise.
+        threads: How many threads work; all cores when `None`. They do not change the file.
+        on_progress: Called with each tensor's name, its number from 1 on, and how many there are. What it
+            raises ends the work and is raised here.
+
+    Returns:
+        What became of each tensor, and of all of them.
+
+    Raises:
+        NotFoundError: When there is no such model.
+        DataError: When the model is malformed, or a tensor has numbers that are not finite; the message
+            names it.
+        UsageError: When an option cannot be.
+        StorageError: When the file cannot be written.
+
+    Examples:
+        >>> report = bs.quantize(folder / "model.safetensors", folder / "packed.parquet", bits=4)
+        >>> report.bytes_before, report.bytes_after
+        (6336, 960)
+    """
+    options = {
+        "bits": bits,
+        "group_size": group_size,
+        "symmetric": symmetric,
+        "float_minimum": float_minimum,
+        "method": method,
+        "scale_type": scale_type,
+        "policy": policy,
+        "profile": profile,
+        "keep_non_finite": keep_non_finite,
+        "threads": threads,
+    }
+    return QuantizationReport(*_bowstring.quantize(model, out, options, on_progress))
+
+
+class QuantizedModel:
+    """The packed weights of a model, read when they are asked for.
+
+    Args:
+        path: A file that `quantize` has written.
+
+    Raises:
+        NotFoundError: When there is no such file.
+        DataError: When it is no file of packed weights, or is damaged.
+
+    Examples:
+        >>> _ = bs.quantize(folder / "model.safetensors", folder / "packed.parquet")
+        >>> model = bs.QuantizedModel(folder / "packed.parquet")
+        >>> list(model)
+        ['block.attn.weight', 'block.norm.weight']
+        >>> model.read("block.attn.weight").shape
+        (32, 48)
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._native = _bowstring.NativeQuantizedModel.open(path)
+        self._names = dict.fromkeys(self._native.names())
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._names)
+
+    def __len__(self) -> int:
+        return len(self._names)
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._names
+
+    def __repr__(self) -> str:
+        return f"<bowstring.QuantizedModel of {len(self)} tensors>"
+
+    @property
+    def tensors(self) -> Table:
+        """A row for each tensor, as in `QuantizationReport.tensors`.
+
+        Returns:
+            The table.
+
+        Examples:
+            >>> _ = bs.quantize(folder / "model.safetensors", folder / "packed.parquet", bits=3)
+            >>> bs.QuantizedModel(folder / "packed.parquet").tensors["bits"].to_pylist()
+            [3, None]
+        """
+        return self._native.tensors()
+
+    @property
+    def metadata(self) -> dict[str, str]:
+        """What the file says of how it was made.
+
+        Returns:
+            Texts by key.
+
+        Examples:
+            >>> _ = bs.quantize(folder / "model.safetensors", folder / "packed.parquet")
+            >>> bs.QuantizedModel(folder / "packed.parquet").metadata["bowstring.method"]
+            'mse'
+        """
+        return self._native.metadata()
+
+    def read(self, name: str) -> npt.NDArray[np.float32]:
+        """Read a tensor: what its codes stand for, or the numbers that it had.
+
+        Args:
+            name: The tensor.
+
+        Returns:
+            Its numbers in single precision, of its shape in the model.
+
+        Raises:
+            UsageError: When there is no such tensor.
+            DataError: When it has whole numbers or flags, or its bytes are not those that were written.
+
+        Examples:
+            >>> _ = bs.quantize(folder / "model.safetensors", folder / "packed.parquet")
+            >>> bs.QuantizedModel(folder / "packed.parquet").read("block.norm.weight")[:3]
+            array([1., 1., 1.], dtype=float32)
+        """
+        import numpy as np
+
+        numbers, shape = self._native.read(name)
+        return np.asarray(numbers).reshape(shape)
