@@ -366,7 +366,7 @@ pub(crate) struct QuantizeArgs {
     #[arg(long)]
     pub(crate) keep_non_finite: bool,
 
-    /// Write a row for each tensor to stdout in place of a summary
+    /// Write a row for each tensor to stdout in place of a summary; JSON has null for what is infinite
     #[arg(long, value_enum)]
     pub(crate) format: Option<TableFormat>,
 }
@@ -376,7 +376,7 @@ pub(crate) struct InspectArgs {
     /// A model that was quantized (`.parquet`), a `.safetensors` file, the index of several, or a folder
     pub(crate) model: PathBuf,
 
-    /// How the rows are written
+    /// How the rows are written; JSON has null for what is infinite, as the ratio of a tensor without an error
     #[arg(long, value_enum, default_value_t = TableFormat::Table)]
     pub(crate) format: TableFormat,
 }

@@ -7,9 +7,8 @@ use std::{
 };
 
 use arrow::{
-    array::{RecordBatch, StringArray},
-    datatypes::{DataType, Field, Schema},
-    error::ArrowError,
+    array::{ArrayRef, AsArray, Float64Array, RecordBatch, StringArray},
+    datatypes::{Field, Float64Type, Schema},
 };
 use bowstring::{
     ByteSize,
@@ -108,8 +107,16 @@ fn rows(reports: &[TensorReport], format: TableFormat) -> Result<()> {
         return to_stdout(|out| shown(reports, out));
     }
     let mut batch = table(reports)?;
-    if format == TableFormat::Csv {
-        batch = with_text(&batch, "shape", reports.iter().map(shape).collect())?;
+    match format {
+        TableFormat::Csv => {
+            let shapes: StringArray = reports.iter().map(|report| Some(shape(report))).collect();
+            batch = with(&batch, |field| {
+                (field.name() == "shape").then(|| Arc::new(shapes.clone()) as ArrayRef)
+            })?;
+        }
+        // It has no infinities.
+        TableFormat::Json => batch = with(&batch, |field| finite(batch.column_by_name(field.name())?))?,
+        TableFormat::Table | TableFormat::Arrow => {}
     }
     let mut writer = RowWriter::new(&batch.schema(), format)?;
     writer.write(&batch)?;
@@ -122,15 +129,27 @@ fn shape(report: &TensorReport) -> String {
     axes.join("×")
 }
 
-/// `batch` with text in place of a column.
-fn with_text(batch: &RecordBatch, column: &str, texts: Vec<String>) -> Result<RecordBatch> {
-    let unprintable = |error: ArrowError| CliError::Unprintable(error.to_string());
-    let index = batch.schema().index_of(column).map_err(unprintable)?;
-    let mut fields = batch.schema().fields().to_vec();
-    let mut columns = batch.columns().to_vec();
-    fields[index] = Arc::new(Field::new(column, DataType::Utf8, false));
-    columns[index] = Arc::new(StringArray::from(texts));
-    RecordBatch::try_new(Arc::new(Schema::new(fields)), columns).map_err(unprintable)
+/// The figures of a column, if it has such, with nulls in place of those that are infinite.
+fn finite(column: &ArrayRef) -> Option<ArrayRef> {
+    let figures = column.as_primitive_opt::<Float64Type>()?.iter();
+    let finite = figures.map(|figure| figure.filter(|figure| figure.is_finite()));
+    Some(Arc::new(finite.collect::<Float64Array>()))
+}
+
+/// `batch` with other columns in place of those that `change` gives one for.
+fn with(batch: &RecordBatch, change: impl Fn(&Field) -> Option<ArrayRef>) -> Result<RecordBatch> {
+    let schema = batch.schema();
+    let (fields, columns): (Vec<Field>, Vec<ArrayRef>) = schema
+        .fields()
+        .iter()
+        .zip(batch.columns())
+        .map(|(field, column)| {
+            let column = change(field).unwrap_or_else(|| Arc::clone(column));
+            (Field::new(field.name(), column.data_type().clone(), field.is_nullable()), column)
+        })
+        .unzip();
+    RecordBatch::try_new(Arc::new(Schema::new(fields)), columns)
+        .map_err(|error| CliError::Unprintable(error.to_string()))
 }
 
 /// A table for people.

@@ -50,6 +50,13 @@ fn a_model_becomes_a_file_and_a_summary() {
     .assert_eq(&run(&["inspect", "packed/model.parquet"]));
     expect![[r#"
         exit 0
+        {"name":"block.attn.weight","kind":"inner","dtype":"F32","shape":[32,48],"stored":"zero_point","bits":4,"group_size":64,"scale_type":"f16","bytes_before":6144,"bytes":864,"sqnr":26.14973209577534,"relative_error":0.049262153734365655,"cosine":0.998785883227442,"largest_error":0.10179257392883301,"not_finite":null}
+        {"name":"block.norm.weight","kind":"vector","dtype":"F32","shape":[48],"stored":"f16","bits":null,"group_size":null,"scale_type":null,"bytes_before":192,"bytes":96,"sqnr":null,"relative_error":0.0,"cosine":1.0,"largest_error":0.0,"not_finite":null}
+        {"name":"block.up.weight","kind":"inner","dtype":"F32","shape":[20,72],"stored":"zero_point","bits":4,"group_size":64,"scale_type":"f16","bytes_before":5760,"bytes":820,"sqnr":26.120618572033706,"relative_error":0.049427548554032516,"cosine":0.9987777117667942,"largest_error":0.08723366260528564,"not_finite":null}
+        {"name":"conv_in.weight","kind":"first","dtype":"F32","shape":[8,4],"stored":"f16","bits":null,"group_size":null,"scale_type":null,"bytes_before":128,"bytes":64,"sqnr":76.16293576893271,"relative_error":0.00015554398151521083,"cosine":0.9999999879213798,"largest_error":0.00023996829986572266,"not_finite":null}
+    "#]].assert_eq(&run(&["inspect", "packed/model.parquet", "--format", "json"]));
+    expect![[r#"
+        exit 0
         tensor             kind    type  shape  stored  bits  group  bytes  dB  relative error
         ─────────────────  ──────  ────  ─────  ──────  ────  ─────  ─────  ──  ──────────────
         block.attn.weight  inner   F32   32×48  kept                  6144
