@@ -28,6 +28,8 @@ TENSORS = {
     "block.conv.weight": RANDOM.standard_normal((8, 3, 5, 5)).astype(np.float16),
     "block.flat.weight": np.zeros((4, 16), np.float32),
     "block.norm.weight": np.ones(48, np.float32),
+    # Large enough for several threads.
+    "block.up.weight": RANDOM.standard_normal((300, 512)).astype(np.float32),
     "embeddings.position_ids": np.arange(7),
     "lm_head.weight": RANDOM.standard_normal((10, 12)).astype(np.float32),
 }
@@ -116,6 +118,7 @@ def test_numpy_reads_what_the_documentation_says(
         "block.attn.weight",
         "block.conv.weight",
         "block.flat.weight",
+        "block.up.weight",
     }
     assert {row["scheme"] for row in packed_rows} == {scheme}
     assert report.bytes_before == sum(tensor.nbytes for tensor in TENSORS.values())
@@ -297,7 +300,7 @@ def test_a_forked_process_quantizes_too(model: Path, tmp_path: Path) -> None:
     if child == 0:
         try:
             bs.quantize(model, tmp_path / "child.parquet")
-            bs.QuantizedModel(tmp_path / "child.parquet").read("block.attn.weight")
+            bs.QuantizedModel(tmp_path / "child.parquet").read("block.up.weight")
         finally:
             os._exit(0)
     deadline = time.monotonic() + 60

@@ -130,16 +130,6 @@ fn a_table_has_a_row_for_each_tensor() {
 }
 
 #[test]
-fn threads_do_not_change_the_file() {
-    let bytes = |threads| {
-        let done = done(0.5, 1.0, &Settings { threads: NonZero::new(threads), ..settings() });
-        done.result.unwrap();
-        fs::read(&done.path).unwrap()
-    };
-    assert_eq!(bytes(1), bytes(3));
-}
-
-#[test]
 fn sixteen_bits_are_those_that_hold_the_numbers() {
     let done = done(0.5, 70_000.0, &settings());
     let norm = done.reports.iter().find(|report| report.kind == Kind::Vector).unwrap();
