@@ -33,9 +33,10 @@ pub fn write_file<E: From<IoError>>(
     Ok(file.commit()?)
 }
 
-/// A file that is not there yet.
+/// A file that is not there yet: it appears when it is [committed](Self::commit), in the place of what was there,
+/// or not at all.
 #[derive(Debug)]
-pub(crate) struct AtomicFile {
+pub struct AtomicFile {
     temporary: Option<NamedTempFile>,
     target: PathBuf,
     mode: WriteMode,
@@ -44,7 +45,11 @@ pub(crate) struct AtomicFile {
 }
 
 impl AtomicFile {
-    pub(crate) fn create(target: &Path, mode: WriteMode) -> Result<Self> {
+    /// Begins a file. Folders above it are made when they are missing, and removed again when it is given up.
+    ///
+    /// # Errors
+    /// When the target is a folder, or exists and must not be replaced, or its folder cannot be written to.
+    pub fn create(target: &Path, mode: WriteMode) -> Result<Self> {
         let target = resolve(target)?;
         match (fs::metadata(&target), mode) {
             (Ok(metadata), _) if metadata.is_dir() => {
@@ -81,7 +86,10 @@ impl AtomicFile {
     }
 
     /// A handle to write with.
-    pub(crate) fn handle(&self) -> Result<File> {
+    ///
+    /// # Errors
+    /// When the system refuses one.
+    pub fn handle(&self) -> Result<File> {
         let cannot = |error| IoError::system("write", &self.target, error);
         match &self.temporary {
             Some(temporary) => temporary.as_file().try_clone().map_err(cannot),
@@ -89,8 +97,21 @@ impl AtomicFile {
         }
     }
 
+    /// A file without a name in the same folder, for bytes whose place in this one is not known yet.
+    ///
+    /// # Errors
+    /// When the folder cannot be written to.
+    pub fn scratch(&self) -> Result<File> {
+        let folder = folder_of(&self.target);
+        tempfile::tempfile_in(&folder)
+            .map_err(|error| IoError::system("write to", &folder, error.kind().into()))
+    }
+
     /// Puts what was written in the target's place.
-    pub(crate) fn commit(mut self) -> Result<()> {
+    ///
+    /// # Errors
+    /// When the system refuses, or the target must not be replaced and exists meanwhile.
+    pub fn commit(mut self) -> Result<()> {
         let Some(temporary) = self.temporary.take() else {
             return Err(IoError::WriterFailed { path: self.target.clone() });
         };

@@ -3,7 +3,7 @@
 //! [`read_table`] does so with all of them at once. A dataset can be cut to [some row
 //! groups](Dataset::with_row_groups) and [less of its columns](Dataset::narrowed) first.
 //! [`parquet_metadata`] tells what the footers of Parquet files say. A [`Writer`] makes a file that
-//! appears as a whole or not at all.
+//! appears as a whole or not at all; an [`AtomicFile`] does so for bytes that no writer here knows.
 
 mod atomic;
 mod compact;
@@ -48,7 +48,7 @@ mod thrift;
 mod writer;
 
 pub use crate::{
-    atomic::write_file,
+    atomic::{AtomicFile, write_file},
     compact::compacted,
     csv::CsvWriteOptions,
     dataset::Dataset,
