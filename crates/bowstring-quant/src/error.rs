@@ -116,14 +116,28 @@ pub enum QuantError {
         /// The version that is read.
         expected: &'static str,
     },
-    /// A row of a file of packed weights that cannot be true.
+    /// A file of packed weights, or a row of it, that cannot be true.
     #[error("`{}` is damaged: {reason}", path.display())]
     Row {
         /// The file.
         path: PathBuf,
-        /// Which of its rows, counted from 0.
-        row: usize,
+        /// Which of its rows, counted from 0, where it has such.
+        row: Option<usize>,
         /// What is wrong with it.
+        reason: String,
+    },
+    /// A name that a safetensors file of packed weights would have twice.
+    #[error("two tensors would be called `{tensor}`")]
+    Name {
+        /// The name.
+        tensor: String,
+    },
+    /// A folder for finished parts that is in use, or has other things in it.
+    #[error("`{}` cannot hold the finished parts: {reason}", path.display())]
+    Parts {
+        /// The folder.
+        path: PathBuf,
+        /// Why not.
         reason: String,
     },
     /// A tensor that cannot be quantised.
@@ -212,6 +226,7 @@ impl Diagnostic for QuantError {
             | Self::Length { .. }
             | Self::Code { .. }
             | Self::NoTensor { .. }
+            | Self::Parts { .. }
             | Self::Pattern { .. } => ErrorKind::Usage,
             Self::Tensor { source, .. } => source.kind(),
             Self::NotFinite { .. }
@@ -222,6 +237,7 @@ impl Diagnostic for QuantError {
             | Self::Folder { .. }
             | Self::Version { .. }
             | Self::Row { .. }
+            | Self::Name { .. }
             | Self::Dtype { .. } => ErrorKind::Data,
             Self::Io(error) => error.kind(),
             Self::System { source, .. } => ErrorKind::of_io(source),
@@ -232,7 +248,7 @@ impl Diagnostic for QuantError {
 
     fn place(&self) -> Option<String> {
         match self {
-            Self::Row { row, .. } => Some(format!("row {row}")),
+            Self::Row { row, .. } => row.map(|row| format!("row {row}")),
             Self::Tensor { tensor, file, .. } => Some(format!("{}, tensor `{tensor}`", file.display())),
             Self::Io(error) => error.place(),
             _ => None,
@@ -254,6 +270,13 @@ impl Diagnostic for QuantError {
                 "name a file that `quantize` has written, or the `.safetensors` of a model".to_owned()
             }
             Self::Version { .. } | Self::Row { .. } => "quantise the model again".to_owned(),
+            Self::Name { .. } => {
+                "write a `.parquet` file, in which the parts of a tensor have no names of their own"
+                    .to_owned()
+            }
+            Self::Parts { .. } => {
+                "wait for the other run, name another output, or move what is in the folder away".to_owned()
+            }
             Self::Pickle { .. } => {
                 "where you trust it, write it anew with `safetensors.torch.save_file`".to_owned()
             }

@@ -12,8 +12,9 @@ use twox_hash::XxHash3_64;
 pub(crate) const VERSION: &str = "1";
 /// What the file says its version under.
 pub(crate) const VERSION_KEY: &str = "bowstring.quantized_model";
-/// The most bytes of codes in a row; few in tests, so that they meet tensors of several rows.
-pub(crate) const MOST: usize = if cfg!(test) { 1 << 12 } else { 1 << 30 };
+/// The most bytes of codes in a row, of which the writer holds a few copies; few in tests, so that they meet tensors
+/// of several rows.
+pub(crate) const MOST: usize = if cfg!(test) { 1 << 12 } else { 1 << 26 };
 /// The scheme of a tensor that is as it was.
 pub(crate) const KEPT: &str = "kept";
 

@@ -14,9 +14,10 @@ use serde::{
 };
 
 /// The longest header, as in the reference library.
-const MOST: u64 = 100_000_000;
+pub(crate) const MOST: u64 = 100_000_000;
 const LENGTH: usize = size_of::<u64>();
-const METADATA: &str = "__metadata__";
+/// What stands beside the tensors.
+pub(crate) const METADATA: &str = "__metadata__";
 
 /// What is said of a tensor.
 #[derive(Clone, Debug, PartialEq, Eq)]

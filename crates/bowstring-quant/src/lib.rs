@@ -7,21 +7,27 @@
 //! A [`ModelWriter`] puts tensors into a file, and a [`QuantizedModel`] reads them from there. [`quantize()`] does
 //! all of it for a whole model; a [`Policy`] says what becomes of which tensor.
 
+mod described;
 mod dtype;
 mod error;
 mod file;
 mod grid;
 mod header;
+mod mapped;
 mod matrix;
 mod method;
 mod model;
+mod named;
 mod pack;
+mod parts;
 mod policy;
 mod quality;
 mod quantize;
 mod quantized_model;
 mod report;
+mod rows;
 mod scheme;
+mod spool;
 mod writer;
 
 pub use safetensors::Dtype;

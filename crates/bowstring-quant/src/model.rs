@@ -68,6 +68,12 @@ impl Tensor<'_> {
         dtype::is_float(self.dtype)
     }
 
+    /// How many weights an output channel has: the product of its axes but the first. The largest number there is
+    /// where that is beyond it, as it may be where there are no channels.
+    pub(crate) fn columns(&self) -> usize {
+        self.shape.iter().skip(1).fold(1, |all, &size| all.saturating_mul(size))
+    }
+
     /// Its numbers, row by row, in 32 bits each: the nearest ones of 64 bits, infinite where there is none, and
     /// exactly those of fewer. Whoever needs several tensors gives the same `numbers`, which are replaced.
     ///
@@ -125,6 +131,11 @@ impl Model {
     /// [`QuantError::NoTensor`] when there is none.
     pub fn tensor(&self, name: &str) -> Result<Tensor<'_>> {
         self.placed(name).map(|placed| self.tensor_at(placed))
+    }
+
+    /// Whether there is a tensor of a name.
+    pub(crate) fn has(&self, name: &str) -> bool {
+        self.places.contains_key(name)
     }
 
     /// What the files say of themselves beside their tensors.
@@ -224,11 +235,7 @@ impl Model {
     }
 
     fn add_file(&mut self, path: &Path, prefix: &str) -> Result<()> {
-        let file = File::open(path).map_err(|error| QuantError::system("open", path, error))?;
-        #[expect(unsafe_code, reason = "the only way to map a file")]
-        // SAFETY: the map is only read, and any bytes are numbers; that the file must not become shorter is
-        // said to the caller.
-        let map = unsafe { Mmap::map(&file) }.map_err(|error| QuantError::system("map", path, error))?;
+        let map = map(path)?;
         let header =
             header::read(&map).map_err(|problem| QuantError::Header { path: path.to_owned(), problem })?;
         let number = self.files.len();
@@ -246,6 +253,15 @@ impl Model {
         }
         Ok(())
     }
+}
+
+/// Maps a file into memory.
+pub(crate) fn map(path: &Path) -> Result<Mmap> {
+    let file = File::open(path).map_err(|error| QuantError::system("open", path, error))?;
+    #[expect(unsafe_code, reason = "the only way to map a file")]
+    // SAFETY: the map is only read, and any bytes are numbers; that the file must not become shorter is said to
+    // whoever opens a model.
+    unsafe { Mmap::map(&file) }.map_err(|error| QuantError::system("map", path, error))
 }
 
 fn read_json<T: for<'de> Deserialize<'de>>(path: &Path) -> Result<T> {

@@ -6,8 +6,11 @@ use bowstring_core::Cancel;
 use rayon::ThreadPoolBuilder;
 
 use crate::{
-    Half, Method, Model, ModelWriter, Policy, QuantError, Quantized, Result, Scheme, Stored, Tensor,
-    TensorReport, Treatment, matrix::not_finite,
+    Half, Method, Model, ModelWriter, Policy, Quality, QuantError, Quantized, Result, Scheme, Stored, Tensor,
+    TensorReport, Treatment,
+    matrix::not_finite,
+    named::{self, check_names},
+    parts::{Key, Parts},
 };
 
 /// The largest number that 16 bits of [`Half::F16`] have.
@@ -26,6 +29,9 @@ pub struct Settings {
     pub non_finite: NonFinite,
     /// How many threads work; as many as there are cores when `None`.
     pub threads: Option<NonZero<usize>>,
+    /// Whether each packed tensor is kept in a folder beside the file, `FILE.parts`, until all are done, and those
+    /// that an earlier run has left there are used again.
+    pub resume: bool,
 }
 
 /// What becomes of tensors with numbers that are NaN or infinite, which no grid has.
@@ -45,6 +51,8 @@ pub struct Report {
     pub tensors: Vec<TensorReport>,
     /// How many bytes the file has.
     pub file_bytes: u64,
+    /// How many tensors an earlier run had packed.
+    pub resumed: usize,
 }
 
 impl Report {
@@ -58,13 +66,21 @@ impl Report {
 }
 
 /// Quantises the tensors of a model, one after the other, into a file that appears as a whole or not at all;
-/// `on_tensor` hears of each. In memory are the file's pages and 32 bits for each number of one tensor at a time,
-/// and what becomes of it. The file does not depend on the number of threads.
+/// `on_tensor` hears of each. A name that ends in `.safetensors` is given such a file, any other Parquet. In memory
+/// are the pages of one tensor at a time, 32 bits for each of its numbers, and what becomes of it. The file depends
+/// neither on the number of threads nor on what was done by an earlier run.
+///
+/// Parts of an earlier run are used where they were made by this version of the crate from the same tensor by the
+/// same scheme and method, and are whole; the folder is removed when the file is there, and stays when the work
+/// fails, is cancelled or killed.
 ///
 /// # Errors
 /// [`Tensor`](crate::QuantError::Tensor) with the name of the tensor that cannot be quantised;
-/// [`Io`](crate::QuantError::Io) when the file cannot be written; [`Threads`](crate::QuantError::Threads) when the
-/// system refuses them; [`Cancelled`](crate::QuantError::Cancelled).
+/// [`Name`](crate::QuantError::Name) when parts of a tensor would be called as another one in a safetensors file;
+/// [`Parts`](crate::QuantError::Parts) when another run keeps its parts in the same folder, or it is somebody
+/// else's; [`Io`](crate::QuantError::Io) and [`System`](crate::QuantError::System) when the file cannot be written;
+/// [`Threads`](crate::QuantError::Threads) when the system refuses them;
+/// [`Cancelled`](crate::QuantError::Cancelled).
 pub fn quantize(
     model: &Model,
     path: &Path,
@@ -74,19 +90,27 @@ pub fn quantize(
     mut on_tensor: impl FnMut(&TensorReport) + Send,
 ) -> Result<Report> {
     on_threads(settings.threads, || {
-        let mut writer = ModelWriter::create(path, metadata)?;
-        let mut numbers = Vec::new();
+        if path.extension().is_some_and(|ending| ending == named::ENDING) {
+            check_names(model, |tensor| {
+                matches!(settings.policy.treatment(tensor, settings.scheme), Treatment::Quantize(_))
+            })?;
+        }
+        let writer = ModelWriter::create(path, metadata)?;
+        let parts = settings.resume.then(|| Parts::open(path)).transpose()?;
+        let mut work = Work { model, settings, cancel, writer, parts, numbers: Vec::new(), resumed: 0 };
         let mut tensors = Vec::new();
         for tensor in model.tensors() {
             cancel.check()?;
-            let report = one(&mut writer, &tensor, settings, &mut numbers, cancel)
-                .map_err(|error| error.of(&tensor))?;
+            let report = work.tensor(&tensor).map_err(|error| error.of(&tensor))?;
             model.release(tensor.name)?;
             on_tensor(&report);
             tensors.push(report);
         }
         cancel.check()?;
-        Ok(Report { tensors, file_bytes: writer.finish()?.bytes })
+        let Work { writer, parts, resumed, .. } = work;
+        let file_bytes = writer.finish()?.bytes;
+        parts.map_or(Ok(()), Parts::remove)?;
+        Ok(Report { tensors, file_bytes, resumed })
     })
 }
 
@@ -106,56 +130,94 @@ pub fn on_threads<T: Send>(
     pool.install(work)
 }
 
-fn one(
-    writer: &mut ModelWriter,
+/// What is needed for each tensor.
+struct Work<'a> {
+    model: &'a Model,
+    settings: &'a Settings,
+    cancel: &'a Cancel,
+    writer: ModelWriter,
+    parts: Option<Parts>,
+    /// Those of the tensor that is worked on.
+    numbers: Vec<f32>,
+    resumed: usize,
+}
+
+impl Work<'_> {
+    /// Writes a tensor as the settings say.
+    fn tensor(&mut self, tensor: &Tensor<'_>) -> Result<TensorReport> {
+        let kept = TensorReport::kept(tensor);
+        let changed = match self.settings.policy.treatment(tensor, self.settings.scheme) {
+            Treatment::Quantize(scheme) => self.pack(tensor, scheme),
+            Treatment::Halve if tensor.bytes.len() > 2 * kept.count() => self.halve(tensor),
+            Treatment::Halve | Treatment::Keep => {
+                self.writer.keep(tensor)?;
+                return Ok(kept);
+            }
+        };
+        match changed {
+            Ok((stored, bytes_after)) => {
+                Ok(TensorReport { stored, bytes_after, not_finite: Some(0), ..kept })
+            }
+            Err(QuantError::NotFinite { nans, infinities, .. })
+                if self.settings.non_finite == NonFinite::Keep =>
+            {
+                self.writer.keep(tensor)?;
+                Ok(TensorReport { not_finite: Some(nans + infinities), ..kept })
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Writes a tensor as packed codes; says how it is stored, and in how many bytes. Where some numbers are not
+    /// finite, nothing is written.
+    fn pack(&mut self, tensor: &Tensor<'_>, scheme: Scheme) -> Result<(Stored, usize)> {
+        let key = self.parts.as_ref().map(|parts| (parts, Key::of(tensor, scheme, &self.settings.method)));
+        let known = match &key {
+            Some((parts, key)) => parts.load(*key, tensor, scheme, self.cancel)?,
+            None => None,
+        };
+        let (matrix, quality) = match known {
+            Some(part) => {
+                self.resumed += 1;
+                part
+            }
+            None => {
+                let made = packed(self.model, tensor, scheme, self.settings, &mut self.numbers, self.cancel)?;
+                key.map_or(Ok(()), |(parts, key)| parts.save(key, tensor, &made.0, made.1))?;
+                made
+            }
+        };
+        self.writer.write(tensor, &matrix, quality)?;
+        Ok((Stored::Packed { scheme, columns: matrix.columns, quality }, matrix.bytes()))
+    }
+
+    /// Writes a tensor as numbers of 16 bits, likewise.
+    fn halve(&mut self, tensor: &Tensor<'_>) -> Result<(Stored, usize)> {
+        tensor.read(&mut self.numbers)?;
+        not_finite(&self.numbers).map_or(Ok(()), Err)?;
+        self.model.release(tensor.name)?;
+        let fits = self.numbers.iter().all(|number| number.abs() <= LARGEST_F16);
+        let kind = if fits { Half::F16 } else { Half::Bf16 };
+        let quality = self.writer.halve(tensor, &self.numbers, kind)?;
+        Ok((Stored::Half { kind, quality }, 2 * self.numbers.len()))
+    }
+}
+
+/// What becomes of a tensor that is packed, and how far it is off. The pages of its file are given back once its
+/// numbers are there.
+fn packed(
+    model: &Model,
     tensor: &Tensor<'_>,
+    scheme: Scheme,
     settings: &Settings,
     numbers: &mut Vec<f32>,
     cancel: &Cancel,
-) -> Result<TensorReport> {
-    let mut report = TensorReport::kept(tensor);
-    let treatment = settings.policy.treatment(tensor, settings.scheme);
-    if treatment == Treatment::Keep
-        || treatment == Treatment::Halve && tensor.bytes.len() <= 2 * report.count()
-    {
-        writer.keep(tensor)?;
-        return Ok(report);
-    }
+) -> Result<(Quantized, Quality)> {
     tensor.read(numbers)?;
-    match changed(writer, tensor, treatment, settings, numbers, cancel) {
-        Ok((stored, bytes)) => {
-            report = TensorReport { stored, bytes_after: bytes, not_finite: Some(0), ..report };
-        }
-        Err(QuantError::NotFinite { nans, infinities, .. }) if settings.non_finite == NonFinite::Keep => {
-            report.not_finite = Some(nans + infinities);
-            writer.keep(tensor)?;
-        }
-        Err(error) => return Err(error),
-    }
-    Ok(report)
-}
-
-/// Writes a tensor of `numbers` with fewer bits; says how it is stored, and in how many bytes. Where some are
-/// not finite, nothing is written.
-fn changed(
-    writer: &mut ModelWriter,
-    tensor: &Tensor<'_>,
-    treatment: Treatment,
-    settings: &Settings,
-    numbers: &[f32],
-    cancel: &Cancel,
-) -> Result<(Stored, usize)> {
-    if let Treatment::Quantize(scheme) = treatment {
-        let columns = tensor.shape.iter().skip(1).product();
-        let matrix = Quantized::of(numbers, columns, scheme, &settings.method, cancel)?;
-        let quality = matrix.quality(numbers)?;
-        writer.write(tensor, &matrix, quality)?;
-        return Ok((Stored::Packed { scheme, columns, quality }, matrix.bytes()));
-    }
-    not_finite(numbers).map_or(Ok(()), Err)?;
-    let fits = numbers.iter().all(|number| number.abs() <= LARGEST_F16);
-    let kind = if fits { Half::F16 } else { Half::Bf16 };
-    Ok((Stored::Half { kind, quality: writer.halve(tensor, numbers, kind)? }, 2 * numbers.len()))
+    model.release(tensor.name)?;
+    let matrix = Quantized::of(numbers, tensor.columns(), scheme, &settings.method, cancel)?;
+    let quality = matrix.quality(numbers)?;
+    Ok((matrix, quality))
 }
 
 #[cfg(test)]

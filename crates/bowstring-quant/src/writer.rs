@@ -15,15 +15,29 @@ use bowstring_io::{Format, ParquetCompression, ParquetWriteOptions, WriteOptions
 use crate::{
     Half, Quality, QuantError, Quantized, Result, Stored, Tensor, dtype,
     file::{self, MOST},
+    named,
     pack::has_length,
+    quality::Tally,
+    spool::Spool,
 };
+
+/// How many numbers are looked at at once.
+const AT_ONCE: usize = 1 << 16;
 
 /// Writes the tensors of a model into one file, which appears as a whole when it is
 /// [finished](Self::finish), or not at all. The format is documented in `docs/reference/quantized-models.md`.
+///
+/// One whose name ends in `.safetensors` is such a file, any other Parquet.
 #[derive(Debug)]
 pub struct ModelWriter {
-    writer: bowstring_io::Writer,
-    schema: SchemaRef,
+    sink: Sink,
+}
+
+/// Where tensors go.
+#[derive(Debug)]
+enum Sink {
+    Rows { writer: bowstring_io::Writer, schema: SchemaRef },
+    Named(Box<Spool>),
 }
 
 /// What a row of the file says, beside its bytes.
@@ -31,7 +45,7 @@ struct Row<'a> {
     tensor: &'a Tensor<'a>,
     first: usize,
     count: usize,
-    stored: Stored,
+    stored: &'a Stored,
 }
 
 impl ModelWriter {
@@ -40,74 +54,59 @@ impl ModelWriter {
     /// # Errors
     /// [`QuantError::Io`] when the folder cannot be written to.
     pub fn create(path: &Path, metadata: BTreeMap<String, String>) -> Result<Self> {
+        if path.extension().is_some_and(|ending| ending == named::ENDING) {
+            return Ok(Self { sink: Sink::Named(Box::new(Spool::create(path, metadata)?)) });
+        }
         let schema = file::schema(metadata);
         // Packed codes hardly become smaller, and pages that are not compressed can be mapped.
         let parquet =
             ParquetWriteOptions { compression: ParquetCompression::None, ..ParquetWriteOptions::default() };
         let options = WriteOptions { format: Some(Format::Parquet), parquet, ..WriteOptions::default() };
         let writer = bowstring_io::Writer::create(path, &schema, &options)?;
-        Ok(Self { writer, schema })
+        Ok(Self { sink: Sink::Rows { writer, schema } })
     }
 
     /// Writes a tensor as it is.
     ///
     /// # Errors
-    /// [`QuantError::Io`] when the system refuses; then no later call succeeds either.
+    /// [`QuantError::Io`] or [`QuantError::System`] when the system refuses; then no later call succeeds either.
+    /// [`QuantError::Name`] when a safetensors file has a tensor, or a part of one, of that name.
     pub fn keep(&mut self, tensor: &Tensor<'_>) -> Result<()> {
-        self.plain(tensor, tensor.bytes, Stored::Kept)
+        self.put(tensor, &Stored::Kept, [tensor.bytes, &[], &[]])
     }
 
     /// Writes a tensor as the nearest numbers of 16 bits.
     ///
     /// # Errors
-    /// [`QuantError::Length`] when there are not as many `numbers` as the tensor has; [`QuantError::Io`] as
+    /// [`QuantError::Length`] when there are not as many `numbers` as the tensor has; those of
     /// [`keep`](Self::keep).
     pub fn halve(&mut self, tensor: &Tensor<'_>, numbers: &[f32], kind: Half) -> Result<Quality> {
         has_length("numbers", numbers.len(), tensor.shape.iter().product())?;
-        let (bytes, mut values) = (kind.bytes(numbers), Vec::new());
-        dtype::append(kind.dtype(), &bytes, &mut values);
-        let quality = Quality::of(numbers, &values)?;
-        self.plain(tensor, &bytes, Stored::Half { kind, quality })?;
-        Ok(quality)
-    }
-
-    /// Writes the bytes of numbers that are not packed.
-    fn plain(&mut self, tensor: &Tensor<'_>, bytes: &[u8], stored: Stored) -> Result<()> {
-        let count = tensor.shape.iter().product::<usize>();
-        // A tensor without numbers has a row too.
-        let width = bytes.len().checked_div(count).unwrap_or(1).max(1);
-        let most = MOST / width;
-        for first in (0..count.max(1)).step_by(most) {
-            let count = most.min(count - first);
-            let bytes = &bytes[first * width..][..count * width];
-            self.row(&Row { tensor, first, count, stored }, [bytes, &[], &[]])?;
+        let (mut tally, mut values) = (Tally::default(), Vec::new());
+        let mut bytes = Vec::with_capacity(numbers.len().saturating_mul(kind.dtype().bitsize() / 8));
+        for numbers in numbers.chunks(AT_ONCE) {
+            let half = kind.bytes(numbers);
+            values.clear();
+            dtype::append(kind.dtype(), &half, &mut values);
+            tally = tally.and(Tally::of(numbers, &values));
+            bytes.extend_from_slice(&half);
         }
-        Ok(())
+        let quality = tally.quality();
+        self.put(tensor, &Stored::Half { kind, quality }, [&bytes, &[], &[]])?;
+        Ok(quality)
     }
 
     /// Writes a tensor as what `matrix` has of it, and how far that is off.
     ///
     /// # Errors
     /// [`QuantError::Length`] when the matrix has another number of weights than the tensor, or of bytes than its
-    /// scheme says; [`QuantError::Io`] as [`keep`](Self::keep).
+    /// scheme says; those of [`keep`](Self::keep).
     pub fn write(&mut self, tensor: &Tensor<'_>, matrix: &Quantized, quality: Quality) -> Result<()> {
         let Quantized { rows, columns, .. } = *matrix;
         matrix.check()?;
         has_length("weights", rows.saturating_mul(columns), tensor.shape.iter().product())?;
         let stored = Stored::Packed { scheme: matrix.scheme, columns, quality };
-        let stride = matrix.codes.len().checked_div(rows).unwrap_or(0);
-        let most = (MOST / stride.max(1)).max(1);
-        for row in (0..rows.max(1)).step_by(most) {
-            let end = (row + most).min(rows);
-            let part = |bytes: &'_ [u8]| -> std::ops::Range<usize> {
-                let stride = bytes.len().checked_div(rows).unwrap_or(0);
-                row * stride..end * stride
-            };
-            let bytes = [&matrix.codes, &matrix.scales, &matrix.offsets].map(|bytes| &bytes[part(bytes)]);
-            let (first, count) = (row * columns, (end - row) * columns);
-            self.row(&Row { tensor, first, count, stored }, bytes)?;
-        }
-        Ok(())
+        self.put(tensor, &stored, [&matrix.codes, &matrix.scales, &matrix.offsets])
     }
 
     /// Ends the file and puts it in the target's place.
@@ -115,17 +114,42 @@ impl ModelWriter {
     /// # Errors
     /// [`QuantError::Io`] when the system refuses, or had refused before.
     pub fn finish(self) -> Result<Written> {
-        Ok(self.writer.finish()?)
+        match self.sink {
+            Sink::Rows { writer, .. } => Ok(writer.finish()?),
+            Sink::Named(spool) => spool.finish(),
+        }
     }
 
-    fn row(&mut self, row: &Row<'_>, bytes: [&[u8]; 3]) -> Result<()> {
-        let Row { tensor, first, count, stored } = *row;
-        let scheme = stored.scheme();
-        let columns = match stored {
-            Stored::Packed { columns, .. } => Some(columns),
-            Stored::Kept | Stored::Half { .. } => None,
-        };
-        let quality = stored.quality();
+    fn put(&mut self, tensor: &Tensor<'_>, stored: &Stored, bytes: [&[u8]; 3]) -> Result<()> {
+        match &mut self.sink {
+            Sink::Named(spool) => spool.put(tensor, stored, bytes),
+            Sink::Rows { writer, schema } => rows(tensor, stored, bytes)
+                .try_for_each(|(row, bytes)| Ok(writer.write(&row.batch(bytes, schema)?)?)),
+        }
+    }
+}
+
+/// The rows that a tensor takes: a tensor without numbers has one too, and rows of a matrix are not cut.
+fn rows<'a>(
+    tensor: &'a Tensor<'a>,
+    stored: &'a Stored,
+    bytes: [&'a [u8]; 3],
+) -> impl Iterator<Item = (Row<'a>, [&'a [u8]; 3])> {
+    let columns = stored.columns().unwrap_or(1);
+    let rows = tensor.shape.iter().product::<usize>().checked_div(columns).unwrap_or(0);
+    let stride = move |bytes: &[u8]| bytes.len().checked_div(rows).unwrap_or(0);
+    let most = (MOST / stride(bytes[0]).max(1)).max(1);
+    (0..rows.max(1)).step_by(most).map(move |row| {
+        let end = row.saturating_add(most).min(rows);
+        let part = bytes.map(|bytes| &bytes[row * stride(bytes)..end * stride(bytes)]);
+        (Row { tensor, first: row * columns, count: (end - row) * columns, stored }, part)
+    })
+}
+
+impl Row<'_> {
+    fn batch(&self, bytes: [&[u8]; 3], schema: &SchemaRef) -> Result<RecordBatch> {
+        let Row { tensor, first, count, stored } = *self;
+        let (scheme, columns, quality) = (stored.scheme(), stored.columns(), stored.quality());
         let text = |text: Option<String>| -> ArrayRef { Arc::new(StringArray::from(vec![text])) };
         let number = |number: Option<usize>| -> ArrayRef {
             Arc::new(UInt64Array::from(vec![number.map(|number| number as u64)]))
@@ -154,8 +178,7 @@ impl ModelWriter {
             binary(scheme.map(|_| scales)),
             binary(scheme.map(|_| offsets)),
         ];
-        let batch = RecordBatch::try_new(Arc::clone(&self.schema), columns).map_err(QuantError::arrow)?;
-        Ok(self.writer.write(&batch)?)
+        RecordBatch::try_new(Arc::clone(schema), columns).map_err(QuantError::arrow)
     }
 }
 

@@ -18,6 +18,7 @@ fn settings() -> Settings {
         policy: Policy::default(),
         non_finite: NonFinite::Refuse,
         threads: None,
+        resume: false,
     }
 }
 
@@ -173,10 +174,56 @@ fn what_is_not_finite_is_refused_or_kept() {
 #[test]
 fn whoever_stops_it_leaves_nothing() {
     let folder = TempDir::new().unwrap();
-    let (model, path) = (model(folder.path(), 0.5, 1.0), folder.path().join("packed.parquet"));
-    let cancel = Cancel::default();
-    let result = quantize(&model, &path, &settings(), BTreeMap::new(), &cancel, |_| cancel.cancel());
-    assert!(matches!(result, Err(QuantError::Cancelled(_))));
+    let model = model(folder.path(), 0.5, 1.0);
+    for name in ["packed.parquet", "packed.safetensors"] {
+        let (path, cancel) = (folder.path().join(name), Cancel::default());
+        let result = quantize(&model, &path, &settings(), BTreeMap::new(), &cancel, |_| cancel.cancel());
+        assert!(matches!(result, Err(QuantError::Cancelled(_))));
+    }
     let left: Vec<_> = fs::read_dir(folder.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
     assert_eq!(left, ["model.safetensors"]);
+}
+
+#[test]
+fn names_that_parts_have_are_refused_before_anything_is_written() {
+    let folder = TempDir::new().unwrap();
+    let matrix = floats((0..64).map(|i| (i as f32).sin()));
+    let view = |shape: &[usize]| TensorView::new(Dtype::F32, shape.to_vec(), &matrix).unwrap();
+    let tensors = [("a", view(&[8, 8])), ("a.codes", view(&[64])), ("b.scales", view(&[64]))];
+    let path = folder.path().join("model.safetensors");
+    fs::write(&path, safetensors::serialize(tensors, None).unwrap()).unwrap();
+    let model = Model::open(path).unwrap();
+    let quantized = |name: &str, settings: &Settings| {
+        let mut tensors = 0;
+        let (path, cancel) = (folder.path().join("new").join(name), Cancel::default());
+        let done = quantize(&model, &path, settings, BTreeMap::new(), &cancel, |_| tensors += 1);
+        (done, tensors)
+    };
+    let (refused, tensors) = quantized("packed.safetensors", &Settings { resume: true, ..settings() });
+    expect![[r#"
+        two tensors would be called `a.codes`
+
+        hint: write a `.parquet` file, in which the parts of a tensor have no names of their own"#]]
+    .assert_eq(&render(&refused.unwrap_err()));
+    assert!(tensors == 0 && !folder.path().join("new").exists());
+    quantized("packed.parquet", &settings()).0.unwrap();
+    let keeping = Policy::default().with_rule("a", Treatment::Keep).unwrap();
+    quantized("packed.safetensors", &Settings { policy: keeping, ..settings() }).0.unwrap();
+}
+
+/// A header may say so: without rows, there is nothing of them.
+#[test]
+fn rows_beyond_all_memory_of_which_there_are_none_are_none() {
+    let folder = TempDir::new().unwrap();
+    let header = r#"{"a":{"dtype":"F32","shape":[0,4294967296,4294967296],"data_offsets":[0,0]}}"#;
+    let path = folder.path().join("model.safetensors");
+    fs::write(&path, [&(header.len() as u64).to_le_bytes(), header.as_bytes()].concat()).unwrap();
+    let model = Model::open(path).unwrap();
+    for name in ["packed.parquet", "packed.safetensors"] {
+        let path = folder.path().join(name);
+        quantize(&model, &path, &settings(), BTreeMap::new(), &Cancel::default(), |_| ()).unwrap();
+        let (packed, mut numbers) = (QuantizedModel::open(path).unwrap(), vec![1.0]);
+        packed.read("a", &mut numbers, &Cancel::default()).unwrap();
+        assert!(numbers.is_empty());
+    }
 }

@@ -1,12 +1,17 @@
 use std::{collections::BTreeMap, fs};
 
+use arrow::array::{AsArray, RecordBatch, StringArray};
 use bowstring_core::render;
+use bowstring_io::ReadOptions;
 use expect_test::{Expect, expect};
 use safetensors::tensor::TensorView;
 use tempfile::TempDir;
 
 use super::*;
-use crate::{Method, Model, ModelWriter, Offset, ScaleType};
+use crate::{
+    Bits, Group, Method, Model, ModelWriter, Offset, ScaleType,
+    file::{Column, VERSION_KEY},
+};
 
 const NAMES: [&str; 6] = ["a.weight", "b.weight", "half", "ids", "nothing", "one"];
 
@@ -64,8 +69,14 @@ fn write(model: &Model, path: &Path) {
 
 #[test]
 fn what_is_written_is_read() {
+    for name in ["packed.parquet", "packed.safetensors"] {
+        written_is_read(name);
+    }
+}
+
+fn written_is_read(file: &str) {
     let folder = TempDir::new().unwrap();
-    let (model, path) = (model(folder.path()), folder.path().join("packed.parquet"));
+    let (model, path) = (model(folder.path()), folder.path().join(file));
     write(&model, &path);
     let packed = QuantizedModel::open(&path).unwrap();
     assert_eq!(packed.tensors().map(|(name, _)| name).collect::<Vec<_>>(), NAMES);
@@ -74,6 +85,8 @@ fn what_is_written_is_read() {
     let stored = packed.tensor("a.weight").unwrap().stored;
     assert_eq!(stored, Stored::Packed { scheme: FOUR, columns: 200, quality });
     let cancel = Cancel::default();
+    assert_eq!(packed.matrix("a.weight", &cancel).unwrap(), Some(quantized(&model).0));
+    assert_eq!(packed.matrix("b.weight", &cancel).unwrap(), None);
     let (mut numbers, mut own) = (vec![9.0; 3], Vec::new());
     packed.read("a.weight", &mut numbers, &cancel).unwrap();
     assert_eq!(numbers, values);
@@ -113,10 +126,11 @@ fn a_matrix_that_does_not_fit_is_not_written() {
 #[test]
 fn what_is_not_finished_leaves_nothing() {
     let folder = TempDir::new().unwrap();
-    let (model, path) = (model(folder.path()), folder.path().join("packed.parquet"));
-    let mut writer = ModelWriter::create(&path, BTreeMap::new()).unwrap();
-    writer.keep(&model.tensor("half").unwrap()).unwrap();
-    drop(writer);
+    let model = model(folder.path());
+    for name in ["packed.parquet", "new/packed.safetensors"] {
+        let mut writer = ModelWriter::create(&folder.path().join(name), BTreeMap::new()).unwrap();
+        writer.keep(&model.tensor("half").unwrap()).unwrap();
+    }
     let left: Vec<_> = fs::read_dir(folder.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
     assert_eq!(left, ["model.safetensors"]);
 }
@@ -338,8 +352,14 @@ fn other_files_are_refused() {
     );
     check(
         &folder.path().join("model.safetensors"),
-        expect!["`FOLDER/model.safetensors` is not a valid parquet file: it does not begin with PAR1"],
+        expect![[r#"
+            `FOLDER/model.safetensors` is no file of packed weights
+
+            hint: name a file that `quantize` has written, or the `.safetensors` of a model"#]],
     );
+    let text = folder.path().join("model.txt");
+    fs::write(&text, "some text, and more").unwrap();
+    check(&text, expect!["`FOLDER/model.txt` is not a valid parquet file: it does not begin with PAR1"]);
     let other = |metadata: &[(&str, &str)], name: &str| {
         let metadata = metadata.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect();
         let schema = std::sync::Arc::new(file::schema([]).as_ref().clone().with_metadata(metadata));

@@ -98,6 +98,7 @@ impl Quantization {
             policy,
             non_finite: if self.keep_non_finite { NonFinite::Keep } else { NonFinite::Refuse },
             threads: self.threads,
+            resume: false,
         })
     }
 

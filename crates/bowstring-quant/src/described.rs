@@ -1,0 +1,131 @@
+//! What does a file say of a tensor, beside its bytes?
+//!
+//! The same in both formats: columns of a row in Parquet, a member of a list of JSON in safetensors.
+
+use safetensors::Dtype;
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error};
+
+use crate::{Bits, Group, Half, Quality, Result, Scheme, Stored, Tensor, file::KEPT};
+
+/// What a file says of a tensor, which may not be true.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub(crate) struct Described {
+    pub(crate) name: String,
+    pub(crate) dtype: String,
+    pub(crate) shape: Vec<u64>,
+    pub(crate) scheme: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) bits: Option<u32>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) columns: Option<u64>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) group_size: Option<u32>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) scale_type: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) sqnr: Option<Figure>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) relative_error: Option<Figure>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) cosine: Option<Figure>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) largest_error: Option<Figure>,
+}
+
+/// A number as text that reads back as the same number, which those of JSON need not, and may be infinite.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Figure(pub(crate) f64);
+
+impl Serialize for Figure {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(&self.0)
+    }
+}
+
+impl<'de> Deserialize<'de> for Figure {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        text.parse().map(Self).map_err(|_| D::Error::custom(format_args!("`{text}` is no number")))
+    }
+}
+
+/// What a tensor is, and how it is stored.
+pub(crate) struct Known {
+    pub(crate) dtype: Dtype,
+    pub(crate) shape: Vec<usize>,
+    /// How many numbers it has.
+    pub(crate) count: usize,
+    pub(crate) stored: Stored,
+}
+
+impl Described {
+    pub(crate) fn of(tensor: &Tensor<'_>, stored: &Stored) -> Self {
+        let (scheme, quality) = (stored.scheme(), stored.quality());
+        let figure = |of: fn(&Quality) -> f64| quality.as_ref().map(of).map(Figure);
+        Self {
+            name: tensor.name.to_owned(),
+            dtype: tensor.dtype.to_string(),
+            shape: tensor.shape.iter().map(|&size| size as u64).collect(),
+            scheme: stored.name().to_owned(),
+            bits: scheme.map(|scheme| scheme.bits.count()),
+            columns: stored.columns().map(|columns| columns as u64),
+            group_size: scheme.map(|scheme| scheme.group.number()),
+            scale_type: scheme.map(|scheme| scheme.scale_type.name().to_owned()),
+            sqnr: figure(|quality| quality.sqnr),
+            relative_error: figure(|quality| quality.relative_error),
+            cosine: figure(|quality| quality.cosine),
+            largest_error: figure(|quality| quality.largest_error),
+        }
+    }
+
+    /// What that comes to; otherwise why it cannot be.
+    pub(crate) fn known(&self) -> std::result::Result<Known, String> {
+        let name = &self.name;
+        let dtype = serde::de::value::StrDeserializer::<serde::de::value::Error>::new(&self.dtype);
+        let dtype = Dtype::deserialize(dtype).map_err(|error| format!("the type of `{name}`: {error}"))?;
+        let shape: Option<Vec<usize>> = self.shape.iter().map(|&size| size.try_into().ok()).collect();
+        let count = shape
+            .as_ref()
+            .and_then(|shape| shape.iter().try_fold(1, |all: usize, &size| all.checked_mul(size)));
+        let (Some(shape), Some(count)) = (shape, count) else {
+            return Err(format!("the size of `{name}` is beyond all memory"));
+        };
+        let stored = match self.scheme.as_str() {
+            KEPT => Stored::Kept,
+            scheme => match Half::of_name(scheme) {
+                Some(kind) => Stored::Half { kind, quality: self.quality()? },
+                None => {
+                    let scheme = self.scheme().map_err(|error| format!("`{name}`: {error}"))?;
+                    let columns = self.columns.and_then(|columns| columns.try_into().ok());
+                    let columns = columns.ok_or_else(|| format!("`{name}` has no columns"))?;
+                    Stored::Packed { scheme, columns, quality: self.quality()? }
+                }
+            },
+        };
+        Ok(Known { dtype, shape, count, stored })
+    }
+
+    fn scheme(&self) -> Result<Scheme> {
+        Ok(Scheme {
+            bits: Bits::try_from(self.bits.unwrap_or(0))?,
+            group: match self.group_size {
+                Some(0) => Group::Channel,
+                size => Group::of(size.unwrap_or(0))?,
+            },
+            offset: self.scheme.parse()?,
+            scale_type: self.scale_type.as_deref().unwrap_or_default().parse()?,
+        })
+    }
+
+    fn quality(&self) -> std::result::Result<Quality, String> {
+        match (self.sqnr, self.relative_error, self.cosine, self.largest_error) {
+            (Some(sqnr), Some(relative_error), Some(cosine), Some(largest_error)) => Ok(Quality {
+                sqnr: sqnr.0,
+                relative_error: relative_error.0,
+                cosine: cosine.0,
+                largest_error: largest_error.0,
+            }),
+            _ => Err(format!("`{}` has no figures", self.name)),
+        }
+    }
+}
