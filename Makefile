@@ -27,7 +27,7 @@ PYTEST := pytest -c python/pyproject.toml --rootdir . python/tests docs examples
 NIGHTLY := nightly-2026-05-20
 SECONDS_EACH ?= 60
 FUZZ_FEATURES ?= files,tokenizers
-FUZZ_TARGETS ?= parquet csv ndjson ipc document graph matrix_market tokenizer encode
+FUZZ_TARGETS ?= parquet csv ndjson ipc document graph matrix_market safetensors packed tokenizer encode
 
 # Where `make test-tokenizers` keeps the tokenizers of published models; its texts are beside them.
 TOKENIZERS := $(CARGO_TARGET_DIR)/tokenizers

@@ -2,6 +2,7 @@
 //! repository ships and by the writers of the crates, so that none has to be kept.
 
 use std::{
+    collections::BTreeMap,
     error::Error,
     fs,
     path::{Path, PathBuf},
@@ -16,6 +17,9 @@ use bowstring_core::Cancel;
 use bowstring_io::{
     Dataset, EagerOptions, IpcCompression, IpcContainer, IpcWriteOptions, JsonOptions, ReadOptions,
     WriteOptions, Writer,
+};
+use bowstring_quant::{
+    Bits, Group, Method, Model, NonFinite, Offset, Policy, ScaleType, Scheme, Settings, quantize,
 };
 use bowstring_testing::people;
 use parquet::{
@@ -39,6 +43,7 @@ fn main() -> Result<()> {
     corners(&mut seeds)?;
     typed(&mut seeds)?;
     graphs(&mut seeds)?;
+    models(&mut seeds)?;
     shipped(&mut seeds, root)?;
     println!("{} seeds in {}", seeds.count, seeds.folder.display());
     Ok(())
@@ -288,6 +293,41 @@ fn graphs(seeds: &mut Seeds) -> Result<()> {
         }
     }
     Ok(())
+}
+
+/// A small model, and what becomes of it by each width and offset, in both formats.
+fn models(seeds: &mut Seeds) -> Result<()> {
+    let numbers: Vec<f32> = (0..96).map(|i| (i as f32 * 0.37).sin()).collect();
+    let file = bowstring_testing::safetensors(&[
+        ("a.weight", &[4, 24], &numbers),
+        ("b.weight", &[2, 4, 12], &numbers),
+        ("norm", &[24], &numbers[..24]),
+        ("none", &[0, 3], &[]),
+    ]);
+    seeds.add("safetensors", &file)?;
+    let path = seeds.folder.join("model.safetensors");
+    fs::write(&path, &file)?;
+    let model = Model::open(&path)?;
+    for bits in Bits::ALL {
+        for offset in [Offset::Symmetric, Offset::ZeroPoint, Offset::Minimum] {
+            for name in ["x.parquet", "x.safetensors"] {
+                let settings = Settings {
+                    scheme: Scheme { bits, group: Group::of(16)?, offset, scale_type: ScaleType::F16 },
+                    method: Method::Nearest,
+                    policy: Policy::default(),
+                    non_finite: NonFinite::Refuse,
+                    threads: None,
+                    resume: false,
+                };
+                let out = seeds.folder.join(name);
+                quantize(&model, &out, &settings, BTreeMap::new(), &Cancel::default(), |_| ())?;
+                seeds.add("packed", &fs::read(&out)?)?;
+                fs::remove_file(&out)?;
+            }
+        }
+    }
+    drop(model);
+    Ok(fs::remove_file(&path)?)
 }
 
 /// Fixtures of the tests, the workflows of the examples and of the guides.

@@ -7,6 +7,8 @@ mod document;
 #[cfg(feature = "files")]
 mod graph;
 #[cfg(feature = "files")]
+mod models;
+#[cfg(feature = "files")]
 mod options;
 mod panics;
 #[cfg(feature = "files")]
@@ -21,5 +23,6 @@ pub use crate::tokenizer::{check_encode, check_tokenizer};
 pub use crate::{
     document::check_document,
     graph::{check_graph, check_matrix_market},
+    models::{check_packed, check_safetensors},
     tables::{check_csv, check_ipc, check_ndjson, check_parquet},
 };

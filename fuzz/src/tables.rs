@@ -60,12 +60,16 @@ struct Input {
     has_options: bool,
 }
 
+/// A folder in memory, where the system has such: hundreds of inputs are read in a second.
+pub(crate) fn folder() -> TempDir {
+    let memory = Path::new("/dev/shm");
+    let folder = if memory.is_dir() { tempfile::tempdir_in(memory) } else { tempfile::tempdir() };
+    folder.expect("a temporary folder")
+}
+
 impl Input {
     fn new(name: &str, data: &[u8], options: ReadOptions) -> Self {
-        // In memory, where the system has such folders: hundreds of inputs are read in a second.
-        let memory = Path::new("/dev/shm");
-        let folder = if memory.is_dir() { tempfile::tempdir_in(memory) } else { tempfile::tempdir() };
-        let folder = folder.expect("a temporary folder");
+        let folder = folder();
         let path = folder.path().join(name);
         std::fs::write(&path, data).expect("written");
         let has_options = matches!(name, "x.csv" | "x.ndjson");
