@@ -18,7 +18,7 @@ mod tokenizer;
 
 pub use crate::panics::{input, install_hook};
 #[cfg(feature = "tokenizers")]
-pub use crate::tokenizer::{check_encode, check_tokenizer};
+pub use crate::tokenizer::{check_encode, check_tokenizer, load_shipped};
 #[cfg(feature = "files")]
 pub use crate::{
     document::check_document,
