@@ -3,16 +3,21 @@
 //! A [`Model`] is opened from safetensors files; its [tensors](Tensor) are mapped into memory.
 //! A [`Scheme`] says how weights are written: the [width](Bits) of a code, which weights [share a
 //! scale](Group), where their codes [begin](Offset). [`Quantized::of`] writes a matrix so, by a [`Method`]
-//! that chooses the scales, [`Quantized::dequantize`] gives it back, and [`Quality`] says how far off it is.
+//! that chooses the scales, for a layer's outputs by the [second moments](Hessian) of its inputs,
+//! [`Quantized::dequantize`] gives it back, and [`Quality`] says how far off it is.
 //! A [`ModelWriter`] puts tensors into a file, and a [`QuantizedModel`] reads them from there. [`quantize()`] does
 //! all of it for a whole model; a [`Policy`] says what becomes of which tensor.
 
+mod cholesky;
 mod described;
 mod dtype;
+mod equalization;
 mod error;
 mod file;
+mod gptq;
 mod grid;
 mod header;
+mod hessian;
 mod mapped;
 mod matrix;
 mod method;
@@ -33,8 +38,11 @@ mod writer;
 pub use safetensors::Dtype;
 
 pub use crate::{
+    equalization::{Equalization, raise_to_columns},
     error::{QuantError, Result},
+    gptq::{Gptq, Order},
     header::HeaderProblem,
+    hessian::Hessian,
     matrix::Quantized,
     method::Method,
     model::{Model, Tensor},

@@ -8,7 +8,7 @@ use rayon::prelude::*;
 use crate::{
     Offset, QuantError, Result, ScaleType, Scheme,
     grid::Grid,
-    method::Method,
+    method::{Method, Prepared, Rounded},
     pack::{Pack, Unpack, has_length},
     quality::{Quality, Tally},
     scheme::Strides,
@@ -63,7 +63,7 @@ impl Quantized {
     ) -> Result<Self> {
         let rows = weights.len().checked_div(columns).unwrap_or(0);
         has_length("weights of whole rows", weights.len(), rows * columns)?;
-        method.fits(columns)?;
+        let method = method.prepared(columns)?;
         let strides = scheme.strides(columns);
         let mut this = Self {
             scheme,
@@ -73,7 +73,7 @@ impl Quantized {
             scales: vec![0; rows * strides.scales],
             offsets: vec![0; rows * strides.offsets],
         };
-        let block = block(columns);
+        let block = method.block(columns);
         let chunks = |stride: usize| (block * stride).max(1);
         // A part without bytes has no chunks of its own.
         let mut offsets = this.offsets.chunks_mut(chunks(strides.offsets)).map(Some).collect::<Vec<_>>();
@@ -87,7 +87,7 @@ impl Quantized {
             .map(|(index, (((rows, codes), scales), offsets))| {
                 cancel.check()?;
                 let parts = Parts { codes, scales, offsets: offsets.unwrap_or_default() };
-                run(Rows { weights: rows, columns, scheme, strides, method, parts })
+                run(Rows { weights: rows, columns, scheme, strides, method: &method, parts })
                     .map_err(|stop| stop.error(weights, index * block, scheme.scale_type))
             })
             // The first in the order of rows, whichever thread was the fastest.
@@ -165,7 +165,7 @@ impl Quantized {
 }
 
 /// How many rows of so many columns a thread takes at once.
-fn block(columns: usize) -> usize {
+pub(crate) fn block(columns: usize) -> usize {
     (BLOCK / columns.max(1)).max(1)
 }
 
@@ -209,7 +209,7 @@ struct Rows<'a> {
     columns: usize,
     scheme: Scheme,
     strides: Strides,
-    method: &'a Method,
+    method: &'a Prepared<'a>,
     parts: Parts<'a>,
 }
 
@@ -222,18 +222,16 @@ impl Work for Rows<'_> {
         if !all_finite(weights) {
             return Err(Stop::NotFinite);
         }
-        let size = scheme.group.size(columns);
-        let mut codes = vec![0; columns];
-        let mut zeros = vec![0; scheme.group.count(columns)];
-        for (row, weights) in weights.chunks_exact(columns).enumerate() {
+        let Rounded { codes, grids } = method.round(weights, columns, &scheme);
+        let groups = scheme.group.count(columns);
+        let mut zeros = vec![0; groups];
+        for (row, (codes, grids)) in codes.chunks_exact(columns).zip(grids.chunks_exact(groups)).enumerate() {
             let scales = &mut parts.scales[row * strides.scales..][..strides.scales];
             let offsets = &mut parts.offsets[row * strides.offsets..][..strides.offsets];
-            for (group, (weights, codes)) in weights.chunks(size).zip(codes.chunks_mut(size)).enumerate() {
-                let grid = method.grid(weights, group * size, &scheme);
+            for (group, grid) in grids.iter().enumerate() {
                 if !grid.is_finite() {
                     return Err(Stop::Scale { row, group });
                 }
-                grid.encode(weights, scheme.bits, codes);
                 write(scheme.scale_type, grid.scale, scales, group);
                 match scheme.offset {
                     Offset::Symmetric => {}
@@ -242,7 +240,7 @@ impl Work for Rows<'_> {
                 }
             }
             let packed = &mut parts.codes[row * strides.codes..][..strides.codes];
-            Pack { bits: scheme.bits, codes: &codes, packed }.run();
+            Pack { bits: scheme.bits, codes, packed }.run();
             if scheme.offset == Offset::ZeroPoint {
                 Pack { bits: scheme.bits, codes: &zeros, packed: offsets }.run();
             }
@@ -324,4 +322,4 @@ fn read(kind: ScaleType, row: &[u8], index: usize) -> f32 {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

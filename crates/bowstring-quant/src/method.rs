@@ -3,8 +3,10 @@
 use std::{str::FromStr, sync::Arc};
 
 use crate::{
-    Bits, Offset, QuantError, Result, Scheme,
+    Bits, Gptq, Offset, QuantError, Result, Scheme,
+    gptq::Factor,
     grid::{Grid, LANES, Range, folded, round, stored},
+    matrix::block,
     pack::has_length,
 };
 
@@ -25,6 +27,8 @@ pub enum Method {
         /// finite and at least 0. The same for all when `None`.
         importance: Option<Arc<[f32]>>,
     },
+    /// Not the weights but the layer's outputs are kept the nearest, by the second moments of its inputs.
+    Gptq(Gptq),
 }
 
 impl FromStr for Method {
@@ -50,35 +54,87 @@ impl Method {
         match self {
             Self::Nearest => "nearest",
             Self::Search { .. } => "mse",
+            Self::Gptq(_) => "gptq",
         }
     }
 
-    /// Whether this can be used for rows of `columns` weights.
-    pub(crate) fn fits(&self, columns: usize) -> Result<()> {
-        let Self::Search { importance: Some(importance) } = self else { return Ok(()) };
-        has_length("importances of input channels", importance.len(), columns)?;
-        match importance.iter().find(|importance| !(0.0..f32::INFINITY).contains(*importance)) {
-            None => Ok(()),
-            Some(wrong) => Err(QuantError::Option {
-                option: "importance",
-                value: wrong.to_string(),
-                expected: "a finite number of at least 0 for each input channel",
-            }),
-        }
-    }
-
-    /// The grid of the `weights` of a row that begin at a column.
-    #[inline(always)]
-    pub(crate) fn grid(&self, weights: &[f32], column: usize, scheme: &Scheme) -> Grid {
-        let nearest = Grid::over(Range::of(weights), scheme);
+    /// What it needs to know of rows of `columns` weights.
+    pub(crate) fn prepared(&self, columns: usize) -> Result<Prepared<'_>> {
         match self {
-            Self::Nearest => nearest,
-            Self::Search { importance: None } => search(weights, Equal, nearest, scheme),
+            Self::Nearest => Ok(Prepared::Nearest),
+            Self::Search { importance: None } => Ok(Prepared::Search(None)),
             Self::Search { importance: Some(importance) } => {
-                search(weights, &importance[column..][..weights.len()], nearest, scheme)
+                has_length("importances of input channels", importance.len(), columns)?;
+                match importance.iter().find(|importance| !(0.0..f32::INFINITY).contains(*importance)) {
+                    None => Ok(Prepared::Search(Some(importance))),
+                    Some(wrong) => Err(QuantError::Option {
+                        option: "importance",
+                        value: wrong.to_string(),
+                        expected: "a finite number of at least 0 for each input channel",
+                    }),
+                }
+            }
+            Self::Gptq(gptq) => gptq.factor(columns).map(Prepared::Gptq),
+        }
+    }
+}
+
+/// A [`Method`] for rows of some length.
+#[derive(Debug)]
+pub(crate) enum Prepared<'a> {
+    Nearest,
+    Search(Option<&'a [f32]>),
+    Gptq(Factor),
+}
+
+impl Prepared<'_> {
+    /// How many rows of so many columns a thread takes at once.
+    pub(crate) fn block(&self, columns: usize) -> usize {
+        match self {
+            Self::Nearest | Self::Search(_) => block(columns),
+            Self::Gptq(_) => block(columns).max(Factor::ROWS),
+        }
+    }
+
+    /// Whole rows of weights as codes and grids.
+    #[inline(always)]
+    pub(crate) fn round(&self, weights: &[f32], columns: usize, scheme: &Scheme) -> Rounded {
+        let importance = match self {
+            Self::Nearest => None,
+            Self::Search(importance) => Some(*importance),
+            Self::Gptq(factor) => return factor.round(weights, scheme),
+        };
+        let size = scheme.group.size(columns);
+        let mut codes = vec![0; weights.len()];
+        let mut grids = Vec::with_capacity(weights.len().div_ceil(size));
+        for (weights, codes) in weights.chunks_exact(columns).zip(codes.chunks_exact_mut(columns)) {
+            for (group, (weights, codes)) in weights.chunks(size).zip(codes.chunks_mut(size)).enumerate() {
+                let nearest = Grid::over(Range::of(weights), scheme);
+                let grid = match importance {
+                    None => nearest,
+                    Some(None) => search(weights, Equal, nearest, scheme),
+                    Some(Some(importance)) => {
+                        search(weights, &importance[group * size..][..weights.len()], nearest, scheme)
+                    }
+                };
+                grid.encode(weights, scheme.bits, codes);
+                grids.push(grid);
             }
         }
+        Rounded { codes, grids }
     }
+}
+
+/// Weights as codes, and the grids of their groups, both row by row.
+pub(crate) struct Rounded {
+    pub(crate) codes: Vec<u8>,
+    pub(crate) grids: Vec<Grid>,
+}
+
+/// The grid that a search finds for a group where errors count so much.
+#[inline(always)]
+pub(crate) fn search_grid(weights: &[f32], importance: &[f32], scheme: &Scheme) -> Grid {
+    search(weights, importance, Grid::over(Range::of(weights), scheme), scheme)
 }
 
 /// How much an error counts.

@@ -17,8 +17,8 @@ use bowstring_core::Cancel;
 use twox_hash::XxHash3_128;
 
 use crate::{
-    Method, ModelWriter, Quality, QuantError, Quantized, QuantizedModel, Result, Scheme, Stored, Tensor,
-    file::VERSION, named::ENDING,
+    Gptq, Method, ModelWriter, Quality, QuantError, Quantized, QuantizedModel, Result, Scheme, Stored,
+    Tensor, file::VERSION, named::ENDING,
 };
 
 /// What the folder is called by, after the output.
@@ -67,6 +67,15 @@ impl Key {
             Method::Search { importance: Some(importance) } => {
                 let importance: Vec<u8> = importance.iter().flat_map(|one| one.to_le_bytes()).collect();
                 hash.bytes(&importance);
+            }
+            Method::Gptq(Gptq { hessian, damping, order }) => {
+                hash.text(order.name());
+                hash.bytes(&damping.to_le_bytes());
+                hash.bytes(&hessian.weight().to_le_bytes());
+                for row in 0..hessian.channels() {
+                    let row: Vec<u8> = hessian.row(row).iter().flat_map(|sum| sum.to_le_bytes()).collect();
+                    hash.bytes(&row);
+                }
             }
         }
         Self(hash.finish())

@@ -35,11 +35,11 @@ fn matrices() -> impl Strategy<Value = (Vec<f32>, usize)> {
     })
 }
 
-fn quantized(weights: &[f32], columns: usize, scheme: Scheme, method: &Method) -> Quantized {
+pub(crate) fn quantized(weights: &[f32], columns: usize, scheme: Scheme, method: &Method) -> Quantized {
     Quantized::of(weights, columns, scheme, method, &Cancel::default()).unwrap()
 }
 
-fn back(matrix: &Quantized) -> Vec<f32> {
+pub(crate) fn back(matrix: &Quantized) -> Vec<f32> {
     let mut weights = vec![f32::NAN; matrix.rows * matrix.columns];
     matrix.dequantize(&mut weights).unwrap();
     weights
@@ -114,7 +114,8 @@ proptest! {
             }
             let parts = Parts { codes: &mut other.codes, scales: &mut other.scales, offsets: &mut other.offsets };
             let strides = scheme.strides(columns);
-            Rows { weights: &weights, columns, scheme, strides, method: &method, parts }.run().unwrap();
+            let method = &method.prepared(columns).unwrap();
+            Rows { weights: &weights, columns, scheme, strides, method, parts }.run().unwrap();
             prop_assert_eq!(&other, &matrix);
             let mut values = vec![f32::NAN; weights.len()];
             let Quantized { codes, scales, offsets, .. } = &matrix;
@@ -126,7 +127,7 @@ proptest! {
 }
 
 /// Numbers that look like those of a trained layer: sums of a few, most near 0.
-fn weights(count: usize) -> Vec<f32> {
+pub(crate) fn weights(count: usize) -> Vec<f32> {
     let mut state = 1_u64;
     let mut next = || {
         state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);

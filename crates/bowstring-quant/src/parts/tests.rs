@@ -1,4 +1,4 @@
-use std::path::PathBuf;
+use std::{path::PathBuf, sync::Arc};
 
 use bowstring_core::{Diagnostic, ErrorKind, render};
 use expect_test::{Expect, expect};
@@ -7,7 +7,8 @@ use tempfile::TempDir;
 
 use super::*;
 use crate::{
-    Bits, Group, Model, NonFinite, Offset, Policy, Report, ScaleType, Settings, Treatment, quantize,
+    Bits, Group, Hessian, Model, NonFinite, Offset, Order, Policy, Report, ScaleType, Settings, Treatment,
+    quantize,
 };
 
 const FOUR: Scheme =
@@ -161,6 +162,10 @@ fn a_key_is_of_all_that_a_tensor_is() {
     let search =
         |importance: &[f32]| Method::Search { importance: Some(importance.iter().copied().collect()) };
     let nearest = Method::Nearest;
+    let gptq = |sums: [f64; 4], weight, damping, order| {
+        let hessian = Arc::new(Hessian::from_sums(2, weight, sums.to_vec()).unwrap());
+        Method::Gptq(Gptq { hessian, damping, order })
+    };
     let key = |tensor: Tensor<'_>, method: &Method| Key::of(&tensor, FOUR, method);
     let scheme = |scheme| Key::of(&tensor, scheme, &nearest);
     let keys = [
@@ -179,6 +184,11 @@ fn a_key_is_of_all_that_a_tensor_is() {
         key(tensor, &Method::Search { importance: None }),
         key(tensor, &search(&[1.0, 1.0])),
         key(tensor, &search(&[1.0, 2.0])),
+        key(tensor, &gptq([1.0, 0.0, 0.0, 1.0], 1.0, 0.01, Order::Largest)),
+        key(tensor, &gptq([1.0, 0.5, 0.5, 1.0], 1.0, 0.01, Order::Largest)),
+        key(tensor, &gptq([1.0, 0.0, 0.0, 1.0], 2.0, 0.01, Order::Largest)),
+        key(tensor, &gptq([1.0, 0.0, 0.0, 1.0], 1.0, 0.02, Order::Largest)),
+        key(tensor, &gptq([1.0, 0.0, 0.0, 1.0], 1.0, 0.01, Order::Natural)),
     ];
     for (index, key) in keys.iter().enumerate() {
         assert!(!keys[..index].contains(key), "key {index} is another's");
