@@ -42,7 +42,16 @@ fn largest(numbers: &[f32]) -> Vec<f32> {
     largest
 }
 
-fn equalized(strength: f32) -> (Equalization, Vec<f32>, Vec<Vec<f32>>, Vec<f32>, Vec<Vec<f32>>) {
+/// The same layers before and after.
+struct Evened {
+    equalization: Equalization,
+    before: Vec<f32>,
+    outputs: Vec<Vec<f32>>,
+    after: Vec<f32>,
+    readers: [Vec<f32>; 2],
+}
+
+fn evened(strength: f32) -> Evened {
     let (inputs, mut gains, mut shifts, mut readers) = layers();
     let before = made(&inputs, &gains, &shifts);
     let outputs = readers.iter().map(|reader| layer(&before, reader)).collect();
@@ -59,13 +68,13 @@ fn equalized(strength: f32) -> (Equalization, Vec<f32>, Vec<Vec<f32>>, Vec<f32>,
     let after = made(&inputs, &gains, &shifts);
     let same = readers.iter().map(|reader| layer(&after, reader)).collect::<Vec<_>>();
     assert_eq!(same, outputs, "no bit of the outputs changes");
-    (equalization, before, outputs, after, readers.to_vec())
+    Evened { equalization, before, outputs, after, readers }
 }
 
 #[test]
 fn outputs_stay_the_same_and_inputs_become_even() {
     for strength in [0.0, 0.25, 0.5, 1.0] {
-        let (equalization, before, _, after, _) = equalized(strength);
+        let Evened { equalization, before, after, .. } = evened(strength);
         let spread = |inputs: &[f32]| {
             let largest = largest(inputs);
             largest.iter().fold(0.0_f32, |most, &one| most.max(one))
@@ -82,10 +91,10 @@ fn outputs_stay_the_same_and_inputs_become_even() {
 #[test]
 fn inputs_of_few_bits_are_nearer() {
     let error = |strength: Option<f32>| {
-        let (_, before, outputs, after, readers) = equalized(strength.unwrap_or(0.5));
+        let Evened { before, outputs, after, readers, .. } = evened(strength.unwrap_or(0.5));
         let (inputs, readers) = match strength {
             Some(_) => (after, readers),
-            None => (before, layers().3.to_vec()),
+            None => (before, layers().3),
         };
         let scheme = Scheme {
             bits: Bits::Eight,
