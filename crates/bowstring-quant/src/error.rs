@@ -177,6 +177,40 @@ pub enum QuantError {
         /// The name that is the most like it.
         nearest: Option<String>,
     },
+    /// A number that cannot be computed with.
+    #[error("{what} {place} cannot be {value}")]
+    Number {
+        /// Of what.
+        what: &'static str,
+        /// Which one, counted from 0.
+        place: usize,
+        /// What it is.
+        value: f64,
+        /// What it can be.
+        expected: &'static str,
+    },
+    /// A sampler's configuration that cannot be read.
+    #[error("the scheduler's configuration cannot be used: {reason}")]
+    Scheduler {
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// Fewer bytes than the smallest choice of all takes.
+    #[error("a budget of {budget} bytes cannot be met")]
+    Budget {
+        /// How many there may be.
+        budget: usize,
+        /// How many there are at the least.
+        least: usize,
+    },
+    /// A timestep for which nothing was recorded.
+    #[error("layer {layer} has no activations at timestep {timestep}")]
+    NoActivations {
+        /// Which layer, counted from 0.
+        layer: usize,
+        /// Which timestep, counted from 0 in the order of sampling.
+        timestep: usize,
+    },
     /// The system refused the threads.
     #[error("cannot start the threads: {reason}")]
     Threads {
@@ -227,7 +261,8 @@ impl Diagnostic for QuantError {
             | Self::Code { .. }
             | Self::NoTensor { .. }
             | Self::Parts { .. }
-            | Self::Pattern { .. } => ErrorKind::Usage,
+            | Self::Pattern { .. }
+            | Self::Budget { .. } => ErrorKind::Usage,
             Self::Tensor { source, .. } => source.kind(),
             Self::NotFinite { .. }
             | Self::Scale { .. }
@@ -238,7 +273,10 @@ impl Diagnostic for QuantError {
             | Self::Version { .. }
             | Self::Row { .. }
             | Self::Name { .. }
-            | Self::Dtype { .. } => ErrorKind::Data,
+            | Self::Dtype { .. }
+            | Self::Number { .. }
+            | Self::Scheduler { .. }
+            | Self::NoActivations { .. } => ErrorKind::Data,
             Self::Io(error) => error.kind(),
             Self::System { source, .. } => ErrorKind::of_io(source),
             Self::Threads { .. } => ErrorKind::Limit,
@@ -259,7 +297,9 @@ impl Diagnostic for QuantError {
         Some(match self {
             Self::Io(error) => return error.hint(),
             Self::Tensor { source, .. } => return source.hint(),
-            Self::Option { expected, .. } => format!("it is {expected}"),
+            Self::Option { expected, .. } | Self::Number { expected, .. } => format!("it is {expected}"),
+            Self::Budget { least, .. } => format!("the least possible is {least} bytes"),
+            Self::NoActivations { .. } => "calibrate with samples of every timestep".to_owned(),
             Self::NotFinite { .. } => {
                 "keep such tensors as they are, or mend the model: no grid has these values".to_owned()
             }

@@ -10,6 +10,7 @@
 
 mod cholesky;
 mod described;
+mod divergence;
 mod dtype;
 mod equalization;
 mod error;
@@ -31,6 +32,7 @@ mod quantize;
 mod quantized_model;
 mod report;
 mod rows;
+mod schedule;
 mod scheme;
 mod spool;
 mod writer;
@@ -38,6 +40,7 @@ mod writer;
 pub use safetensors::Dtype;
 
 pub use crate::{
+    divergence::{PathKl, categorical_kl, gaussian_kl, path_kl},
     equalization::{Equalization, raise_to_columns},
     error::{QuantError, Result},
     gptq::{Gptq, Order},
@@ -52,6 +55,7 @@ pub use crate::{
     quantize::{NonFinite, Report, Settings, on_threads, quantize},
     quantized_model::{QuantizedModel, QuantizedTensor, Stored},
     report::{TensorReport, table},
+    schedule::{Prediction, ReverseStep, Schedule, divergence_weights},
     scheme::{Bits, Group, Half, Offset, ScaleType, Scheme},
     writer::ModelWriter,
 };
