@@ -8,6 +8,7 @@
 //! A [`ModelWriter`] puts tensors into a file, and a [`QuantizedModel`] reads them from there. [`quantize()`] does
 //! all of it for a whole model; a [`Policy`] says what becomes of which tensor.
 
+mod allocate;
 mod cholesky;
 mod described;
 mod divergence;
@@ -40,6 +41,7 @@ mod writer;
 pub use safetensors::Dtype;
 
 pub use crate::{
+    allocate::{Allocation, Candidate, MOST_STATES, allocate, allocate_uniformly},
     divergence::{PathKl, categorical_kl, gaussian_kl, path_kl},
     equalization::{Equalization, raise_to_columns},
     error::{QuantError, Result},
