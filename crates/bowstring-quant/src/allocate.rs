@@ -15,7 +15,7 @@
 
 use std::cmp::Ordering;
 
-use crate::{QuantError, Result, pack::has_length};
+use crate::{QuantError, Result, Scheme, pack::has_length};
 
 /// One of the ways to write a tensor.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -24,6 +24,24 @@ pub struct Candidate {
     pub bytes: usize,
     /// What it costs: any measure of harm that adds up over tensors, such as a divergence.
     pub cost: f64,
+}
+
+/// What each tensor can be written as, where each has so many rows and columns. `cost` is asked for the place of a
+/// tensor and a scheme, one after the other: it estimates, or runs the model with this tensor quantised and measures.
+///
+/// # Errors
+/// Those of `cost`, with which it ends.
+pub fn candidates<E>(
+    shapes: &[(usize, usize)],
+    schemes: &[Scheme],
+    mut cost: impl FnMut(usize, &Scheme) -> Result<f64, E>,
+) -> Result<Vec<Vec<Candidate>>, E> {
+    let mut candidate = |tensor: usize, scheme: &Scheme| {
+        let (rows, columns) = shapes[tensor];
+        Ok(Candidate { bytes: scheme.bytes(rows, columns), cost: cost(tensor, scheme)? })
+    };
+    let mut of = |tensor| schemes.iter().map(|scheme| candidate(tensor, scheme)).collect();
+    (0..shapes.len()).map(&mut of).collect()
 }
 
 /// Which candidate each tensor takes.
@@ -58,7 +76,7 @@ pub fn allocate(tensors: &[Vec<Candidate>], budget: usize, most_states: usize) -
     check(tensors, budget)?;
     let fronts: Vec<_> = tensors.iter().map(|candidates| front(candidates, budget)).collect();
     let relaxed = Relaxation::of(&fronts, budget);
-    let solved = Search::of(&fronts, &relaxed, budget).solve(most_states.max(1));
+    let solved = Search::of(&fronts, &relaxed, budget).solve(most_states.clamp(1, u32::MAX as usize));
     let places = solved.places;
     let choices: Vec<_> = fronts.iter().zip(places).map(|(front, place)| front[place].index).collect();
     let (bytes, cost) = totals(tensors, &choices);
@@ -433,6 +451,30 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::{Bits, Group, Offset, ScaleType};
+
+    #[test]
+    fn candidates_have_the_bytes_of_their_schemes() {
+        let scheme = |bits| Scheme {
+            bits,
+            group: Group::of(32).unwrap(),
+            offset: Offset::Symmetric,
+            scale_type: ScaleType::F16,
+        };
+        let schemes = [scheme(Bits::Two), scheme(Bits::Four)];
+        let cost = |tensor: usize, scheme: &Scheme| {
+            Ok::<_, ()>(tensor as f64 + 1.0 / f64::from(scheme.bits.count()))
+        };
+        let found = super::candidates(&[(1, 64), (3, 32)], &schemes, cost).unwrap();
+        assert_eq!(found, [candidates(&[(20, 0.5), (36, 0.25)]), candidates(&[(30, 1.5), (54, 1.25)])]);
+        let mut asked = 0;
+        let failing = |_: usize, _: &Scheme| {
+            asked += 1;
+            if asked == 2 { Err("no") } else { Ok(1.0) }
+        };
+        assert_eq!(super::candidates(&[(1, 64), (3, 32)], &schemes, failing), Err("no"));
+        assert_eq!(asked, 2);
+    }
 
     fn candidates(of: &[(usize, f64)]) -> Vec<Candidate> {
         of.iter().map(|&(bytes, cost)| Candidate { bytes, cost }).collect()

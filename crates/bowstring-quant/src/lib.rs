@@ -7,7 +7,13 @@
 //! [`Quantized::dequantize`] gives it back, and [`Quality`] says how far off it is.
 //! A [`ModelWriter`] puts tensors into a file, and a [`QuantizedModel`] reads them from there. [`quantize()`] does
 //! all of it for a whole model; a [`Policy`] says what becomes of which tensor.
+//!
+//! For diffusion models, a [`Schedule`] says how its sampler goes from step to step and how far an error of the model
+//! [moves](divergence_weights) it, [`path_kl`] how far the paths of two models diverge; [`allocate`](allocate()) chooses
+//! the scheme of each tensor under a budget of bytes. [`TimeGroups`] find the ranges of
+//! activations from the [`Histogram`]s of each layer and timestep.
 
+mod activation;
 mod allocate;
 mod cholesky;
 mod described;
@@ -20,6 +26,7 @@ mod gptq;
 mod grid;
 mod header;
 mod hessian;
+mod histogram;
 mod mapped;
 mod matrix;
 mod method;
@@ -36,18 +43,21 @@ mod rows;
 mod schedule;
 mod scheme;
 mod spool;
+mod time_groups;
 mod writer;
 
 pub use safetensors::Dtype;
 
 pub use crate::{
-    allocate::{Allocation, Candidate, MOST_STATES, allocate, allocate_uniformly},
+    activation::ActivationRange,
+    allocate::{Allocation, Candidate, MOST_STATES, allocate, allocate_uniformly, candidates},
     divergence::{PathKl, categorical_kl, gaussian_kl, path_kl},
     equalization::{Equalization, raise_to_columns},
     error::{QuantError, Result},
     gptq::{Gptq, Order},
     header::HeaderProblem,
     hessian::Hessian,
+    histogram::{Histogram, MOST_BINS},
     matrix::Quantized,
     method::Method,
     model::{Model, Tensor},
@@ -59,5 +69,6 @@ pub use crate::{
     report::{TensorReport, table},
     schedule::{Prediction, ReverseStep, Schedule, divergence_weights},
     scheme::{Bits, Group, Half, Offset, ScaleType, Scheme},
+    time_groups::TimeGroups,
     writer::ModelWriter,
 };

@@ -139,7 +139,8 @@ impl Schedule {
     /// That of the text of diffusers' `scheduler_config.json`. What it does not say is as in `DDPMScheduler`: 1,000
     /// timesteps, linear from 0.0001 to 0.02, predicting ε. `trained_betas` go before a `beta_schedule`.
     /// `rescale_betas_zero_snr` (Lin et al. 2024, "Common Diffusion Noise Schedules and Sample Steps Are Flawed")
-    /// and `set_alpha_to_one` are followed; other keys say nothing of the schedule.
+    /// and `set_alpha_to_one` are followed. Others are not read: a `variance_type` other than `fixed_small` makes a
+    /// sampler's variance another than that of [`reverse`](Self::reverse).
     ///
     /// # Errors
     /// [`QuantError::Scheduler`] when it is no JSON of these keys or, as with flow matching, of a class without β;
@@ -503,7 +504,10 @@ mod tests {
                 (Prediction::Velocity, signal * epsilon - noise * clean),
             ];
             let means = outputs.map(|(prediction, output)| {
-                let step = schedule.clone().with_prediction(prediction).reverse(&[t, 0], eta).unwrap()[0];
+                let schedule = schedule.clone().with_prediction(prediction);
+                let step = schedule.reverse(&[t, 0], eta).unwrap()[0];
+                let all = schedule.reverse(&[t, 0], 1.0).unwrap()[0].variance;
+                assert!((step.variance - eta * eta * all).abs() < 1e-12);
                 if eta == 0.0 {
                     let target = schedule.alpha_bars()[0];
                     let still = target.sqrt() * clean + (1.0 - target).sqrt() * epsilon;
