@@ -10,7 +10,7 @@
 //!
 //! For diffusion models, a [`Schedule`] says how its sampler goes from step to step and how far an error of the model
 //! [moves](divergence_weights) it, [`path_kl`] how far the paths of two models diverge; [`allocate`](allocate()) chooses
-//! the scheme of each tensor under a budget of bytes. [`TimeGroups`] find the ranges of
+//! the scheme of each tensor under a budget of bytes. [`TimeGroups`] and a [`TransitionOptimizer`] find the ranges of
 //! activations from the [`Histogram`]s of each layer and timestep.
 
 mod activation;
@@ -44,6 +44,7 @@ mod schedule;
 mod scheme;
 mod spool;
 mod time_groups;
+mod transition;
 mod writer;
 
 pub use safetensors::Dtype;
@@ -70,5 +71,8 @@ pub use crate::{
     schedule::{Prediction, ReverseStep, Schedule, divergence_weights},
     scheme::{Bits, Group, Half, Offset, ScaleType, Scheme},
     time_groups::TimeGroups,
+    transition::{
+        Optimized, OptimizerConfig, ThermodynamicLoss, TransitionOptimizer, jumps, path_cost, path_importance,
+    },
     writer::ModelWriter,
 };
