@@ -140,6 +140,16 @@ pub enum QuantError {
         /// Why not.
         reason: String,
     },
+    /// A file of calibration that cannot be one, or a row of it that cannot be true.
+    #[error("`{}` is no calibration: {reason}", path.display())]
+    Calibration {
+        /// The file.
+        path: PathBuf,
+        /// Which of its rows, counted from 0, where one is to blame.
+        row: Option<usize>,
+        /// What is wrong with it.
+        reason: String,
+    },
     /// A tensor that cannot be quantised.
     #[error("{source}")]
     Tensor {
@@ -272,6 +282,7 @@ impl Diagnostic for QuantError {
             | Self::Folder { .. }
             | Self::Version { .. }
             | Self::Row { .. }
+            | Self::Calibration { .. }
             | Self::Name { .. }
             | Self::Dtype { .. }
             | Self::Number { .. }
@@ -286,7 +297,7 @@ impl Diagnostic for QuantError {
 
     fn place(&self) -> Option<String> {
         match self {
-            Self::Row { row, .. } => row.map(|row| format!("row {row}")),
+            Self::Row { row, .. } | Self::Calibration { row, .. } => row.map(|row| format!("row {row}")),
             Self::Tensor { tensor, file, .. } => Some(format!("{}, tensor `{tensor}`", file.display())),
             Self::Io(error) => error.place(),
             _ => None,
@@ -299,6 +310,7 @@ impl Diagnostic for QuantError {
             Self::Tensor { source, .. } => return source.hint(),
             Self::Option { expected, .. } | Self::Number { expected, .. } => format!("it is {expected}"),
             Self::Budget { least, .. } => format!("the least possible is {least} bytes"),
+            Self::Calibration { .. } => "name a file that a calibration was saved in".to_owned(),
             Self::NoActivations { .. } => "calibrate with samples of every timestep".to_owned(),
             Self::NotFinite { .. } => {
                 "keep such tensors as they are, or mend the model: no grid has these values".to_owned()

@@ -162,7 +162,7 @@ impl Hessian {
     }
 }
 
-fn is_weight(weight: f64) -> Result<()> {
+pub(crate) fn is_weight(weight: f64) -> Result<()> {
     if (0.0..f64::INFINITY).contains(&weight) {
         return Ok(());
     }

@@ -31,6 +31,18 @@ pub struct Histogram {
     counts: Vec<u64>,
 }
 
+/// What a file keeps of one.
+pub(crate) struct Parts {
+    pub(crate) count: u64,
+    pub(crate) least: f32,
+    pub(crate) greatest: f32,
+    pub(crate) sum: f64,
+    pub(crate) squares: f64,
+    pub(crate) exponent: i32,
+    pub(crate) first: i64,
+    pub(crate) counts: Vec<u64>,
+}
+
 impl Default for Histogram {
     fn default() -> Self {
         Self {
@@ -121,6 +133,30 @@ impl Histogram {
         let width = self.width();
         let middle = move |place: usize| (self.first as f64 + place as f64 + 0.5) * width;
         self.counts.iter().enumerate().map(move |(place, &count)| (middle(place), count))
+    }
+
+    /// All of it.
+    pub(crate) fn parts(&self) -> Parts {
+        let Self { count, least, greatest, sum, squares, exponent, first, counts } = self.clone();
+        Parts { count, least, greatest, sum, squares, exponent, first, counts }
+    }
+
+    /// One of these parts; `None` where no values give them.
+    pub(crate) fn of_parts(parts: Parts) -> Option<Self> {
+        let Parts { count, least, greatest, sum, squares, exponent, first, counts } = parts;
+        if count == 0 {
+            return (counts.is_empty() && sum == 0.0 && squares == 0.0).then(Self::default);
+        }
+        let is_one = least.is_finite()
+            && greatest.is_finite()
+            && least <= greatest
+            && sum.is_finite()
+            && (0.0..f64::INFINITY).contains(&squares)
+            && (exponent, first, counts.len()) == grid(f64::from(least), f64::from(greatest))
+            && counts.first().is_some_and(|&count| count > 0)
+            && counts.last().is_some_and(|&count| count > 0)
+            && counts.iter().try_fold(0_u64, |sum, &count| sum.checked_add(count)) == Some(count);
+        is_one.then_some(Self { count, least, greatest, sum, squares, exponent, first, counts })
     }
 
     /// Makes room for values from one to another.

@@ -10,11 +10,13 @@
 //!
 //! For diffusion models, a [`Schedule`] says how its sampler goes from step to step and how far an error of the model
 //! [moves](divergence_weights) it, [`path_kl`] how far the paths of two models diverge; [`allocate`](allocate()) chooses
-//! the scheme of each tensor under a budget of bytes. [`TimeGroups`] and a [`TransitionOptimizer`] find the ranges of
+//! the scheme of each tensor under a budget of bytes. A [`Calibration`] keeps what the layers'
+//! inputs looked like; [`TimeGroups`] and a [`TransitionOptimizer`] find the ranges of
 //! activations from the [`Histogram`]s of each layer and timestep.
 
 mod activation;
 mod allocate;
+mod calibration;
 mod cholesky;
 mod described;
 mod divergence;
@@ -52,6 +54,7 @@ pub use safetensors::Dtype;
 pub use crate::{
     activation::ActivationRange,
     allocate::{Allocation, Candidate, MOST_STATES, allocate, allocate_uniformly, candidates},
+    calibration::{Calibration, LayerInputs, Moments, StepInputs},
     divergence::{PathKl, categorical_kl, gaussian_kl, path_kl},
     equalization::{Equalization, raise_to_columns},
     error::{QuantError, Result},
@@ -65,7 +68,7 @@ pub use crate::{
     pack::{pack, unpack},
     policy::{Kind, Policy, Treatment},
     quality::Quality,
-    quantize::{NonFinite, Report, Settings, on_threads, quantize},
+    quantize::{NonFinite, Report, Rounding, Settings, on_threads, quantize},
     quantized_model::{QuantizedModel, QuantizedTensor, Stored},
     report::{TensorReport, table},
     schedule::{Prediction, ReverseStep, Schedule, divergence_weights},

@@ -1,15 +1,16 @@
 //! How does a model become a file of packed weights?
 
-use std::{collections::BTreeMap, num::NonZero, path::Path};
+use std::{collections::BTreeMap, num::NonZero, path::Path, sync::Arc};
 
 use bowstring_core::Cancel;
 use rayon::ThreadPoolBuilder;
 
 use crate::{
-    Half, Method, Model, ModelWriter, Policy, Quality, QuantError, Quantized, Result, Scheme, Stored, Tensor,
-    TensorReport, Treatment,
+    Calibration, Gptq, Half, Method, Model, ModelWriter, Moments, Order, Policy, Quality, QuantError,
+    Quantized, Result, Scheme, Stored, Tensor, TensorReport, Treatment,
     matrix::not_finite,
     named::{self, check_names},
+    pack::has_length,
     parts::{Key, Parts},
 };
 
@@ -22,7 +23,7 @@ pub struct Settings {
     /// How a tensor is written that no rule of the policy says anything else of.
     pub scheme: Scheme,
     /// How scales are chosen.
-    pub method: Method,
+    pub rounding: Rounding,
     /// What becomes of which tensor.
     pub policy: Policy,
     /// What becomes of tensors with numbers that are NaN or infinite.
@@ -32,6 +33,82 @@ pub struct Settings {
     /// Whether each packed tensor is kept in a folder beside the file, `FILE.parts`, until all are done, and those
     /// that an earlier run has left there are used again.
     pub resume: bool,
+}
+
+/// How the scales of a model's tensors are chosen.
+#[derive(Clone, Debug, Default)]
+#[non_exhaustive]
+pub enum Rounding {
+    /// [`Method::Nearest`].
+    Nearest,
+    /// [`Method::Search`], all errors counting the same.
+    #[default]
+    Mse,
+    /// [`Method::Search`], errors counting as much as the mean square of the inputs of their channel; all the same in
+    /// layers of which nothing was seen.
+    Weighted(Arc<Calibration>),
+    /// [`Method::Gptq`]; as [`Mse`](Self::Mse) in layers of which nothing was seen.
+    Gptq {
+        /// What was seen, with [all second moments](crate::Moments::Full).
+        calibration: Arc<Calibration>,
+        /// As [`Gptq`] has it.
+        damping: f64,
+        /// As [`Gptq`] has it.
+        order: Order,
+    },
+}
+
+impl Rounding {
+    /// Its name in options: `nearest`, `mse`, `weighted` or `gptq`.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Nearest => "nearest",
+            Self::Mse => "mse",
+            Self::Weighted(_) => "weighted",
+            Self::Gptq { .. } => "gptq",
+        }
+    }
+
+    fn calibration(&self) -> Option<&Calibration> {
+        match self {
+            Self::Nearest | Self::Mse => None,
+            Self::Weighted(calibration) | Self::Gptq { calibration, .. } => Some(calibration),
+        }
+    }
+
+    /// That what was seen is of this model, and enough.
+    fn check(&self, model: &Model) -> Result<()> {
+        let Some(calibration) = self.calibration() else { return Ok(()) };
+        for (name, layer) in calibration.layers() {
+            let tensor = model.tensor(name)?;
+            has_length("channels of inputs", layer.channels(), tensor.columns())
+                .map_err(|error| error.of(&tensor))?;
+        }
+        if matches!(self, Self::Gptq { .. }) && calibration.moments() != Moments::Full {
+            let expected = "`full` for `gptq`";
+            return Err(QuantError::Option { option: "moments", value: "`diagonal`".to_owned(), expected });
+        }
+        Ok(())
+    }
+
+    /// For a tensor of a model.
+    fn method(&self, tensor: &str) -> Method {
+        let layer = self.calibration().and_then(|calibration| calibration.layer(tensor));
+        match (self, layer) {
+            (Self::Nearest, _) => Method::Nearest,
+            (Self::Weighted(_), Some(layer)) => {
+                let importance = layer.mean_squares().into_iter().map(|square| square as f32).collect();
+                Method::Search { importance: Some(importance) }
+            }
+            (Self::Gptq { damping, order, .. }, Some(layer)) => match layer.hessian() {
+                Some(hessian) => {
+                    Method::Gptq(Gptq { hessian: Arc::clone(hessian), damping: *damping, order: *order })
+                }
+                None => Method::Search { importance: None },
+            },
+            (Self::Mse | Self::Weighted(_) | Self::Gptq { .. }, _) => Method::Search { importance: None },
+        }
+    }
 }
 
 /// What becomes of tensors with numbers that are NaN or infinite, which no grid has.
@@ -75,7 +152,8 @@ impl Report {
 /// fails, is cancelled or killed.
 ///
 /// # Errors
-/// [`Tensor`](crate::QuantError::Tensor) with the name of the tensor that cannot be quantised;
+/// [`Tensor`](crate::QuantError::Tensor) with the name of the tensor that cannot be quantised, or of which another
+/// number of channels was seen; [`NoTensor`](crate::QuantError::NoTensor) for what was seen of another model;
 /// [`Name`](crate::QuantError::Name) when parts of a tensor would be called as another one in a safetensors file;
 /// [`Parts`](crate::QuantError::Parts) when another run keeps its parts in the same folder, or it is somebody
 /// else's; [`Io`](crate::QuantError::Io) and [`System`](crate::QuantError::System) when the file cannot be written;
@@ -89,6 +167,7 @@ pub fn quantize(
     cancel: &Cancel,
     mut on_tensor: impl FnMut(&TensorReport) + Send,
 ) -> Result<Report> {
+    settings.rounding.check(model)?;
     on_threads(settings.threads, || {
         if path.extension().is_some_and(|ending| ending == named::ENDING) {
             check_names(model, |tensor| {
@@ -171,7 +250,8 @@ impl Work<'_> {
     /// Writes a tensor as packed codes; says how it is stored, and in how many bytes. Where some numbers are not
     /// finite, nothing is written.
     fn pack(&mut self, tensor: &Tensor<'_>, scheme: Scheme) -> Result<(Stored, usize)> {
-        let key = self.parts.as_ref().map(|parts| (parts, Key::of(tensor, scheme, &self.settings.method)));
+        let method = self.settings.rounding.method(tensor.name);
+        let key = self.parts.as_ref().map(|parts| (parts, Key::of(tensor, scheme, &method)));
         let known = match &key {
             Some((parts, key)) => parts.load(*key, tensor, scheme, self.cancel)?,
             None => None,
@@ -182,7 +262,7 @@ impl Work<'_> {
                 part
             }
             None => {
-                let made = packed(self.model, tensor, scheme, self.settings, &mut self.numbers, self.cancel)?;
+                let made = packed(self.model, tensor, scheme, &method, &mut self.numbers, self.cancel)?;
                 key.map_or(Ok(()), |(parts, key)| parts.save(key, tensor, &made.0, made.1))?;
                 made
             }
@@ -209,13 +289,13 @@ fn packed(
     model: &Model,
     tensor: &Tensor<'_>,
     scheme: Scheme,
-    settings: &Settings,
+    method: &Method,
     numbers: &mut Vec<f32>,
     cancel: &Cancel,
 ) -> Result<(Quantized, Quality)> {
     tensor.read(numbers)?;
     model.release(tensor.name)?;
-    let matrix = Quantized::of(numbers, tensor.columns(), scheme, &settings.method, cancel)?;
+    let matrix = Quantized::of(numbers, tensor.columns(), scheme, method, cancel)?;
     let quality = matrix.quality(numbers)?;
     Ok((matrix, quality))
 }

@@ -7,8 +7,8 @@ use tempfile::TempDir;
 
 use super::*;
 use crate::{
-    Bits, Group, Hessian, Model, NonFinite, Offset, Order, Policy, Report, ScaleType, Settings, Treatment,
-    quantize,
+    Bits, Group, Hessian, Model, NonFinite, Offset, Order, Policy, Report, Rounding, ScaleType, Settings,
+    Treatment, quantize,
 };
 
 const FOUR: Scheme =
@@ -19,7 +19,7 @@ const PACKED: usize = 3;
 fn settings() -> Settings {
     Settings {
         scheme: FOUR,
-        method: Method::Search { importance: None },
+        rounding: Rounding::Mse,
         policy: Policy::default(),
         non_finite: NonFinite::Refuse,
         threads: None,
@@ -148,7 +148,7 @@ fn nothing_that_a_part_depends_on_is_left_out() {
     check(&scheme(Scheme { group: Group::of(16).unwrap(), ..FOUR }), 0, "group");
     check(&scheme(Scheme { offset: Offset::Minimum, ..FOUR }), 0, "offset");
     check(&scheme(Scheme { scale_type: ScaleType::F32, ..FOUR }), 0, "scale type");
-    check(&Settings { method: Method::Nearest, ..settings() }, 0, "method");
+    check(&Settings { rounding: Rounding::Nearest, ..settings() }, 0, "method");
     let policy = Policy::default().with_rule("z", Treatment::Quantize(Scheme { bits: Bits::Eight, ..FOUR }));
     check(&Settings { policy: policy.unwrap(), ..settings() }, 2, "what the policy says of one");
     check(&Settings { threads: std::num::NonZero::new(1), ..settings() }, PACKED, "threads change nothing");

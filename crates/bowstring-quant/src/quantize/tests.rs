@@ -14,7 +14,7 @@ const FOUR: Scheme =
 fn settings() -> Settings {
     Settings {
         scheme: FOUR,
-        method: Method::Nearest,
+        rounding: Rounding::Nearest,
         policy: Policy::default(),
         non_finite: NonFinite::Refuse,
         threads: None,
@@ -211,6 +211,7 @@ fn names_that_parts_have_are_refused_before_anything_is_written() {
     quantized("packed.safetensors", &Settings { policy: keeping, ..settings() }).0.unwrap();
 }
 
+<<<<<<< HEAD
 /// A header may say so: without rows, there is nothing of them.
 #[test]
 fn rows_beyond_all_memory_of_which_there_are_none_are_none() {
@@ -226,4 +227,60 @@ fn rows_beyond_all_memory_of_which_there_are_none_are_none() {
         packed.read("a", &mut numbers, &Cancel::default()).unwrap();
         assert!(numbers.is_empty());
     }
+=======
+/// What the layer `down.attn.weight` was seen to read: few inputs, with channels of many sizes.
+fn calibration(moments: Moments, channels: usize) -> Arc<Calibration> {
+    let size = |channel: usize| if channel.is_multiple_of(9) { 8.0 } else { 0.5 };
+    let inputs: Vec<f32> = crate::matrix::tests::weights(200 * channels)
+        .into_iter()
+        .enumerate()
+        .map(|(index, number)| number * size(index % channels))
+        .collect();
+    let mut calibration = Calibration::new(moments);
+    calibration.observe("down.attn.weight", None, &inputs, channels, 1.0).unwrap();
+    Arc::new(calibration)
+}
+
+#[test]
+fn what_was_seen_of_a_layer_decides_which_errors_count() {
+    let calibration = calibration(Moments::Full, 48);
+    let gptq = |order| Rounding::Gptq { calibration: Arc::clone(&calibration), damping: 0.01, order };
+    let roundings = [
+        Rounding::Mse,
+        Rounding::Weighted(Arc::clone(&calibration)),
+        gptq(Order::Natural),
+        gptq(Order::Largest),
+    ];
+    let made = roundings.map(|rounding| {
+        let done = done(0.0, 1.0, &Settings { rounding, ..settings() });
+        done.result.as_ref().unwrap();
+        let [mut seen, mut unseen, mut weights] = [vec![], vec![], vec![]];
+        let packed = QuantizedModel::open(&done.path).unwrap();
+        packed.read("down.attn.weight", &mut seen, &Cancel::default()).unwrap();
+        packed.read("down.conv.weight", &mut unseen, &Cancel::default()).unwrap();
+        let model = Model::open(done.path.with_file_name("model.safetensors")).unwrap();
+        model.tensor("down.attn.weight").unwrap().read(&mut weights).unwrap();
+        let hessian = calibration.layer("down.attn.weight").unwrap().hessian().unwrap();
+        (hessian.output_error(&weights, &seen).unwrap(), unseen)
+    });
+    let [mse, weighted, natural, largest] = &made;
+    assert!(weighted.0 < 0.9 * mse.0, "{} {}", weighted.0, mse.0);
+    assert!(natural.0 < mse.0 && largest.0 < mse.0, "{} {} {}", natural.0, largest.0, mse.0);
+    assert!(made.iter().all(|one| one.1 == mse.1), "a layer that was not seen is as without");
+}
+
+#[test]
+fn what_was_seen_of_another_model_is_refused() {
+    let refused = |calibration: Arc<Calibration>| {
+        let rounding = Rounding::Gptq { calibration, damping: 0.01, order: Order::Largest };
+        let done = done(0.0, 1.0, &Settings { rounding, ..settings() });
+        assert!(!done.path.exists());
+        done.result.unwrap_err().to_string()
+    };
+    assert_eq!(refused(calibration(Moments::Full, 47)), "channels of inputs: 47 where 48 are expected");
+    assert_eq!(refused(calibration(Moments::Diagonal, 48)), "`moments` cannot be `diagonal`");
+    let mut other = Calibration::new(Moments::Full);
+    other.observe("down.atn.weight", None, &[1.0], 1, 1.0).unwrap();
+    assert_eq!(refused(Arc::new(other)), "the model has no tensor `down.atn.weight`");
+>>>>>>> 122c6d5 (quant: calibrations of layers' inputs, kept in Parquet; models rounded by what was seen)
 }
