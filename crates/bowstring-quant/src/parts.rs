@@ -77,15 +77,6 @@ impl Key {
                     hash.bytes(&row);
                 }
             }
-            Method::Gptq(Gptq { hessian, damping, order }) => {
-                hash.text(order.name());
-                hash.bytes(&damping.to_le_bytes());
-                hash.bytes(&hessian.weight().to_le_bytes());
-                for row in 0..hessian.channels() {
-                    let row: Vec<u8> = hessian.row(row).iter().flat_map(|sum| sum.to_le_bytes()).collect();
-                    hash.bytes(&row);
-                }
-            }
         }
         Self(hash.finish())
     }

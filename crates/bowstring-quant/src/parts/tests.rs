@@ -203,7 +203,7 @@ fn a_part_that_is_damaged_is_made_anew() {
     let out = place.path("out.parquet");
     let expected = place.undisturbed("parquet", &settings());
     let folder = place.path("out.parquet.parts");
-    run(&place.model, &out, &Settings { method: Method::Nearest, ..settings() }, 1).unwrap_err();
+    run(&place.model, &out, &Settings { rounding: Rounding::Nearest, ..settings() }, 1).unwrap_err();
     let nearest = place.parts("out.parquet").remove(0);
     let nearest = fs::read(folder.join(nearest)).unwrap();
     fs::remove_dir_all(&folder).unwrap();
@@ -242,7 +242,7 @@ fn no_byte_of_a_part_can_be_another_and_change_what_is_read() {
     let path = place.path("out.parquet.parts").join(place.parts("out.parquet").remove(0));
     let (whole, parts, cancel) = (fs::read(&path).unwrap(), Parts::open(&out).unwrap(), Cancel::default());
     let tensor = place.model.tensors().next().unwrap();
-    let key = Key::of(&tensor, FOUR, &settings().method);
+    let key = Key::of(&tensor, FOUR, &Method::Search { importance: None });
     let load = || parts.load(key, &tensor, FOUR, &cancel).unwrap();
     let expected = load().unwrap();
     for place in 0..whole.len() {

@@ -211,7 +211,6 @@ fn names_that_parts_have_are_refused_before_anything_is_written() {
     quantized("packed.safetensors", &Settings { policy: keeping, ..settings() }).0.unwrap();
 }
 
-<<<<<<< HEAD
 /// A header may say so: without rows, there is nothing of them.
 #[test]
 fn rows_beyond_all_memory_of_which_there_are_none_are_none() {
@@ -227,7 +226,8 @@ fn rows_beyond_all_memory_of_which_there_are_none_are_none() {
         packed.read("a", &mut numbers, &Cancel::default()).unwrap();
         assert!(numbers.is_empty());
     }
-=======
+}
+
 /// What the layer `down.attn.weight` was seen to read: few inputs, with channels of many sizes.
 fn calibration(moments: Moments, channels: usize) -> Arc<Calibration> {
     let size = |channel: usize| if channel.is_multiple_of(9) { 8.0 } else { 0.5 };
@@ -282,5 +282,4 @@ fn what_was_seen_of_another_model_is_refused() {
     let mut other = Calibration::new(Moments::Full);
     other.observe("down.atn.weight", None, &[1.0], 1, 1.0).unwrap();
     assert_eq!(refused(Arc::new(other)), "the model has no tensor `down.atn.weight`");
->>>>>>> 122c6d5 (quant: calibrations of layers' inputs, kept in Parquet; models rounded by what was seen)
 }
