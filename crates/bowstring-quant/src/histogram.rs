@@ -276,6 +276,7 @@ mod tests {
             swapped.merge(&of(one));
             for parts in [added, merged, swapped] {
                 prop_assert!((parts.sum - whole.sum).abs() <= 1e-12 * whole.squares.sqrt() * 60.0);
+                prop_assert!((parts.squares - whole.squares).abs() <= 1e-12 * whole.squares);
                 prop_assert_eq!(Histogram { sum: whole.sum, squares: whole.squares, ..parts }, whole.clone());
             }
         }

@@ -9,6 +9,8 @@
 
 use std::ops::Range;
 
+use rayon::prelude::*;
+
 use crate::{ActivationRange, Bits, Histogram, QuantError, Result, pack::has_length};
 
 /// A partition of sampling steps, in the order of sampling, into groups of neighbours.
@@ -110,7 +112,8 @@ impl TimeGroups {
         self.iter().position(|group| group.contains(&step))
     }
 
-    /// For each layer, the [best](ActivationRange::best) range of each group.
+    /// For each layer, the [best](ActivationRange::best) range of each group, found on the threads of the current rayon
+    /// pool; the result does not depend on how many there are.
     ///
     /// # Errors
     /// [`QuantError::Length`] when a layer has not one histogram for each step; [`QuantError::NoActivations`] when one
@@ -124,7 +127,7 @@ impl TimeGroups {
             ActivationRange::best(&merged, bits).ok_or(QuantError::NoActivations { layer, timestep })
         };
         let ranges = |layer| self.iter().map(|group| range((layer, group))).collect();
-        (0..histograms.len()).map(ranges).collect()
+        (0..histograms.len()).into_par_iter().map(ranges).collect()
     }
 }
 
@@ -198,10 +201,10 @@ mod tests {
         let steps = [1.0, 1.1, 0.9, 5.0, 5.1, 5.2, 5.1, 9.0].map(|value| vec![value, -value]);
         let groups = TimeGroups::of_statistics(&steps, 3).unwrap();
         assert_eq!(cuts(&groups), [0..3, 3..7, 7..8]);
-        // Two layers, the smaller of which changes as much by its own measure.
+        // Two layers, the smaller of which changes the most by its own measure.
         let layer = |sizes: [f32; 6]| sizes.map(|size| of(&[size, -size / 2.0])).to_vec();
-        let histograms = [layer([1e3, 1e3, 1e3, 1e3, 1e3, 2e3]), layer([1.0, 1.0, 9.0, 9.0, 9.0, 9.0])];
-        assert_eq!(cuts(&TimeGroups::of_histograms(&histograms, 3).unwrap()), [0..2, 2..5, 5..6]);
+        let histograms = [layer([1e3, 1e3, 1e3, 1e3, 1e3, 1.1e3]), layer([1.0, 1.0, 9.0, 9.0, 9.0, 9.0])];
+        assert_eq!(cuts(&TimeGroups::of_histograms(&histograms, 2).unwrap()), [0..2, 2..6]);
     }
 
     #[test]
@@ -211,6 +214,11 @@ mod tests {
         let near = |found: f32, expected: f32| (found / expected - 1.0).abs() < 0.02;
         assert!(near(ranges[0][0].greatest(), 2.0) && near(ranges[0][0].least(), -0.5), "{ranges:?}");
         assert!(near(ranges[0][1].greatest(), 40.0) && near(ranges[0][1].least(), -10.0), "{ranges:?}");
+
+        let layers: Vec<_> = (1..40).map(|size| vec![of(&[size as f32, -1.0, 0.3]); 4]).collect();
+        let of_all = || TimeGroups::uniform(4, 3).unwrap().ranges(&layers, Bits::Four).unwrap();
+        let serial = rayon::ThreadPoolBuilder::new().num_threads(1).build().unwrap();
+        assert_eq!(serial.install(of_all), of_all());
     }
 
     #[test]
