@@ -7,7 +7,8 @@ of the figure over bootstrap resamples of the images (Efron 1979).
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -16,7 +17,7 @@ from safetensors.numpy import load_file
 from sampling import Array, Network, Numbers, Sampler, Trajectories, estimate
 
 DATA = Path(__file__).parent / "data"
-RESAMPLES = 200
+RESAMPLES = 100
 
 
 @dataclass(frozen=True)
@@ -106,25 +107,44 @@ def features(images: Array) -> Array:
     return np.asarray(x, np.float32)
 
 
-def frechet(ours: Array, theirs: Array) -> float:
-    """Give the Fréchet distance of the normal distributions of two sets of features (Heusel et al. 2017).
+@dataclass(frozen=True)
+class Normal:
+    """The normal distribution of features that have these moments."""
 
-    It is ‖m − m'‖² + tr(C + C' − 2(CC')^½), with their means and covariances.
+    mean: Numbers
+    covariance: Numbers
+
+    @classmethod
+    def of(cls, features: npt.ArrayLike) -> Normal:
+        """Take the moments of features, a row for each image."""
+        rows = np.asarray(features, np.float64)
+        return cls(rows.mean(axis=0), np.cov(rows, rowvar=False))
+
+    @cached_property
+    def root(self) -> Numbers:
+        """The symmetric square root of the covariance."""
+        values, vectors = np.linalg.eigh(self.covariance)
+        root: Numbers = vectors * np.sqrt(values.clip(0)) @ vectors.T
+        return root
+
+
+def frechet(ours: Normal, theirs: Normal) -> float:
+    """Give the Fréchet distance of two normal distributions (Heusel et al. 2017).
+
+    With their means m and covariances C it is ‖m − m'‖² + tr(C + C' − 2(CC')^½).
     """
-    a, b = ours.astype(np.float64), theirs.astype(np.float64)
-    ours_covariance, theirs_covariance = np.cov(a, rowvar=False), np.cov(b, rowvar=False)
-    # (CC')^½ and (C^½ C' C^½)^½ have the same eigenvalues, and the latter is symmetric.
-    values, vectors = np.linalg.eigh(ours_covariance)
-    root = vectors * np.sqrt(values.clip(0)) @ vectors.T
-    crossed = np.sqrt(np.linalg.eigvalsh(root @ theirs_covariance @ root).clip(0)).sum()
-    distance = np.square(a.mean(axis=0) - b.mean(axis=0)).sum()
-    return float(distance + np.trace(ours_covariance) + np.trace(theirs_covariance) - 2 * crossed)
+    # (CC')^½ and (C'^½ C C'^½)^½ have the same eigenvalues, and the latter is symmetric.
+    crossed = np.sqrt(np.linalg.eigvalsh(theirs.root @ ours.covariance @ theirs.root).clip(0)).sum()
+    distance = np.square(ours.mean - theirs.mean).sum()
+    return float(distance + np.trace(ours.covariance + theirs.covariance) - 2 * crossed)
 
 
 def frechet_distance(images: Array, reference: Array) -> Estimate:
     """Estimate the Fréchet distance of the features of images from those of a reference, which is fixed.
 
-    It is larger the fewer images there are: only figures of equally many can be compared.
+    It is larger the fewer images there are: only figures of equally many can be compared. Its interval
+    begins at 0 at least.
     """
-    ours, theirs = features(images), features(reference)
-    return bootstrap(lambda rows: frechet(ours[rows], theirs), len(ours))
+    ours, theirs = features(images), Normal.of(features(reference))
+    found = bootstrap(lambda rows: frechet(Normal.of(ours[rows]), theirs), len(ours))
+    return replace(found, low=max(found.low, 0.0))
