@@ -1,0 +1,194 @@
+"""Quantisers side by side: `python benchmarks/quant/run.py --out FILE.json`, then `table.py FILE.json`.
+
+For every setting of a peer, ours is the one with the smallest groups that takes no more bits for each weight,
+once with zero points, once with float minima and once symmetric. Bits are those of codes, scales, and zero
+points or minima of all matrices of a material together; so is the error.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import subprocess
+import sys
+import sysconfig
+import tempfile
+import warnings
+from collections.abc import Iterator
+from importlib.metadata import version
+from pathlib import Path
+
+import numpy as np
+import torch
+from contenders import PACKAGES, SETTINGS, Cannot, Setting
+from material import MADE, Matrices, prepare
+
+import bowstring as bs
+
+sys.path.append(str(Path(__file__).resolve().parent.parent / "graph"))
+import process
+
+WIDTHS = (8, 4, 3, 2)
+METHODS = ("nearest", "mse")
+OFFSETS = {"zero points": {}, "minima": {"float_minimum": True}, "symmetric": {"symmetric": True}}
+GROUPS = (*range(16, 257, 8), "channel")
+THREADS = 2
+
+
+class Error:
+    """Squared errors of matrices, added up."""
+
+    def __init__(self) -> None:
+        self.signal, self.noise, self.worst = 0.0, 0.0, (float("inf"), "")
+
+    def add(self, name: str, weights: np.ndarray, values: np.ndarray) -> None:
+        assert values.shape == weights.shape
+        assert np.isfinite(values).all()
+        wide = weights.astype(np.float64)
+        signal, noise = float(np.sum(wide**2)), float(np.sum((wide - values) ** 2))
+        self.signal, self.noise = self.signal + signal, self.noise + noise
+        self.worst = min(self.worst, (decibels(signal, noise), name))
+
+    def row(self) -> dict:
+        sqnr = decibels(self.signal, self.noise)
+        return {"sqnr": sqnr, "worst": self.worst[0], "worst_layer": self.worst[1]}
+
+
+def decibels(signal: float, noise: float) -> float:
+    return float("inf") if noise == 0.0 else 10 * float(np.log10(signal / noise))
+
+
+def count(matrices: Matrices) -> int:
+    return sum(matrix.size for matrix in matrices.values())
+
+
+def peer(setting: Setting, bits: int, group: int | None, matrices: Matrices) -> dict:
+    """Bits and error of a peer over all matrices."""
+    error, used, kept = Error(), 0, 0
+    for name, matrix in matrices.items():
+        stored = setting.write(torch.from_numpy(matrix), bits, group)
+        used += stored.bits(bits, matrix.size)
+        kept += stored.kept()
+        error.add(name, matrix, stored.values().numpy())
+    weights = count(matrices)
+    return {"bits_per_weight": used / weights, "kept_per_weight": kept / weights} | error.row()
+
+
+class Ours:
+    """Bowstring over a material; each way is run once."""
+
+    def __init__(self, matrices: Matrices, path: Path, folder: Path) -> None:
+        self.matrices, self.path, self.out, self.found = matrices, path, folder / "packed.parquet", {}
+
+    def bits(self, offset: str, bits: int, group: int | str) -> float:
+        """Bits for each weight by the layout that the reference documents, with scales of 16 bits."""
+        total = 0
+        for matrix in self.matrices.values():
+            rows, columns = matrix.shape
+            groups = 1 if group == "channel" else -(-columns // group)
+            offsets = {"zero points": -(-groups * bits // 8), "minima": 2 * groups, "symmetric": 0}
+            total += 8 * rows * (-(-columns * bits // 8) + 2 * groups + offsets[offset])
+        return total / count(self.matrices)
+
+    def within(self, limit: float, method: str, offset: str, bits: int) -> dict | None:
+        """The one with the smallest groups that takes at most so many bits."""
+        fitting = (group for group in GROUPS if self.bits(offset, bits, group) <= limit)
+        group = next(fitting, None)
+        if group is None:
+            return None
+        key = (method, offset, bits, group)
+        if key not in self.found:
+            self.found[key] = self.run(*key)
+            assert self.found[key]["bits_per_weight"] <= limit
+        return self.found[key]
+
+    def run(self, method: str, offset: str, bits: int, group: int | str) -> dict:
+        options = {"bits": bits, "group_size": group, "method": method, **OFFSETS[offset]}
+        report = bs.quantize(self.path, self.out, threads=THREADS, **options)
+        assert set(report.tensors["bits"].to_pylist()) == {bits}
+        model, error = bs.QuantizedModel(self.out), Error()
+        for name, matrix in self.matrices.items():
+            error.add(name, matrix, model.read(name))
+        bits_per_weight = 8 * report.bytes_after / count(self.matrices)
+        return {"group": group, "bits_per_weight": bits_per_weight} | error.row()
+
+
+def compared(name: str, kept: dict, options: argparse.Namespace) -> Iterator[tuple[str, dict]]:
+    """All rows of a material, as far as they are found."""
+    name, matrices, path = prepare(name, options.kept)
+    ours = Ours(matrices, path, options.kept)
+    rows, cannot = [], []
+    found = {"layers": len(matrices), "weights": count(matrices), "rows": rows, "cannot": cannot}
+    places = ("bits", "library", "setting", "group")
+    before = {tuple(row[place] for place in places): row for row in kept.get(name, {}).get("rows", [])}
+    for bits in WIDTHS:
+        for setting in SETTINGS:
+            groups = setting.groups.get(bits, ())
+            for group in groups[len(groups) // 2 :][:1] if options.quick else groups:
+                key = (bits, setting.library, setting.name, group)
+                row = dict(zip(places, key, strict=True))
+                try:
+                    row |= before.get(key) or peer(setting, bits, group, matrices)
+                except Cannot as why:
+                    cannot.append(row | {"why": str(why)})
+                    continue
+                limit = row["bits_per_weight"]
+                row["ours"] = {
+                    f"{method}, {offset}": own
+                    for method in METHODS
+                    for offset in OFFSETS
+                    if (own := ours.within(limit, method, offset, bits))
+                }
+                rows.append(row)
+                yield name, found
+        print(f"{name}: {bits} bits", file=sys.stderr)
+
+
+def speed(options: argparse.Namespace) -> dict:
+    """In a process of its own with two cores."""
+    script = str(Path(__file__).with_name("speed.py"))
+    command, environment = process.kept_to(THREADS, script, *(["--quick"] if options.quick else []))
+    done = subprocess.run(command, env=environment, stdout=subprocess.PIPE, check=False)
+    if done.returncode:
+        sys.exit(done.returncode)
+    return json.loads(done.stdout.splitlines()[-1])
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument(
+        "--materials", nargs="+", default=["minilm", *MADE], help="minilm, student, laplace, or files"
+    )
+    parser.add_argument("--kept", type=Path, default=Path(tempfile.gettempdir()) / "bowstring-quant")
+    parser.add_argument("--out", type=Path, required=True, help="what was found, as JSON")
+    parser.add_argument("--quick", action="store_true", help="one group size of each peer, three rounds")
+    parser.add_argument(
+        "--keep-peers", action="store_true", help="peers' errors that OUT has are taken as they are"
+    )
+    parser.add_argument("--parts", nargs="+", default=["errors", "speed"], choices=["errors", "speed"])
+    parser.add_argument("--threads", type=int, default=THREADS, help="of torch, where no time is taken")
+    options = parser.parse_args()
+    warnings.filterwarnings("ignore")
+    torch.set_num_threads(options.threads)
+    # quanto builds an extension with the ninja that is installed beside this interpreter.
+    os.environ["PATH"] = os.pathsep.join([sysconfig.get_path("scripts"), os.environ["PATH"]])
+    found = json.loads(options.out.read_text()) if options.out.exists() else {"materials": {}}
+    found["versions"] = {
+        "bowstring": version("bowstring"),
+        **{name: version(package) for name, package in PACKAGES.items()},
+    }
+    if "errors" in options.parts:
+        for material in options.materials:
+            kept = dict(found["materials"]) if options.keep_peers else {}
+            with torch.no_grad():
+                for name, rows in compared(material, kept, options):
+                    found["materials"][name] = rows
+                    options.out.write_text(json.dumps(found, indent=1))
+    if "speed" in options.parts:
+        found["speed"] = speed(options)
+        options.out.write_text(json.dumps(found, indent=1))
+
+
+if __name__ == "__main__":
+    main()
