@@ -50,15 +50,14 @@ class Setting(NamedTuple):
 
 
 def legal(matrix: torch.Tensor, group: int | None) -> int:
-    """The largest of the group, its half, its quarter, … that divides a row."""
+    """The largest multiple of 8 up to the group that divides a row, or the row where there is none."""
     columns = matrix.shape[1]
-    if group is None:
-        return columns
-    while columns % group:
-        group //= 2
-        if group < 8:
-            raise Cannot(f"no group of at least 8 divides rows of {columns}")
-    return group
+    return columns if group is None else divisor(columns, group, 8) or columns
+
+
+def divisor(number: int, most: int, step: int) -> int:
+    """The largest multiple of a step that divides a number, up to the most; 0 where there is none."""
+    return next((size for size in range(most - most % step, 0, -step) if number % size == 0), 0)
 
 
 def rounded(tensor: torch.Tensor) -> torch.Tensor:
@@ -92,17 +91,19 @@ def hqq(
 ) -> Stored:
     from hqq.core.quantize import Quantizer, hqq_base_quant_config
 
-    # A group of axis 0 lies along the output channels; it is the flat matrix that has to be divisible.
-    group = legal(matrix, group) if axis == 1 else group
-    if axis == 0 and matrix.numel() % group:
-        raise Cannot(f"groups of {group} do not divide a matrix of {tuple(matrix.shape)}")
-    settings = hqq_base_quant_config(nbits=bits, group_size=group, axis=axis)["weight_quant_params"]
+    # A group of axis 0 lies along the output channels; it is the flat matrix that has to be divisible. A size
+    # that is no multiple of 8 is refused, but for a whole row.
+    size = legal(matrix, group) if axis == 1 else divisor(matrix.numel(), group, 8)
+    if size == 0:
+        raise Cannot(f"no group of up to {group} divides a matrix of {tuple(matrix.shape)}")
+    given = None if size == matrix.shape[1] else size
+    settings = hqq_base_quant_config(nbits=bits, group_size=given, axis=axis)["weight_quant_params"]
     # By default the search of 4 bits begins at a rounded zero.
     if round_zero is not None:
         settings["round_zero"] = round_zero
     codes, meta = Quantizer.quantize(matrix, **settings, device="cpu")
     scale, zero = meta["scale"].half(), meta["zero"].half()
-    wide = {"scale": scale.float(), "zero": zero.float(), "compute_dtype": torch.float32}
+    wide = {"scale": scale.float(), "zero": zero.float(), "compute_dtype": torch.float32, "group_size": size}
     return Stored(codes, (scale, zero), lambda: Quantizer.dequantize(codes, meta | wide))
 
 
@@ -176,10 +177,8 @@ def torchao_tinygemm(matrix: torch.Tensor, bits: int, group: int | None, *, sear
 def torchao_nf4(matrix: torch.Tensor, bits: int, group: int | None) -> Stored:
     from torchao.quantization.quantize_.workflows.nf4.nf4_tensor import to_nf4
 
-    blocks, scales = divmod(matrix.numel(), group)
-    if scales or blocks % 256:
-        raise Cannot(f"256 scales of {group} do not divide a matrix of {tuple(matrix.shape)}")
-    tensor = to_nf4(matrix, group, 256)
+    group = divisor(matrix.numel(), group, 1)
+    tensor = to_nf4(matrix, group, divisor(matrix.numel() // group, 256, 1))
     others = (tensor.quantized_scalers, tensor.quantization_factor, tensor.scaler_mean)
     return Stored(tensor.quantized_data, others, tensor.get_original_weight)
 
@@ -189,15 +188,19 @@ def torchao_mxfp4(matrix: torch.Tensor, bits: int, group: int | None) -> Stored:
     from torchao.prototype.mx_formats.mx_tensor import MXTensor
 
     # Of its four ways to choose a scale the one that it calls more accurate.
-    tensor = MXTensor.to_mx(matrix, torch.float4_e2m1fn_x2, legal(matrix, group), ScaleCalculationMode.EVEN)
+    if matrix.shape[1] % group:
+        raise Cannot(f"groups of {group} do not divide rows of {matrix.shape[1]}, and there are no others")
+    tensor = MXTensor.to_mx(matrix, torch.float4_e2m1fn_x2, group, ScaleCalculationMode.EVEN)
     return Stored(tensor.qdata, (tensor.scale,), lambda: tensor.dequantize(torch.float32))
 
 
 def torchao_nvfp4(matrix: torch.Tensor, bits: int, group: int | None) -> Stored:
     from torchao.prototype.mx_formats.nvfp4_tensor import NVFP4Tensor, per_tensor_amax_to_scale
 
+    if matrix.shape[1] % group:
+        raise Cannot(f"groups of {group} do not divide rows of {matrix.shape[1]}, and there are no others")
     scale = per_tensor_amax_to_scale(matrix.abs().amax())
-    tensor = NVFP4Tensor.to_nvfp4(matrix, legal(matrix, group), per_tensor_scale=scale)
+    tensor = NVFP4Tensor.to_nvfp4(matrix, group, per_tensor_scale=scale)
     return Stored(tensor.qdata, (tensor.scale, scale), lambda: tensor.dequantize(torch.float32))
 
 
@@ -229,11 +232,12 @@ def bitsandbytes_4bit(
 ) -> Stored:
     from bitsandbytes import functional
 
+    # As one row: its code for CPUs reads matrices wrongly whose rows the blocks do not divide.
     codes, state = functional.quantize_4bit(
-        matrix, blocksize=group, compress_statistics=double, quant_type=kind
+        matrix.reshape(1, -1), blocksize=group, compress_statistics=double, quant_type=kind
     )
     others = (state.absmax, state.offset, state.state2.absmax) if double else (state.absmax,)
-    return Stored(codes, others, lambda: functional.dequantize_4bit(codes, state))
+    return Stored(codes, others, lambda: functional.dequantize_4bit(codes, state).reshape(matrix.shape))
 
 
 def bitsandbytes_8bit(matrix: torch.Tensor, bits: int, group: int | None, *, double: bool) -> Stored:

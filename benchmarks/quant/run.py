@@ -15,7 +15,6 @@ import sys
 import sysconfig
 import tempfile
 import warnings
-from collections.abc import Iterator
 from importlib.metadata import version
 from pathlib import Path
 
@@ -114,12 +113,11 @@ class Ours:
         return {"group": group, "bits_per_weight": bits_per_weight} | error.row()
 
 
-def compared(name: str, kept: dict, options: argparse.Namespace) -> Iterator[tuple[str, dict]]:
-    """All rows of a material, as far as they are found."""
+def compared(name: str, kept: dict, options: argparse.Namespace) -> tuple[str, dict]:
+    """The short name of a material, and all its rows."""
     name, matrices, path = prepare(name, options.kept)
     ours = Ours(matrices, path, options.kept)
     rows, cannot = [], []
-    found = {"layers": len(matrices), "weights": count(matrices), "rows": rows, "cannot": cannot}
     places = ("bits", "library", "setting", "group")
     before = {tuple(row[place] for place in places): row for row in kept.get(name, {}).get("rows", [])}
     for bits in WIDTHS:
@@ -141,8 +139,8 @@ def compared(name: str, kept: dict, options: argparse.Namespace) -> Iterator[tup
                     if (own := ours.within(limit, method, offset, bits))
                 }
                 rows.append(row)
-                yield name, found
         print(f"{name}: {bits} bits", file=sys.stderr)
+    return name, {"layers": len(matrices), "weights": count(matrices), "rows": rows, "cannot": cannot}
 
 
 def speed(options: argparse.Namespace) -> dict:
@@ -180,11 +178,10 @@ def main() -> None:
     }
     if "errors" in options.parts:
         for material in options.materials:
-            kept = dict(found["materials"]) if options.keep_peers else {}
             with torch.no_grad():
-                for name, rows in compared(material, kept, options):
-                    found["materials"][name] = rows
-                    options.out.write_text(json.dumps(found, indent=1))
+                name, rows = compared(material, found["materials"] if options.keep_peers else {}, options)
+            found["materials"][name] = rows
+            options.out.write_text(json.dumps(found, indent=1))
     if "speed" in options.parts:
         found["speed"] = speed(options)
         options.out.write_text(json.dumps(found, indent=1))

@@ -23,9 +23,10 @@ Scales have 16 bits in every library that leaves the choice. Ours is the one wit
 takes no more bits than the peer, with its group and its bits in brackets. **LOST** is where ours is below,
 or has no groups that take so few bits. The default is the search with zero points.
 
-Groups that do not divide a row are halved until they do. Bits that a library does not have: quanto 3, and 8
-by groups; bitsandbytes 2 and 3. torchao's GGUF type keeps its codes and scales as floats that are not
-rounded, and its bit-packed uintx needs a GPU: neither is here.
+A group that does not divide a row is the largest multiple of 8 below it that does, or the row where there
+is none. Bits that a library does not have: quanto 3, and 8 by groups; bitsandbytes 2 and 3. torchao's GGUF
+type keeps its codes and scales as floats that are not rounded, and its bit-packed uintx needs a GPU:
+neither is here.
 """
 SPEED = """\
 In memory, no files: torchao's codes stay a byte each, the others' are packed. GB/s of single precision, the
@@ -139,7 +140,7 @@ def _speed(found: dict) -> list[str]:
         f"{found['group']}, {found['threads']} threads on as many cores.",
         SPEED,
         "",
-        "| contender | quantise, GB/s | nearest of ours | mse of ours | dequantise, GB/s | ours | SQNR |",
+        "| contender | quantise, GB/s | to our nearest | to our search | dequantise, GB/s | to ours | SQNR |",
         "| --- |" + " ---: |" * 6,
     ]
     by_name = defaultdict(dict)
