@@ -24,6 +24,8 @@ pub enum Kind {
 
 /// Names of modules, as the models of transformers and diffusers have them.
 const EMBEDDINGS: [&str; 5] = ["embed_tokens", "relative_attention_bias", "shared", "wpe", "wte"];
+/// What names of embeddings end with.
+const ENDINGS: [&str; 4] = ["embed", "embedder", "embedding", "embeddings"];
 const FIRSTS: [&str; 5] = ["conv_in", "img_in", "patch_embed", "patch_embedding", "x_embedder"];
 const LASTS: [&str; 7] =
     ["classifier", "conv_out", "final_layer", "final_linear", "lm_head", "norm_out", "score_head"];
@@ -51,14 +53,15 @@ impl Kind {
         }
         let modules = || tensor.name.split(['.', '/']);
         let one_of = |names: &[&str]| modules().any(|module| names.contains(&module));
-        if one_of(&FIRSTS) {
+        // diffusers calls what cuts the input into patches after the table of positions that it adds.
+        if one_of(&FIRSTS) || tensor.name.contains("pos_embed.proj.") {
             Self::First
         } else if one_of(&LASTS)
             || tensor.name.rsplit('/').next().is_some_and(|name| name.starts_with("proj_out."))
         {
             Self::Last
         } else if one_of(&EMBEDDINGS)
-            || modules().any(|module| module.ends_with("embedding") || module.ends_with("embeddings"))
+            || modules().any(|module| ENDINGS.iter().any(|ending| module.ends_with(ending)))
         {
             Self::Embedding
         } else {
@@ -158,7 +161,11 @@ mod tests {
             ("unet/conv_out.weight", Kind::Last),
             ("unet/down_blocks.1.attentions.0.proj_out.weight", Kind::Inner),
             ("transformer/proj_out.weight", Kind::Last),
-            ("transformer/pos_embed.proj.weight", Kind::Inner),
+            ("transformer/pos_embed.proj.weight", Kind::First),
+            ("transformer/pos_embed.pos_embed", Kind::Embedding),
+            ("adaln_single.emb.timestep_embedder.linear_1.weight", Kind::Embedding),
+            ("time_text_embed.text_embedder.linear_2.weight", Kind::Embedding),
+            ("mid_block.resnets.0.time_emb_proj.weight", Kind::Inner),
             ("x_embedder.proj.weight", Kind::First),
             ("time_embedding.linear_1.weight", Kind::Embedding),
             ("mid_block.resnets.0.conv1.weight", Kind::Inner),

@@ -172,8 +172,10 @@ fn a_file_that_says_what_cannot_be_is_refused() {
         assert_eq!(refused(&with(column, 6)), "its histogram cannot be (row 1)", "{column}");
     }
     expect!["its squares are not those of 40 channels (row 1)"].assert_eq(&refused(&with(11, 6)));
-    expect![[""]].assert_eq(&refused(&with(12, 0)));
-    expect![[""]].assert_eq(&refused(&full[1..]));
+    expect!["second moments stand in the first row of each layer, where they are kept (row 1)"]
+        .assert_eq(&refused(&with(12, 0)));
+    expect!["second moments stand in the first row of each layer, where they are kept (row 0)"]
+        .assert_eq(&refused(&full[1..]));
     std::fs::write(&path, b"PAR1").unwrap();
     assert!(matches!(Calibration::open(&path), Err(QuantError::Io(_))));
 }
