@@ -4,16 +4,14 @@ use std::{
     collections::HashMap,
     num::NonZero,
     path::PathBuf,
+    str::FromStr,
     sync::{Arc, Mutex, PoisonError},
 };
 
 use arrow::array::{ArrayRef, Float32Array};
 use bowstring::{
     Cancel, Error,
-    quant::{
-        Group, Method, Offset, Profile, Quantization, QuantizedModel, ScaleType, TensorReport, on_threads,
-        table,
-    },
+    quant::{Group, QuantError, Quantization, QuantizedModel, TensorReport, on_threads, table},
     query::Table,
 };
 use pyo3::{
@@ -31,13 +29,7 @@ use crate::{
     work::work_apart,
 };
 
-const PROFILES: [(&str, Profile); 3] =
-    [("edge", Profile::Edge), ("local", Profile::Local), ("cloud", Profile::Cloud)];
-const SCALES: [(&str, ScaleType); 3] =
-    [("f32", ScaleType::F32), ("f16", ScaleType::F16), ("bf16", ScaleType::Bf16)];
-const METHODS: [(&str, bool); 2] = [("nearest", false), ("mse", true)];
-
-fn failed(error: bowstring::quant::QuantError) -> Fault {
+pub(crate) fn failed(error: QuantError) -> Fault {
     Fault::Engine(error.into())
 }
 
@@ -96,36 +88,27 @@ fn rows(reports: &[TensorReport]) -> Result<PyTable> {
     Ok(Table::new(rows.schema(), vec![rows]).map_err(Error::from)?.into())
 }
 
-fn request(options: &Options<'_, '_>) -> Result<Quantization> {
+pub(crate) fn request(options: &Options<'_, '_>) -> Result<Quantization> {
     let flag = |name| Ok::<_, Fault>(options.one::<bool>(name)?.unwrap_or(false));
-    let offset = match (flag("symmetric")?, flag("float_minimum")?) {
-        (true, true) => {
-            return Err(Fault::Unfit {
-                name: "float_minimum".to_owned(),
-                expected: "no minimum of a symmetric scheme",
-                given: "True".to_owned(),
-            });
-        }
-        (true, false) => Offset::Symmetric,
-        (false, true) => Offset::Minimum,
-        (false, false) => Offset::ZeroPoint,
-    };
     let policy = options.any("policy")?.map(|policy| pairs(&policy)).transpose()?;
-    let searches = options.word("method", &METHODS)?;
     Ok(Quantization {
-        profile: options.word("profile", &PROFILES)?,
+        profile: word(options, "profile")?,
         bits: options.one::<usize>("bits")?.map(|bits| u32::try_from(bits).unwrap_or(u32::MAX)),
         group: options.any("group_size")?.map(|size| group(&size)).transpose()?,
-        offset: Some(offset),
-        scale_type: options.word("scale_type", &SCALES)?,
-        method: searches.map(|searches| match searches {
-            true => Method::Search { importance: None },
-            false => Method::Nearest,
-        }),
+        symmetric: flag("symmetric")?,
+        float_minimum: flag("float_minimum")?,
+        scale_type: word(options, "scale_type")?,
+        method: word(options, "method")?,
         policy: policy.unwrap_or_default(),
         keep_non_finite: flag("keep_non_finite")?,
         threads: threads(options)?,
     })
+}
+
+/// What the word of an option stands for.
+pub(crate) fn word<T: FromStr<Err = QuantError>>(options: &Options<'_, '_>, name: &str) -> Result<Option<T>> {
+    let word = options.one::<String>(name)?;
+    word.map(|word| word.parse()).transpose().map_err(failed)
 }
 
 fn threads(options: &Options<'_, '_>) -> Result<Option<NonZero<usize>>> {

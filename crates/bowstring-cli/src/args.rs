@@ -1,14 +1,17 @@
 //! Which commands, flags and arguments are there? Help, completions, man page and reference page
 //! are all made from these definitions.
 
-use std::path::PathBuf;
+use std::{path::PathBuf, str::FromStr};
 
 use bowstring::{
     ByteSize, Diagnostic,
     io::Format,
-    quant::{Group, Method, Profile, ScaleType},
+    quant::{Group, Method, Profile, QuantError, ScaleType},
 };
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::{
+    Args, Parser, Subcommand, ValueEnum,
+    builder::{PossibleValue, PossibleValuesParser, TypedValueParser},
+};
 
 use crate::graph::GraphCommand;
 
@@ -337,7 +340,7 @@ pub(crate) struct QuantizeArgs {
     pub(crate) group_size: Option<Group>,
 
     /// Code no zero points: the middle code is 0
-    #[arg(long, conflicts_with = "float_minimum")]
+    #[arg(long)]
     pub(crate) symmetric: bool,
 
     /// Code a float minimum for each group in place of an integer zero point: 0 need not stay exactly 0
@@ -345,16 +348,19 @@ pub(crate) struct QuantizeArgs {
     pub(crate) float_minimum: bool,
 
     /// How scales are stored
-    #[arg(long, value_enum, default_value_t = ScaleName::F16)]
-    pub(crate) scale_type: ScaleName,
+    #[arg(long, value_parser = word::<ScaleType>(["f32", "f16", "bf16"]), default_value = "f16")]
+    pub(crate) scale_type: ScaleType,
 
     /// How scales are chosen: over the whole range, or by a search for the least squared error
-    #[arg(long, value_enum, default_value_t = MethodName::Mse)]
-    pub(crate) method: MethodName,
+    #[arg(long, value_parser = word::<Method>([
+        PossibleValue::new("nearest").help("From the least to the greatest weight"),
+        PossibleValue::new("mse").help("The least squared error"),
+    ]), default_value = "mse")]
+    pub(crate) method: Method,
 
     /// Bits and groups for a place where the model shall run: 2 and 256, 4 and 128, or 8 and 64
-    #[arg(long, value_enum)]
-    pub(crate) profile: Option<ProfileName>,
+    #[arg(long, value_parser = word::<Profile>(["edge", "local", "cloud"]))]
+    pub(crate) profile: Option<Profile>,
 
     /// What becomes of tensors whose names fit a pattern: `keep`, `half` or bits, as in `'*.attn.*=8'`; the
     /// first that fits decides. May be given several times [default: matrices between the first and the last
@@ -381,58 +387,12 @@ pub(crate) struct InspectArgs {
     pub(crate) format: TableFormat,
 }
 
-/// A type of scales.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub(crate) enum ScaleName {
-    F32,
-    F16,
-    Bf16,
-}
-
-impl From<ScaleName> for ScaleType {
-    fn from(name: ScaleName) -> Self {
-        match name {
-            ScaleName::F32 => ScaleType::F32,
-            ScaleName::F16 => ScaleType::F16,
-            ScaleName::Bf16 => ScaleType::Bf16,
-        }
-    }
-}
-
-/// A way to choose scales.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub(crate) enum MethodName {
-    /// From the least to the greatest weight
-    Nearest,
-    /// The least squared error
-    Mse,
-}
-
-impl From<MethodName> for Method {
-    fn from(name: MethodName) -> Self {
-        match name {
-            MethodName::Nearest => Method::Nearest,
-            MethodName::Mse => Method::Search { importance: None },
-        }
-    }
-}
-
-/// A place where a model runs.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub(crate) enum ProfileName {
-    Edge,
-    Local,
-    Cloud,
-}
-
-impl From<ProfileName> for Profile {
-    fn from(name: ProfileName) -> Self {
-        match name {
-            ProfileName::Edge => Profile::Edge,
-            ProfileName::Local => Profile::Local,
-            ProfileName::Cloud => Profile::Cloud,
-        }
-    }
+/// One of some words, each with what it means where that is not plain, as the option itself reads it.
+fn word<T>(words: impl IntoIterator<Item = impl Into<PossibleValue>>) -> impl TypedValueParser<Value = T>
+where
+    T: FromStr<Err = QuantError> + Clone + Send + Sync + 'static,
+{
+    PossibleValuesParser::new(words).try_map(|word| word.parse())
 }
 
 #[derive(Args, Debug)]

@@ -12,7 +12,7 @@ use arrow::{
 };
 use bowstring::{
     ByteSize,
-    quant::{Model, Offset, Quantization, QuantizedModel, Report, Stored, TensorReport, table},
+    quant::{Model, Quantization, QuantizedModel, Report, Stored, TensorReport, table},
 };
 
 use crate::{
@@ -27,18 +27,14 @@ use crate::{
 
 /// Quantises the model that the arguments name, and writes what became of it.
 pub(crate) fn quantize(args: &QuantizeArgs, context: &Context<'_>) -> Result<()> {
-    let offset = match (args.symmetric, args.float_minimum) {
-        (true, _) => Offset::Symmetric,
-        (false, true) => Offset::Minimum,
-        (false, false) => Offset::ZeroPoint,
-    };
     let request = Quantization {
-        profile: args.profile.map(Into::into),
+        profile: args.profile,
         bits: args.bits,
         group: args.group_size,
-        offset: Some(offset),
-        scale_type: Some(args.scale_type.into()),
-        method: Some(args.method.into()),
+        symmetric: args.symmetric,
+        float_minimum: args.float_minimum,
+        scale_type: Some(args.scale_type),
+        method: Some(args.method.clone()),
         policy: args.rules.clone(),
         keep_non_finite: args.keep_non_finite,
         threads: NonZero::new(context.options.threads),

@@ -25,7 +25,7 @@ fn named<T: Copy>(
     expected: &'static str,
 ) -> Result<T> {
     let found = names.iter().find(|(_, own)| *own == name).map(|(found, _)| *found);
-    found.ok_or_else(|| refused(option, name, expected))
+    found.ok_or_else(|| refused(option, &format!("`{name}`"), expected))
 }
 
 /// How many bits a code has.
@@ -140,7 +140,7 @@ impl FromStr for Group {
         match text.parse() {
             Ok(size) => Self::of(size),
             Err(_) if text == "channel" => Ok(Self::Channel),
-            Err(_) => Err(refused("group_size", text, Self::EXPECTED)),
+            Err(_) => Err(refused("group_size", &format!("`{text}`"), Self::EXPECTED)),
         }
     }
 }

@@ -161,13 +161,15 @@ fn what_cannot_be_is_said_with_the_way_out() {
     let folder = folder(1.0);
     folder.file("cut.safetensors", &std::fs::read(folder.path("model.safetensors")).unwrap()[..700]);
     folder.file("model.bin", b"\x80\x02}q\x00.");
-    let cases: [&[&str]; 11] = [
+    let cases: [&[&str]; 13] = [
         &["quantize", "nothing.safetensors", "x.parquet"],
         &["quantize", "cut.safetensors", "x.parquet"],
         &["quantize", "model.bin", "x.parquet"],
         &["quantize", "model.safetensors", "x.safetensors"],
         &["quantize", "model.safetensors", "x.parquet", "--bits", "5"],
         &["quantize", "model.safetensors", "x.parquet", "--group-size", "20"],
+        &["quantize", "model.safetensors", "x.parquet", "--symmetric", "--float-minimum"],
+        &["quantize", "model.safetensors", "x.parquet", "--method", "best"],
         &["quantize", "model.safetensors", "x.parquet", "--rule", "*.attn.*"],
         &["quantize", "model.safetensors", "x.parquet", "--rule", "*.attn.*=16"],
         &["quantize", "model.safetensors", "x.parquet", "--rule", "[=8"],
@@ -208,6 +210,19 @@ fn what_cannot_be_is_said_with_the_way_out() {
         > quantize model.safetensors x.parquet --group-size 20
         exit 2
         error: invalid value '20' for '--group-size <N>': `group_size` cannot be 20; it is a multiple of 8 from 16 to 256, or `channel`
+
+        For more information, try '--help'.
+
+        > quantize model.safetensors x.parquet --symmetric --float-minimum
+        exit 2
+        error: `float_minimum` cannot be asked for beside `symmetric`
+
+        hint: it is for schemes that are not symmetric
+
+        > quantize model.safetensors x.parquet --method best
+        exit 2
+        error: invalid value 'best' for '--method <METHOD>'
+          [possible values: nearest, mse]
 
         For more information, try '--help'.
 

@@ -321,7 +321,7 @@ fn a_file_that_cannot_be_true_is_refused() {
         0,
         &|columns| columns[Column::Scheme as usize] = Arc::new(StringArray::from(vec!["none"])),
         expect![[r#"
-            `FOLDER/packed.changed.parquet` is damaged: `a.weight`: `offset` cannot be none
+            `FOLDER/packed.changed.parquet` is damaged: `a.weight`: `offset` cannot be `none`
               at row 0
 
             hint: quantise the model again"#]],

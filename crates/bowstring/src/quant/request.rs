@@ -58,11 +58,13 @@ pub struct Quantization {
     pub bits: Option<u32>,
     /// Which weights share a scale.
     pub group: Option<Group>,
-    /// Where codes begin.
-    pub offset: Option<Offset>,
+    /// Codes begin as [`Offset::Symmetric`] says.
+    pub symmetric: bool,
+    /// Codes begin as [`Offset::Minimum`] says. Where neither is asked for, as [`Offset::ZeroPoint`] does.
+    pub float_minimum: bool,
     /// How scales are stored.
     pub scale_type: Option<ScaleType>,
-    /// How scales are chosen.
+    /// How scales are chosen; importances belong to one layer, so that none are taken.
     pub method: Option<Method>,
     /// What becomes of tensors whose names fit patterns, as [`Policy::with_rule`] and [`Treatment::parse`] read it.
     pub policy: Vec<(String, String)>,
@@ -85,9 +87,16 @@ impl Quantization {
                 Some(group) => group,
                 None => Group::of(group)?,
             },
-            offset: self.offset.unwrap_or(Offset::ZeroPoint),
+            offset: self.offset()?,
             scale_type: self.scale_type.unwrap_or(ScaleType::F16),
         };
+        if let Some(Method::Search { importance: Some(importance) }) = &self.method {
+            return Err(QuantError::Option {
+                option: "importance",
+                value: format!("{} numbers for all layers of a model", importance.len()),
+                expected: "for one layer, which is quantised by itself",
+            });
+        }
         let mut policy = Policy::default();
         for (pattern, treatment) in &self.policy {
             policy = policy.with_rule(pattern, Treatment::parse(treatment, scheme)?)?;
@@ -100,6 +109,20 @@ impl Quantization {
             threads: self.threads,
             resume: false,
         })
+    }
+
+    /// Where codes begin.
+    fn offset(&self) -> Result<Offset> {
+        match (self.symmetric, self.float_minimum) {
+            (false, false) => Ok(Offset::ZeroPoint),
+            (true, false) => Ok(Offset::Symmetric),
+            (false, true) => Ok(Offset::Minimum),
+            (true, true) => Err(QuantError::Option {
+                option: "float_minimum",
+                value: "asked for beside `symmetric`".to_owned(),
+                expected: "for schemes that are not symmetric",
+            }),
+        }
     }
 
     /// Whether `out` can be the name of a file of packed weights.

@@ -1,9 +1,9 @@
 //! `quantize`: writes the weights of a model with fewer bits; what comes out is a table of its tensors.
 
-use std::{num::NonZero, path::PathBuf, sync::Arc};
+use std::{num::NonZero, path::PathBuf, str::FromStr, sync::Arc};
 
 use bowstring_core::Diagnostic;
-use bowstring_quant::{Group, Method, Offset, QuantError, ScaleType, table};
+use bowstring_quant::{QuantError, table};
 use bowstring_query::{Session, Table};
 use bowstring_workflow::{
     ConfigProblem, InputSpec, Inputs, Output, Registry, Step, StepContext, ValueType, Work,
@@ -13,7 +13,7 @@ use serde::Deserialize;
 
 use super::{config::ByName, problem};
 use crate::{
-    quant::{Profile, Quantization},
+    quant::Quantization,
     relation::{Relation, TABLE},
 };
 
@@ -38,13 +38,16 @@ struct QuantizeConfig {
     #[serde(default)]
     float_minimum: bool,
     /// How scales are stored. Default `f16`.
-    scale_type: Option<ScaleName>,
+    #[schemars(extend("anyOf" = [{"enum": ["f32", "f16", "bf16"]}, {"type": "null"}]))]
+    scale_type: Option<String>,
     /// How scales are chosen: `nearest` over the whole range, or `mse`, the default, by a search for the least
     /// squared error.
-    method: Option<MethodName>,
+    #[schemars(extend("anyOf" = [{"enum": ["nearest", "mse"]}, {"type": "null"}]))]
+    method: Option<String>,
     /// Bits and groups for a place where the model shall run: `edge` has 2 and 256, `local` 4 and 128, `cloud` 8
     /// and 64.
-    profile: Option<ProfileName>,
+    #[schemars(extend("anyOf" = [{"enum": ["edge", "local", "cloud"]}, {"type": "null"}]))]
+    profile: Option<String>,
     /// What becomes of tensors, by patterns for their names: `keep`, `half`, or bits, as in `{"*.attn.*": 8}`;
     /// the first that fits decides. Where none does, matrices between the first and the last layer are quantised,
     /// and norms, embeddings and those layers take 16 bits.
@@ -72,29 +75,6 @@ impl NumberOrWord {
     }
 }
 
-#[derive(Clone, Copy, Deserialize, JsonSchema)]
-#[serde(rename_all = "lowercase")]
-enum ScaleName {
-    F32,
-    F16,
-    Bf16,
-}
-
-#[derive(Clone, Copy, Deserialize, JsonSchema)]
-#[serde(rename_all = "lowercase")]
-enum MethodName {
-    Nearest,
-    Mse,
-}
-
-#[derive(Clone, Copy, Deserialize, JsonSchema)]
-#[serde(rename_all = "lowercase")]
-enum ProfileName {
-    Edge,
-    Local,
-    Cloud,
-}
-
 struct Quantize {
     session: Session,
     model: PathBuf,
@@ -110,41 +90,22 @@ pub(super) fn register(registry: &mut Registry, session: &Session) {
 }
 
 fn build(config: &QuantizeConfig, session: &Session) -> Result<Arc<dyn Step>, Vec<ConfigProblem>> {
-    if config.symmetric && config.float_minimum {
-        let hint = Some("leave one out".to_owned());
-        return Err(vec![problem(&["float_minimum"], "a symmetric scheme has no minimum", hint)]);
-    }
-    let wrong = |key: &str, error: &QuantError| vec![problem(&[key], error.to_string(), error.hint())];
-    let group = config.group_size.as_ref().map(|size| size.text().parse::<Group>()).transpose();
+    let group = config.group_size.as_ref().map(NumberOrWord::text);
     let request = Quantization {
-        profile: config.profile.map(|name| match name {
-            ProfileName::Edge => Profile::Edge,
-            ProfileName::Local => Profile::Local,
-            ProfileName::Cloud => Profile::Cloud,
-        }),
+        profile: word("profile", config.profile.as_deref())?,
         bits: config.bits,
-        group: group.map_err(|error| wrong("group_size", &error))?,
-        offset: Some(match (config.symmetric, config.float_minimum) {
-            (true, _) => Offset::Symmetric,
-            (false, true) => Offset::Minimum,
-            (false, false) => Offset::ZeroPoint,
-        }),
-        scale_type: config.scale_type.map(|name| match name {
-            ScaleName::F32 => ScaleType::F32,
-            ScaleName::F16 => ScaleType::F16,
-            ScaleName::Bf16 => ScaleType::Bf16,
-        }),
-        method: config.method.map(|name| match name {
-            MethodName::Nearest => Method::Nearest,
-            MethodName::Mse => Method::Search { importance: None },
-        }),
+        group: word("group_size", group.as_deref())?,
+        symmetric: config.symmetric,
+        float_minimum: config.float_minimum,
+        scale_type: word("scale_type", config.scale_type.as_deref())?,
+        method: word("method", config.method.as_deref())?,
         policy: config.policy.iter().map(|(pattern, what)| (pattern.clone(), what.text())).collect(),
         keep_non_finite: config.keep_non_finite,
         threads: NonZero::new(session.threads()),
     };
     Quantization::check_name(&config.path).map_err(|error| wrong("path", &error))?;
     request.settings().map_err(|error| match error {
-        QuantError::Option { option: "bits", .. } => wrong("bits", &error),
+        QuantError::Option { option, .. } => wrong(option, &error),
         _ => wrong("policy", &error),
     })?;
     Ok(Arc::new(Quantize {
@@ -153,6 +114,18 @@ fn build(config: &QuantizeConfig, session: &Session) -> Result<Arc<dyn Step>, Ve
         path: config.path.clone(),
         request,
     }))
+}
+
+/// What a word of the config stands for.
+fn word<T: FromStr<Err = QuantError>>(
+    key: &str,
+    word: Option<&str>,
+) -> Result<Option<T>, Vec<ConfigProblem>> {
+    word.map(str::parse).transpose().map_err(|error| wrong(key, &error))
+}
+
+fn wrong(key: &str, error: &QuantError) -> Vec<ConfigProblem> {
+    vec![problem(&[key], error.to_string(), error.hint())]
 }
 
 impl Step for Quantize {

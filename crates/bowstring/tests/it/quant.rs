@@ -1,6 +1,6 @@
 //! Does a model become a file and a table in a workflow, and is said what is wrong?
 
-use bowstring::quant::{Model, QuantizedModel};
+use bowstring::quant::{Method, Model, Quantization, QuantizedModel};
 use bowstring_testing::safetensors;
 use expect_test::{Expect, expect};
 
@@ -82,6 +82,9 @@ fn what_a_config_cannot_say_is_found_before_it_runs() {
         ", policy: {\"*\": 16}",
         ", policy: {\"[\": 8}",
         ", symmetric: true, float_minimum: true",
+        ", method: best",
+        ", scale_type: f8",
+        ", profile: moon",
     ] {
         let shown = bench().shown(&quantize(config), "packed");
         assert!(shown.contains("hint") || config.contains('['), "{config}: {shown}");
@@ -92,6 +95,16 @@ fn what_a_config_cannot_say_is_found_before_it_runs() {
 
         hint: it is 2, 3, 4 or 8"#]]
     .assert_eq(&bench().shown(&quantize(", bits: 5"), "packed"));
+    expect![[r#"
+        `float_minimum` cannot be asked for beside `symmetric`
+          at test.yaml:4:141
+
+        hint: it is for schemes that are not symmetric"#]].assert_eq(&bench().shown(&quantize(", symmetric: true, float_minimum: true"), "packed"));
+    expect![[r#"
+        `best` is not known here
+          at test.yaml:4:117
+
+        hint: there are `nearest` and `mse`"#]].assert_eq(&bench().shown(&quantize(", method: best"), "packed"));
     let named = quantize("").replace("packed.parquet", "packed.safetensors");
     expect![[r#"
         `out` cannot be `DIR/packed.safetensors`
@@ -105,4 +118,14 @@ fn what_a_config_cannot_say_is_found_before_it_runs() {
 fn a_model_that_is_not_there_fails_the_step() {
     let steps = quantize("").replace("model.safetensors", "nothing.safetensors");
     expect!["exit 4: step `packed` (not_found): cannot open `DIR/nothing.safetensors`: No such file or directory (os error 2)"].assert_eq(&bench().shown(&steps, "packed"));
+}
+
+#[test]
+fn importances_belong_to_one_layer() {
+    let request = Quantization {
+        method: Some(Method::Search { importance: Some([1.0, 2.0].into()) }),
+        ..Quantization::default()
+    };
+    expect!["`importance` cannot be 2 numbers for all layers of a model"]
+        .assert_eq(&request.settings().unwrap_err().to_string());
 }
