@@ -11,7 +11,7 @@ use std::{
 use arrow::array::{ArrayRef, Float32Array};
 use bowstring::{
     Cancel, Error,
-    quant::{Group, QuantError, Quantization, QuantizedModel, TensorReport, on_threads, table},
+    quant::{Gates, Group, QuantError, Quantization, QuantizedModel, TensorReport, on_threads, table},
     query::Table,
 };
 use pyo3::{
@@ -101,6 +101,7 @@ pub(crate) fn request(options: &Options<'_, '_>) -> Result<Quantization> {
         method: word(options, "method")?,
         policy: policy.unwrap_or_default(),
         keep_non_finite: flag("keep_non_finite")?,
+        gates: Gates::default(),
         threads: threads(options)?,
     })
 }

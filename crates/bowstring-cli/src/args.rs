@@ -372,6 +372,14 @@ pub(crate) struct QuantizeArgs {
     #[arg(long)]
     pub(crate) keep_non_finite: bool,
 
+    /// Fail, and write no file, when a tensor with fewer bits has a lower ratio of signal to noise
+    #[arg(long, value_name = "DB", allow_negative_numbers = true)]
+    pub(crate) min_sqnr: Option<f64>,
+
+    /// Fail, and write no file, when a tensor with fewer bits is further off in relation to its size
+    #[arg(long, value_name = "X", allow_negative_numbers = true)]
+    pub(crate) max_rel_error: Option<f64>,
+
     /// Write a row for each tensor to stdout in place of a summary; JSON has null for what is infinite
     #[arg(long, value_enum)]
     pub(crate) format: Option<TableFormat>,

@@ -12,7 +12,7 @@ use arrow::{
 };
 use bowstring::{
     ByteSize,
-    quant::{Model, Quantization, QuantizedModel, Report, Stored, TensorReport, table},
+    quant::{Gates, Model, Quantization, QuantizedModel, Report, Stored, TensorReport, table},
 };
 
 use crate::{
@@ -37,6 +37,7 @@ pub(crate) fn quantize(args: &QuantizeArgs, context: &Context<'_>) -> Result<()>
         method: Some(args.method.clone()),
         policy: args.rules.clone(),
         keep_non_finite: args.keep_non_finite,
+        gates: Gates { min_sqnr: args.min_sqnr, max_rel_error: args.max_rel_error },
         threads: NonZero::new(context.options.threads),
     };
     let mut bar = Count::on_terminal();

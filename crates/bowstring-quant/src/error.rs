@@ -7,7 +7,7 @@ use bowstring_core::{Cancelled, Diagnostic, ErrorKind, quoted_list};
 use bowstring_io::IoError;
 use safetensors::Dtype;
 
-use crate::{Bits, HeaderProblem, Tensor};
+use crate::{Bits, HeaderProblem, Quality, Tensor};
 
 /// The result of what this crate does.
 pub type Result<T, E = QuantError> = std::result::Result<T, E>;
@@ -160,6 +160,22 @@ pub enum QuantError {
         /// Why not.
         source: Box<QuantError>,
     },
+    /// A file of packed weights that another model has become.
+    #[error("`{}` was not made of this model: tensor `{tensor}` {reason}", path.display())]
+    OtherModel {
+        /// The file.
+        path: PathBuf,
+        /// The first tensor that is not the same.
+        tensor: String,
+        /// What is not the same of it.
+        reason: &'static str,
+    },
+    /// Tensors that are further off than they may be.
+    #[error("{}", too_far(tensors))]
+    TooFar {
+        /// Their names and how far off they are, the worst first.
+        tensors: Vec<(String, Quality)>,
+    },
     /// A pattern for names that cannot be understood.
     #[error("`{pattern}` is not a valid pattern: {reason}")]
     Pattern {
@@ -241,6 +257,20 @@ fn other_version(found: Option<&str>, expected: &str) -> String {
     }
 }
 
+/// How many are named of those that are too far off.
+const NAMED: usize = 5;
+
+fn too_far(tensors: &[(String, Quality)]) -> String {
+    let named = tensors.iter().take(NAMED).map(|(tensor, quality)| {
+        format!("`{tensor}` ({:.1} dB, relative error {:.2e})", quality.sqnr, quality.relative_error)
+    });
+    let named = named.collect::<Vec<_>>().join(", ");
+    let (are, more) =
+        (if tensors.len() == 1 { "tensor is" } else { "tensors are" }, tensors.len().saturating_sub(NAMED));
+    let more = if more == 0 { String::new() } else { format!(", and {more} more") };
+    format!("{} {are} further off than allowed: {named}{more}", tensors.len())
+}
+
 impl QuantError {
     pub(crate) fn arrow(error: ArrowError) -> Self {
         Self::Io(IoError::Arrow(error))
@@ -287,10 +317,12 @@ impl Diagnostic for QuantError {
             | Self::Dtype { .. }
             | Self::Number { .. }
             | Self::Scheduler { .. }
-            | Self::NoActivations { .. } => ErrorKind::Data,
+            | Self::NoActivations { .. }
+            | Self::OtherModel { .. } => ErrorKind::Data,
             Self::Io(error) => error.kind(),
             Self::System { source, .. } => ErrorKind::of_io(source),
             Self::Threads { .. } => ErrorKind::Limit,
+            Self::TooFar { .. } => ErrorKind::Failed,
             Self::Cancelled(_) => ErrorKind::Cancelled,
         }
     }
@@ -329,6 +361,8 @@ impl Diagnostic for QuantError {
             Self::Parts { .. } => {
                 "wait for the other run, name another output, or move what is in the folder away".to_owned()
             }
+            Self::OtherModel { .. } => "name the model that was quantised".to_owned(),
+            Self::TooFar { .. } => "give them more bits, or keep them, by rules for their names".to_owned(),
             Self::Pickle { .. } => {
                 "where you trust it, write it anew with `safetensors.torch.save_file`".to_owned()
             }

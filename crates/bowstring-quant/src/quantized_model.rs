@@ -193,9 +193,33 @@ impl QuantizedModel {
         self.pieces(name, tensor, cancel, |piece| self.append(name, tensor, &piece, numbers))?;
         // Rows are found by what the file says of its pages, which may be damaged too.
         if numbers.len() != tensor.count {
-            return Err(self.wrong(tensor.rows.first().copied(), format!("numbers of `{name}` are missing")));
+            return Err(self.missing(name, tensor));
         }
         Ok(())
+    }
+
+    /// The little-endian bytes of a tensor that is as it was, whole numbers and flags too; `None` of any other.
+    ///
+    /// # Errors
+    /// As [`read`](Self::read), but for the type.
+    pub fn kept(&self, name: &str, cancel: &Cancel) -> Result<Option<Vec<u8>>> {
+        let tensor = self.tensor(name)?;
+        if tensor.stored != Stored::Kept {
+            return Ok(None);
+        }
+        let mut bytes = Vec::new();
+        self.pieces(name, tensor, cancel, |piece| {
+            bytes.extend_from_slice(piece.bytes[0]);
+            Ok(())
+        })?;
+        if Some(bytes.len()) != tensor.count.checked_mul(tensor.dtype.bitsize() / 8) {
+            return Err(self.missing(name, tensor));
+        }
+        Ok(Some(bytes))
+    }
+
+    fn missing(&self, name: &str, tensor: &QuantizedTensor) -> QuantError {
+        self.wrong(tensor.rows.first().copied(), format!("numbers of `{name}` are missing"))
     }
 
     /// The packed matrix of a tensor; `None` of one that is not packed.

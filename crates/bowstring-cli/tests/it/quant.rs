@@ -157,6 +157,48 @@ fn numbers_that_are_none_are_refused_or_kept_and_told() {
 }
 
 #[test]
+fn a_gate_names_the_worst_and_writes_nothing() {
+    let folder = folder(1.0);
+    let run =
+        |args: &[&str]| folder.run(&[&["quantize", "model.safetensors", "new/x.parquet"], args].concat());
+    expect![[r#"
+        exit 1
+        error: 2 tensors are further off than allowed: `block.up.weight` (26.1 dB, relative error 4.94e-2), `block.attn.weight` (26.1 dB, relative error 4.93e-2)
+
+        hint: give them more bits, or keep them, by rules for their names
+    "#]].assert_eq(&run(&["--min-sqnr", "60", "--max-rel-error", "1"]));
+    expect![[r#"
+        exit 1
+        error: 1 tensor is further off than allowed: `block.up.weight` (26.1 dB, relative error 4.94e-2)
+
+        hint: give them more bits, or keep them, by rules for their names
+    "#]]
+    .assert_eq(&run(&["--max-rel-error", "0.0493"]));
+    assert!(!folder.path("new").exists());
+    expect![[r#"
+        exit 0
+        tensors  4: 1 packed, 2 of 16 bits, 1 as they were
+        weights  11.9 KiB before, 6.6 KiB now, a file of 12.9 KiB
+        worst    block.attn.weight: 26.1 dB
+    "#]]
+    .assert_eq(&run(&["--min-sqnr", "26.13", "--rule", "*.up.*=keep"]));
+    expect![[r#"
+        exit 2
+        error: `min_sqnr` cannot be NaN
+
+        hint: it is a number of decibels
+    "#]]
+    .assert_eq(&run(&["--min-sqnr", "nan"]));
+    expect![[r#"
+        exit 2
+        error: `max_rel_error` cannot be -1
+
+        hint: it is a number of at least 0
+    "#]]
+    .assert_eq(&run(&["--max-rel-error", "-1"]));
+}
+
+#[test]
 fn what_cannot_be_is_said_with_the_way_out() {
     let folder = folder(1.0);
     folder.file("cut.safetensors", &std::fs::read(folder.path("model.safetensors")).unwrap()[..700]);

@@ -103,6 +103,11 @@ fn written_is_read(file: &str) {
         assert_eq!(said.shape, model.tensor(name).unwrap().shape);
     }
     assert!(matches!(packed.read("ids", &mut numbers, &cancel), Err(QuantError::Dtype { .. })));
+    for tensor in model.tensors() {
+        let kept = packed.tensor(tensor.name).unwrap().stored == Stored::Kept;
+        let expected = kept.then(|| tensor.bytes.to_vec());
+        assert_eq!(packed.kept(tensor.name, &cancel).unwrap(), expected, "{}", tensor.name);
+    }
     assert!(matches!(packed.read("on", &mut numbers, &cancel), Err(QuantError::NoTensor { .. })));
 }
 

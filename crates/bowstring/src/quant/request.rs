@@ -1,13 +1,15 @@
 //! What is asked for when a model is to be quantised? The same everywhere: on the command line, in documents
 //! and from Python.
 
-use std::{collections::BTreeMap, num::NonZero, path::Path, str::FromStr};
+use std::{collections::BTreeMap, num::NonZero, path::Path, slice, str::FromStr};
 
 use bowstring_core::Cancel;
 use bowstring_quant::{
     Bits, Group, Method, Model, NonFinite, Offset, Policy, QuantError, Report, Result, ScaleType, Scheme,
     Settings, TensorReport, Treatment, quantize,
 };
+
+use super::Gates;
 
 /// Bits and groups for a place where a model shall run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -70,6 +72,8 @@ pub struct Quantization {
     pub policy: Vec<(String, String)>,
     /// Tensors with numbers that are NaN or infinite stay as they are.
     pub keep_non_finite: bool,
+    /// How far off tensors may be; where one is further, no file is written.
+    pub gates: Gates,
     /// How many threads work; all cores when `None`.
     pub threads: Option<NonZero<usize>>,
 }
@@ -80,6 +84,7 @@ impl Quantization {
     /// # Errors
     /// [`QuantError::Option`] and [`QuantError::Pattern`] for what cannot be.
     pub fn settings(&self) -> Result<Settings> {
+        self.gates.check()?;
         let (bits, group) = self.profile.map_or((4, 64), Profile::bits_and_group);
         let scheme = Scheme {
             bits: Bits::try_from(self.bits.unwrap_or(bits))?,
@@ -144,7 +149,8 @@ impl Quantization {
     /// with its number, from 1 on, and how many there are.
     ///
     /// # Errors
-    /// Those of [`settings`](Self::settings), of [`Model::open`] and of [`quantize()`].
+    /// Those of [`settings`](Self::settings), of [`Model::open`] and of [`quantize()`]; [`QuantError::TooFar`] when
+    /// tensors do not pass the gates.
     pub fn run(
         &self,
         model: &Path,
@@ -163,9 +169,24 @@ impl Quantization {
         ]);
         let count = model.tensors().len();
         let mut done = 0;
-        quantize(&model, out, &settings, metadata, cancel, |report| {
+        let mut too_far = Vec::new();
+        // Stopped once all failing tensors are known, and before the file is there.
+        let stop = cancel.child();
+        let result = quantize(&model, out, &settings, metadata, &stop, |report| {
             done += 1;
             on_tensor(report, done, count);
-        })
+            let failing = self.gates.failing(slice::from_ref(report)).into_iter();
+            too_far.extend(failing.map(|(tensor, quality)| (tensor.to_owned(), quality)));
+            if done == count && !too_far.is_empty() {
+                stop.cancel();
+            }
+        });
+        match result {
+            Err(QuantError::Cancelled(_)) if !cancel.is_cancelled() => {
+                too_far.sort_by(|(_, left), (_, right)| left.sqnr.total_cmp(&right.sqnr));
+                Err(QuantError::TooFar { tensors: too_far })
+            }
+            result => result,
+        }
     }
 }

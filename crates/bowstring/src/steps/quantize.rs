@@ -13,7 +13,7 @@ use serde::Deserialize;
 
 use super::{config::ByName, problem};
 use crate::{
-    quant::Quantization,
+    quant::{Gates, Quantization},
     relation::{Relation, TABLE},
 };
 
@@ -53,6 +53,11 @@ struct QuantizeConfig {
     /// and norms, embeddings and those layers take 16 bits.
     #[serde(default)]
     policy: ByName<NumberOrWord>,
+    /// The least ratio of signal to noise, in decibels, that a tensor with fewer bits may have: where one has less,
+    /// the step fails and writes no file.
+    min_sqnr: Option<f64>,
+    /// The largest error in relation to its size that a tensor with fewer bits may have, likewise.
+    max_rel_error: Option<f64>,
     /// Whether tensors with numbers that are NaN or infinite are kept as they are, which is an error otherwise.
     /// Default false.
     #[serde(default)]
@@ -101,6 +106,7 @@ fn build(config: &QuantizeConfig, session: &Session) -> Result<Arc<dyn Step>, Ve
         method: word("method", config.method.as_deref())?,
         policy: config.policy.iter().map(|(pattern, what)| (pattern.clone(), what.text())).collect(),
         keep_non_finite: config.keep_non_finite,
+        gates: Gates { min_sqnr: config.min_sqnr, max_rel_error: config.max_rel_error },
         threads: NonZero::new(session.threads()),
     };
     Quantization::check_name(&config.path).map_err(|error| wrong("path", &error))?;

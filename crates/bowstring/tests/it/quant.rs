@@ -1,6 +1,6 @@
 //! Does a model become a file and a table in a workflow, and is said what is wrong?
 
-use bowstring::quant::{Method, Model, Quantization, QuantizedModel};
+use bowstring::quant::{Gates, Method, Model, Quantization, QuantizedModel, Validation};
 use bowstring_testing::safetensors;
 use expect_test::{Expect, expect};
 
@@ -99,12 +99,14 @@ fn what_a_config_cannot_say_is_found_before_it_runs() {
         `float_minimum` cannot be asked for beside `symmetric`
           at test.yaml:4:141
 
-        hint: it is for schemes that are not symmetric"#]].assert_eq(&bench().shown(&quantize(", symmetric: true, float_minimum: true"), "packed"));
+        hint: it is for schemes that are not symmetric"#]]
+    .assert_eq(&bench().shown(&quantize(", symmetric: true, float_minimum: true"), "packed"));
     expect![[r#"
         `best` is not known here
           at test.yaml:4:117
 
-        hint: there are `nearest` and `mse`"#]].assert_eq(&bench().shown(&quantize(", method: best"), "packed"));
+        hint: there are `nearest` and `mse`"#]]
+    .assert_eq(&bench().shown(&quantize(", method: best"), "packed"));
     let named = quantize("").replace("packed.parquet", "packed.safetensors");
     expect![[r#"
         `out` cannot be `DIR/packed.safetensors`
@@ -118,6 +120,107 @@ fn what_a_config_cannot_say_is_found_before_it_runs() {
 fn a_model_that_is_not_there_fails_the_step() {
     let steps = quantize("").replace("model.safetensors", "nothing.safetensors");
     expect!["exit 4: step `packed` (not_found): cannot open `DIR/nothing.safetensors`: No such file or directory (os error 2)"].assert_eq(&bench().shown(&steps, "packed"));
+}
+
+#[test]
+fn a_gate_fails_the_step_and_writes_nothing() {
+    let bench = bench();
+    expect![[r#"
+        exit 1: step `packed` (failed): 1 tensor is further off than allowed: `block.attn.weight` (19.6 dB, relative error 1.05e-1)
+        hint: give them more bits, or keep them, by rules for their names"#]]
+        .assert_eq(&bench.shown(&quantize(", min_sqnr: 40, bits: 3, policy: {\"*.up.*\": 8}"), "packed"));
+    assert!(!bench.path("packed.parquet").exists());
+    expect![[r#"
+        `max_rel_error` cannot be -1
+          at test.yaml:4:124
+
+        hint: it is a number of at least 0"#]]
+    .assert_eq(&bench.shown(&quantize(", max_rel_error: -1"), "packed"));
+}
+
+/// What is found of a file of packed weights.
+fn validated(bench: &Bench, validation: &Validation) -> String {
+    match validation.run(&bench.path("packed.parquet"), &bowstring::Cancel::new()) {
+        Ok(found) => found.failing.join(", "),
+        Err(error) => bench.masked(&error.to_string()),
+    }
+}
+
+#[test]
+fn a_validation_measures_what_the_file_has() {
+    let bench = bench();
+    assert!(bench.run(&quantize("")).report.error.is_none());
+    let model = Some(bench.path("model.safetensors"));
+    let gates = |min_sqnr| Gates { min_sqnr: Some(min_sqnr), max_rel_error: None };
+    let of = |min_sqnr| Validation { model: model.clone(), gates: gates(min_sqnr), threads: None };
+    expect![].assert_eq(&validated(&bench, &of(20.0)));
+    expect!["block.up.weight, block.attn.weight"].assert_eq(&validated(&bench, &of(40.0)));
+    assert_eq!(
+        validated(&bench, &Validation { model: None, ..of(40.0) }),
+        validated(&bench, &of(40.0)),
+        "the file says what is measured"
+    );
+    let measured = of(40.0).run(&bench.path("packed.parquet"), &bowstring::Cancel::new()).unwrap().tensors;
+    let said = QuantizedModel::open(bench.path("packed.parquet")).unwrap().reports();
+    for (measured, said) in measured.iter().zip(&said) {
+        let (measured, said) = (measured.stored.quality().unwrap(), said.stored.quality().unwrap());
+        assert!((measured.sqnr - said.sqnr).abs() < 1e-9, "{measured:?} {said:?}");
+    }
+    let waves: Vec<f32> = (0..32 * 48).map(|i| (i as f32 * 0.7).sin()).collect();
+    let others = vec![0.5; 16 * 96];
+    let other = safetensors(&[
+        ("block.attn.weight", &[32, 48], &waves),
+        ("block.norm.weight", &[48], &waves[..48]),
+        ("block.up.weight", &[16, 96], &others),
+    ]);
+    std::fs::write(bench.path("model.safetensors"), other).unwrap();
+    assert_eq!(validated(&bench, &of(20.0)), "block.up.weight", "against the model, not what the file says");
+}
+
+#[test]
+fn a_validation_finds_other_models_and_damage() {
+    let bench = bench();
+    let whole = ", policy: {\"*.attn.*\": keep}";
+    assert!(bench.run(&quantize(whole)).report.error.is_none());
+    let check = |tensors: &[(&str, &[usize], &[f32])], expected: &Expect| {
+        std::fs::write(bench.path("model.safetensors"), safetensors(tensors)).unwrap();
+        let validation = Validation { model: Some(bench.path("model.safetensors")), ..Validation::default() };
+        expected.assert_eq(&validated(&bench, &validation));
+    };
+    let waves: Vec<f32> = (0..32 * 48).map(|i| (i as f32 * 0.7).sin()).collect();
+    let others = vec![0.5; 32 * 48];
+    let (attn, norm, up) = ("block.attn.weight", "block.norm.weight", "block.up.weight");
+    check(&[(attn, &[32, 48], &waves), (norm, &[48], &waves[..48]), (up, &[16, 96], &waves)], &expect![]);
+    check(
+        &[(attn, &[32, 48], &others), (norm, &[48], &waves[..48]), (up, &[16, 96], &waves)],
+        &expect![
+            "`DIR/packed.parquet` was not made of this model: tensor `block.attn.weight` has other numbers"
+        ],
+    );
+    check(
+        &[(attn, &[32, 48], &waves), (norm, &[48], &waves[..48]), (up, &[32, 48], &waves)],
+        &expect![
+            "`DIR/packed.parquet` was not made of this model: tensor `block.up.weight` has another type or shape"
+        ],
+    );
+    check(
+        &[(attn, &[32, 48], &waves), (norm, &[48], &waves[..48])],
+        &expect![
+            "`DIR/packed.parquet` was not made of this model: tensor `block.up.weight` is not in the model"
+        ],
+    );
+    check(
+        &[("more", &[1], &[0.0]), (attn, &[32, 48], &waves)],
+        &expect!["`DIR/packed.parquet` was not made of this model: tensor `more` is not in the file"],
+    );
+    let mut bytes = std::fs::read(bench.path("packed.parquet")).unwrap();
+    let codes = bytes.windows(4).position(|four| four == &waves[9].to_le_bytes()[..]).unwrap();
+    bytes[codes] ^= 1;
+    std::fs::write(bench.path("packed.parquet"), bytes).unwrap();
+    expect![
+        "`DIR/packed.parquet` is damaged: `block.attn.weight` has other bytes than those that were written"
+    ]
+    .assert_eq(&validated(&bench, &Validation::default()));
 }
 
 #[test]
