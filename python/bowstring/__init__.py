@@ -3,6 +3,7 @@
 Tables of any library come in and go out through the Arrow PyCapsule interface, without a copy.
 """
 
+from bowstring import quant
 from bowstring._bowstring import DecodeStream, Encoding, Frame, Table, __version__
 from bowstring._errors import (
     BowstringError,
@@ -82,6 +83,7 @@ __all__ = [
     "__version__",
     "parquet_metadata",
     "parquet_metadata_async",
+    "quant",
     "quantize",
     "read_csv",
     "read_csv_async",

@@ -28,14 +28,21 @@ __all__ = [
     "Table",
     "__version__",
     "cli",
+    "dequantize_array",
     "metadata",
     "metadata_async",
+    "pack_codes",
     "quantize",
+    "quantize_array",
+    "quantize_async",
     "read",
     "read_async",
     "register_step",
     "scan",
     "sql",
+    "unpack_codes",
+    "validate_quantized",
+    "validate_quantized_async",
     "write",
     "write_async",
 ]
@@ -402,7 +409,7 @@ class NativeQuantizedModel:
     def tensors(self) -> Table: ...
     def names(self) -> list[str]: ...
     def metadata(self) -> dict[str, str]: ...
-    def read(self, name: str) -> tuple[Array, list[int]]: ...
+    def read(self, name: str) -> npt.NDArray[Any]: ...
 
 @final
 class NativeTokenizer:
@@ -505,6 +512,26 @@ def quantize(
     options: Mapping[str, object],
     on_progress: Callable[[str, int, int], object] | None,
 ) -> tuple[Table, int, int, int]: ...
+def quantize_async(
+    model: Path,
+    out: Path,
+    options: Mapping[str, object],
+    on_progress: Callable[[str, int, int], object] | None,
+) -> Awaitable[tuple[Table, int, int, int]]: ...
+def validate_quantized(
+    path: Path, model: Path | None, options: Mapping[str, object]
+) -> tuple[Table, list[str]]: ...
+def validate_quantized_async(
+    path: Path, model: Path | None, options: Mapping[str, object]
+) -> Awaitable[tuple[Table, list[str]]]: ...
+def pack_codes(codes: object, bits: int) -> npt.NDArray[np.uint8]: ...
+def unpack_codes(packed: object, bits: int, count: int) -> npt.NDArray[np.uint8]: ...
+def quantize_array(
+    weights: object, shape: Sequence[int] | None, options: Mapping[str, object]
+) -> dict[str, Any]: ...
+def dequantize_array(
+    shape: Sequence[int], parts: Sequence[object], options: Mapping[str, object]
+) -> npt.NDArray[Any]: ...
 def register_step(
     name: str,
     description: str,

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from bowstring import _bowstring
 from bowstring._bowstring import Table
 from bowstring._tables import Path
 
 if TYPE_CHECKING:
-    import numpy as np
     import numpy.typing as npt
 
 
@@ -46,6 +45,8 @@ def quantize(
     policy: Mapping[str, int | str] | None = None,
     profile: Literal["edge", "local", "cloud"] | None = None,
     keep_non_finite: bool = False,
+    min_sqnr: float | None = None,
+    max_rel_error: float | None = None,
     threads: int | None = None,
     on_progress: Callable[[str, int, int], object] | None = None,
 ) -> QuantizationReport:
@@ -73,6 +74,8 @@ def quantize(
             and 128, `"cloud"` 8 and 64.
         keep_non_finite: Whether tensors with numbers that are NaN or infinite are kept as they are, which
             is an error otherwise.
+        min_sqnr: The least ratio of signal to noise, in decibels, that tensors with fewer bits may have.
+        max_rel_error: The largest error in relation to its size that they may have.
         threads: How many threads work; all cores when `None`. They do not change the file.
         on_progress: Called with each tensor's name, its number from 1 on, and how many there are. What it
             raises ends the work and is raised here.
@@ -86,6 +89,8 @@ def quantize(
             names it.
         UsageError: When an option cannot be.
         StorageError: When the file cannot be written.
+        WorkflowError: When tensors are further off than they may be; the message names the worst, and no file
+            is written.
 
     Examples:
         >>> report = bs.quantize(folder / "model.safetensors", folder / "packed.parquet", bits=4)
@@ -102,6 +107,8 @@ def quantize(
         "policy": policy,
         "profile": profile,
         "keep_non_finite": keep_non_finite,
+        "min_sqnr": min_sqnr,
+        "max_rel_error": max_rel_error,
         "threads": threads,
     }
     return QuantizationReport(*_bowstring.quantize(model, out, options, on_progress))
@@ -170,25 +177,23 @@ class QuantizedModel:
         """
         return self._native.metadata()
 
-    def read(self, name: str) -> npt.NDArray[np.float32]:
+    def read(self, name: str) -> npt.NDArray[Any]:
         """Read a tensor: what its codes stand for, or the numbers that it had.
 
         Args:
             name: The tensor.
 
         Returns:
-            Its numbers in single precision, of its shape in the model.
+            Floats in single precision, whole numbers and flags in their own type; of the tensor's shape in
+            the model. They cannot be written to.
 
         Raises:
             UsageError: When there is no such tensor.
-            DataError: When it has whole numbers or flags, or its bytes are not those that were written.
+            DataError: When its bytes are not those that were written.
 
         Examples:
             >>> _ = bs.quantize(folder / "model.safetensors", folder / "packed.parquet")
             >>> bs.QuantizedModel(folder / "packed.parquet").read("block.norm.weight")[:3]
             array([1., 1., 1.], dtype=float32)
         """
-        import numpy as np
-
-        numbers, shape = self._native.read(name)
-        return np.asarray(numbers).reshape(shape)
+        return self._native.read(name)

@@ -19,15 +19,15 @@ use bowstring::graph::{
 };
 use bowstring::{Cancel, query::Table};
 use pyo3::{
-    intern,
     prelude::*,
     types::{PyDict, PyTuple},
 };
-use pyo3_arrow::{PyArray, buffer::PyArrowBuffer, export::Arro3Array, input::AnyArray};
+use pyo3_arrow::{PyArray, export::Arro3Array};
 
 use crate::{
     arguments::{Options, json},
     arrow_in,
+    columns::{array, chunks, numpy},
     error::{Fault, Result},
     table::PyTable,
     typed,
@@ -78,25 +78,6 @@ fn build_options(options: &Options<'_, '_>) -> Result<BuildOptions> {
         directed: options.one("directed")?.unwrap_or(true),
         parallel_edges: options.word("parallel_edges", &rules)?.unwrap_or_default(),
         self_loops: options.word("self_loops", &loops)?.unwrap_or_default(),
-    })
-}
-
-/// The chunks of a column, which is any Arrow array or anything with the buffer protocol; not copied.
-fn chunks(object: &Bound<'_, PyAny>) -> Result<Vec<ArrayRef>> {
-    Ok(object.extract::<AnyArray>()?.into_chunked_array().map_err(PyErr::from)?.chunks().to_vec())
-}
-
-/// The values of a column in one piece.
-fn array(object: &Bound<'_, PyAny>) -> Result<ArrayRef> {
-    let chunked = object.extract::<AnyArray>()?.into_chunked_array().map_err(PyErr::from)?;
-    let pieces: Vec<&dyn Array> = chunked.chunks().iter().map(AsRef::as_ref).collect();
-    Ok(match pieces.as_slice() {
-        [] => arrow::array::new_empty_array(chunked.field().data_type()),
-        [_] => ArrayRef::clone(&chunked.chunks()[0]),
-        several => {
-            let joined = object.py().detach(|| arrow::compute::concat(several));
-            joined.map_err(bowstring::Error::table)?
-        }
     })
 }
 
@@ -170,16 +151,6 @@ fn weights(array: &ArrayRef) -> Result<Weights> {
         DataType::Float64 => Weights::F64(array.as_primitive::<Float64Type>().values().clone()),
         _ => return Err(column_type("weights", array, "int32, int64, float32 or float64")),
     })
-}
-
-/// Numbers as numpy has them, in the same memory, which cannot be written to.
-fn numpy<'py>(py: Python<'py>, buffer: Buffer, kind: &str) -> PyResult<Bound<'py, PyAny>> {
-    let numpy = py.import(intern!(py, "numpy"))?;
-    if buffer.is_empty() {
-        return numpy.call_method1(intern!(py, "empty"), (0, kind));
-    }
-    let memory = Bound::new(py, PyArrowBuffer::new(buffer))?;
-    numpy.call_method1(intern!(py, "frombuffer"), (memory, kind))
 }
 
 /// The numbers of an array as numpy has them.

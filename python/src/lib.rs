@@ -3,8 +3,10 @@
 //! package's Python files.
 
 mod arguments;
+mod arrays;
 mod arrow_in;
 mod arrow_out;
+mod columns;
 mod display;
 mod document;
 mod encoded;
@@ -31,13 +33,14 @@ use pyo3::prelude::*;
 mod _bowstring {
     #[pymodule_export]
     use crate::{
+        arrays::{dequantize_array, pack_codes, quantize_array, unpack_codes},
         document::PyDocument,
         encoded::{PyBatch, PyEncoding},
         finished::PyFinished,
         frame::{PyFrame, sql},
         graph::{PyGraph, PyOutcome},
         metadata::{metadata, metadata_async},
-        quant::{PyQuantizedModel, quantize},
+        quant::{PyQuantizedModel, quantize, quantize_async, validate_quantized, validate_quantized_async},
         read::{read, read_async, scan},
         script::cli,
         step::register_step,

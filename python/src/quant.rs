@@ -1,32 +1,36 @@
-//! What is behind `bowstring.quantize` and `bowstring.QuantizedModel`?
+//! What is behind `bowstring.quantize`, `bowstring.QuantizedModel` and `bowstring.quant.validate`?
 
 use std::{
     collections::HashMap,
     num::NonZero,
-    path::PathBuf,
+    path::{Path, PathBuf},
     str::FromStr,
     sync::{Arc, Mutex, PoisonError},
 };
 
-use arrow::array::{ArrayRef, Float32Array};
+use arrow::buffer::Buffer;
 use bowstring::{
     Cancel, Error,
-    quant::{Gates, Group, QuantError, Quantization, QuantizedModel, TensorReport, on_threads, table},
+    quant::{
+        Dtype, Gates, Group, QuantError, Quantization, QuantizedModel, TensorReport, Validated, Validation,
+        on_threads, table,
+    },
     query::Table,
 };
 use pyo3::{
     exceptions::PyTypeError,
+    intern,
     prelude::*,
     types::{PyDict, PyMapping, PyMappingMethods},
 };
-use pyo3_arrow::{PyArray, export::Arro3Array};
 
 use crate::{
     arguments::Options,
+    columns::numpy,
     error::{Fault, Result},
     table::PyTable,
     typed::{self, type_name},
-    work::work_apart,
+    work::{work_apart, work_async},
 };
 
 pub(crate) fn failed(error: QuantError) -> Fault {
@@ -46,13 +50,47 @@ pub(crate) fn quantize(
     options: &Bound<'_, PyDict>,
     on_progress: Option<Bound<'_, PyAny>>,
 ) -> Result<Report> {
-    let request = request(&Options(options))?;
-    request.settings().map_err(failed)?;
-    let callback = on_progress.map(callable).transpose()?;
-    work_apart(py, move |cancel| {
+    let run = Run::of(model, out, options, on_progress)?;
+    work_apart(py, move |cancel| run.report(cancel))
+}
+
+/// The same, to be awaited.
+#[pyfunction]
+pub(crate) fn quantize_async<'py>(
+    py: Python<'py>,
+    model: PathBuf,
+    out: PathBuf,
+    options: &Bound<'py, PyDict>,
+    on_progress: Option<Bound<'py, PyAny>>,
+) -> Result<Bound<'py, PyAny>> {
+    let run = Run::of(model, out, options, on_progress)?;
+    work_async(py, move |cancel| run.report(cancel), |report| report)
+}
+
+/// A model that is to be quantised.
+struct Run {
+    request: Quantization,
+    model: PathBuf,
+    out: PathBuf,
+    callback: Option<Py<PyAny>>,
+}
+
+impl Run {
+    fn of(
+        model: PathBuf,
+        out: PathBuf,
+        options: &Bound<'_, PyDict>,
+        on_progress: Option<Bound<'_, PyAny>>,
+    ) -> Result<Self> {
+        let request = request(&Options(options))?;
+        request.settings().map_err(failed)?;
+        Ok(Self { request, model, out, callback: on_progress.map(callable).transpose()? })
+    }
+
+    fn report(self, cancel: &Cancel) -> Result<Report> {
         let raised: Mutex<Option<PyErr>> = Mutex::new(None);
         let tell = |report: &TensorReport, done: usize, count: usize| {
-            let Some(callback) = &callback else { return };
+            let Some(callback) = &self.callback else { return };
             // There is nobody to tell once the interpreter shuts down.
             let told = Python::try_attach(|py| callback.call1(py, (&report.name, done, count)).map(drop));
             if let Some(Err(error)) = told {
@@ -60,7 +98,7 @@ pub(crate) fn quantize(
                 cancel.cancel();
             }
         };
-        let result = request.run(&model, &out, cancel, tell);
+        let result = self.request.run(&self.model, &self.out, cancel, tell);
         if let Some(error) = raised.into_inner().unwrap_or_else(PoisonError::into_inner) {
             return Err(Fault::Python(error));
         }
@@ -72,7 +110,45 @@ pub(crate) fn quantize(
             sum(|tensor| tensor.bytes_after),
             report.file_bytes,
         ))
-    })
+    }
+}
+
+/// Reads every tensor of a file of packed weights: all of them, and the names of those that are too far off.
+#[pyfunction]
+pub(crate) fn validate_quantized(
+    py: Python<'_>,
+    path: PathBuf,
+    model: Option<PathBuf>,
+    options: &Bound<'_, PyDict>,
+) -> Result<(PyTable, Vec<String>)> {
+    let validation = validation(model, options)?;
+    work_apart(py, move |cancel| validated(&validation, &path, cancel))
+}
+
+/// The same, to be awaited.
+#[pyfunction]
+pub(crate) fn validate_quantized_async<'py>(
+    py: Python<'py>,
+    path: PathBuf,
+    model: Option<PathBuf>,
+    options: &Bound<'py, PyDict>,
+) -> Result<Bound<'py, PyAny>> {
+    let validation = validation(model, options)?;
+    work_async(py, move |cancel| validated(&validation, &path, cancel), |found| found)
+}
+
+fn validation(model: Option<PathBuf>, options: &Bound<'_, PyDict>) -> Result<Validation> {
+    let options = Options(options);
+    Ok(Validation { model, gates: gates(&options)?, threads: threads(&options)? })
+}
+
+fn validated(validation: &Validation, path: &Path, cancel: &Cancel) -> Result<(PyTable, Vec<String>)> {
+    let Validated { tensors, failing } = validation.run(path, cancel).map_err(failed)?;
+    Ok((rows(&tensors)?, failing))
+}
+
+fn gates(options: &Options<'_, '_>) -> Result<Gates> {
+    Ok(Gates { min_sqnr: options.one("min_sqnr")?, max_rel_error: options.one("max_rel_error")? })
 }
 
 fn callable(callback: Bound<'_, PyAny>) -> Result<Py<PyAny>> {
@@ -101,7 +177,7 @@ pub(crate) fn request(options: &Options<'_, '_>) -> Result<Quantization> {
         method: word(options, "method")?,
         policy: policy.unwrap_or_default(),
         keep_non_finite: flag("keep_non_finite")?,
-        gates: Gates::default(),
+        gates: gates(options)?,
         threads: threads(options)?,
     })
 }
@@ -174,16 +250,40 @@ impl PyQuantizedModel {
         self.model.metadata().collect()
     }
 
-    /// The numbers of a tensor, row by row, and its shape.
-    fn read<'py>(&self, py: Python<'py>, name: String) -> Result<(Arro3Array, Vec<usize>)> {
+    /// The numbers of a tensor, of its shape: floats of 32 bits, others of their own type.
+    fn read<'py>(&self, py: Python<'py>, name: String) -> Result<Bound<'py, PyAny>> {
         let model = Arc::clone(&self.model);
-        let (numbers, shape) = work_apart(py, move |cancel: &Cancel| {
-            let shape = model.tensor(&name).map_err(failed)?.shape.clone();
+        let (numbers, kind, shape) = work_apart(py, move |cancel: &Cancel| {
+            let tensor = model.tensor(&name).map_err(failed)?;
+            let shape = tensor.shape.clone();
+            if let Some(kind) = whole(tensor.dtype)
+                && let Some(mut bytes) = model.kept(&name, cancel).map_err(failed)?
+            {
+                if kind == "bool" {
+                    bytes.iter_mut().for_each(|byte| *byte = u8::from(*byte != 0));
+                }
+                return Ok((Buffer::from_vec(bytes), kind, shape));
+            }
             let mut numbers = Vec::new();
             on_threads(None, || model.read(&name, &mut numbers, cancel)).map_err(failed)?;
-            Ok((numbers, shape))
+            Ok((Buffer::from_vec(numbers), "<f4", shape))
         })?;
-        let numbers: ArrayRef = Arc::new(Float32Array::from(numbers));
-        Ok((PyArray::from_array_ref(numbers).into(), shape))
+        Ok(numpy(py, numbers, kind)?.call_method1(intern!(py, "reshape"), (shape,))?)
     }
+}
+
+/// What numpy calls a type of whole numbers or flags.
+fn whole(dtype: Dtype) -> Option<&'static str> {
+    Some(match dtype {
+        Dtype::BOOL => "bool",
+        Dtype::U8 => "u1",
+        Dtype::I8 => "i1",
+        Dtype::U16 => "<u2",
+        Dtype::I16 => "<i2",
+        Dtype::U32 => "<u4",
+        Dtype::I32 => "<i4",
+        Dtype::U64 => "<u8",
+        Dtype::I64 => "<i8",
+        _ => return None,
+    })
 }

@@ -29,6 +29,11 @@ impl Argument for bool {
     const MANY: &'static str = "a list of bool";
 }
 
+impl Argument for f64 {
+    const ONE: &'static str = "a number";
+    const MANY: &'static str = "a list of numbers";
+}
+
 impl Argument for i32 {
     const ONE: &'static str = "a whole number";
     const MANY: &'static str = "a list of whole numbers";

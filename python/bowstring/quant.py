@@ -1,0 +1,381 @@
+"""Arrays and files of packed weights: codes, single layers, and whether a file is what it should be."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
+
+from bowstring import _bowstring
+from bowstring._arrays import column, given_column
+from bowstring._bowstring import Table
+from bowstring._quant import QuantizationReport
+from bowstring._tables import Path
+
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
+
+__all__ = [
+    "QuantizedArray",
+    "ValidationReport",
+    "dequantize",
+    "pack",
+    "quantize_array",
+    "quantize_async",
+    "unpack",
+    "validate",
+    "validate_async",
+]
+
+_Bytes: TypeAlias = "npt.NDArray[np.uint8]"
+_Array: TypeAlias = "npt.NDArray[Any]"
+
+
+def pack(codes: object, bits: int) -> _Bytes:
+    """Write codes one after the other, the least significant bit of each byte first.
+
+    Args:
+        codes: Whole numbers from 0 to 2^bits - 1: anything that numpy makes an array of one dimension of, or
+            an Arrow array.
+        bits: How many each of them has: 2, 3, 4 or 8.
+
+    Returns:
+        The bytes, as many as the bits need; what is left of the last one is 0. They cannot be written to.
+
+    Raises:
+        TypeError: When the codes are no whole numbers, or have several dimensions.
+        UsageError: When one of them does not fit, or there is no such width.
+
+    Examples:
+        >>> bs.quant.pack([1, 2, 3], bits=4)
+        array([33,  3], dtype=uint8)
+    """
+    return _bowstring.pack_codes(column("codes", codes), bits)
+
+
+def unpack(packed: object, bits: int, count: int) -> _Bytes:
+    r"""Read codes that were packed.
+
+    Args:
+        packed: The bytes: `bytes` and the like, an array of numpy, or one of Arrow.
+        bits: How many each code has: 2, 3, 4 or 8.
+        count: How many codes there are.
+
+    Returns:
+        The codes, which cannot be written to.
+
+    Raises:
+        UsageError: When so many codes take another number of bytes, or there is no such width.
+
+    Examples:
+        >>> bs.quant.unpack(b"\x21\x03", bits=4, count=3)
+        array([1, 2, 3], dtype=uint8)
+    """
+    import numpy as np
+
+    if isinstance(packed, (bytes, bytearray, memoryview)):
+        packed = np.frombuffer(packed, np.uint8)
+    return _bowstring.unpack_codes(column("packed", packed), bits, count)
+
+
+@dataclass(frozen=True, eq=False)
+class QuantizedArray:
+    """An array with a few bits for each number, as `quantize_array` makes it.
+
+    The parts have a row for each output channel, and stand as in [the files](quantized-models.md).
+    """
+
+    shape: tuple[int, ...]
+    """The length of each axis. The first are the output channels, the others together their inputs; a vector
+    is one channel."""
+    bits: int
+    """Bits of a code."""
+    group_size: int | Literal["channel"]
+    """How many neighbours of a channel share a scale."""
+    scheme: Literal["symmetric", "zero_point", "minimum"]
+    """Where codes begin."""
+    scale_type: Literal["f32", "f16", "bf16"]
+    """How scales are stored, and minima."""
+    codes: _Bytes = field(repr=False)
+    """The packed codes."""
+    scales: _Array = field(repr=False)
+    """A scale for each group, `float32` or `float16`; of `bf16`, which numpy does not have, the bits as
+    `uint16`, which are the upper half of those of a `float32`."""
+    offsets: _Array = field(repr=False)
+    """The packed zero points of the groups, or minima as `scales`; none where the scheme is symmetric."""
+    sqnr: float
+    """10 log10(sum w^2 / sum (w - v)^2) of the weights w and the values v, in decibels; infinite where
+    nothing is off."""
+    relative_error: float
+    """The norm of w - v in relation to that of w."""
+    cosine: float
+    """That of the angle between w and v."""
+    largest_error: float
+    """The largest |w - v|."""
+
+    @property
+    def nbytes(self) -> int:
+        """How many bytes codes, scales and offsets take.
+
+        Returns:
+            The sum.
+
+        Examples:
+            >>> bs.quant.quantize_array(np.ones((10, 128)), bits=4, float_minimum=True).nbytes
+            720
+        """
+        return self.codes.nbytes + self.scales.nbytes + self.offsets.nbytes
+
+    @property
+    def bits_per_weight(self) -> float:
+        """How many bits of all parts a number takes.
+
+        Returns:
+            Their ratio; 0 where there are no numbers.
+
+        Examples:
+            >>> bs.quant.quantize_array(np.ones((10, 128)), bits=4, float_minimum=True).bits_per_weight
+            4.5
+        """
+        import math
+
+        count = math.prod(self.shape)
+        return 8 * self.nbytes / count if count else 0.0
+
+
+def quantize_array(
+    array: object,
+    *,
+    bits: int = 4,
+    group_size: int | Literal["channel"] = 64,
+    symmetric: bool = False,
+    float_minimum: bool = False,
+    method: Literal["nearest", "mse"] = "mse",
+    scale_type: Literal["f32", "f16", "bf16"] = "f16",
+    importance: object | None = None,
+    threads: int | None = None,
+) -> QuantizedArray:
+    """Write an array with a few bits for each number, each output channel by itself.
+
+    Args:
+        array: Floats: anything that numpy makes an array of, or an Arrow array of floats or of lists of a
+            fixed size, in one piece or several. The first axis are the output channels; a vector is one.
+            Floats of 32 bits are taken without a copy where they stand in memory in the order of the axes,
+            in one piece; others are copied, and become the nearest of 32 bits.
+        bits: Bits of a code: 2, 3, 4 or 8.
+        group_size: How many neighbouring weights of an output channel share a scale: a multiple of 8 from
+            16 to 256, or `"channel"` for all of them.
+        symmetric: Whether the middle code is 0, and no zero points are stored.
+        float_minimum: Whether each group has a float minimum in place of an integer zero point, so that 0
+            need not stay exactly 0.
+        method: How scales are chosen: `"nearest"` over the whole range, `"mse"` by a search for the least
+            squared error.
+        scale_type: How scales are stored.
+        importance: How much an error counts in each input: the second moments of what the layer gets there.
+            All count the same when `None`; only for a method that searches.
+        threads: How many threads work; all cores when `None`. They do not change the result.
+
+    Returns:
+        The codes and scales, and how far off they are.
+
+    Raises:
+        TypeError: When the array has no floats.
+        DataError: When some of them are NaN or infinite, in 32 bits.
+        UsageError: When an option cannot be, or Arrow's values are no floats, or null.
+
+    Examples:
+        >>> weights = np.sin(np.arange(32 * 48, dtype=np.float32)).reshape(32, 48)
+        >>> quantized = bs.quant.quantize_array(weights, bits=4)
+        >>> quantized.codes.shape, quantized.scales.shape, quantized.bits_per_weight
+        ((32, 24), (32, 1), 4.5)
+        >>> quantized.sqnr > 25
+        True
+    """
+    options = {
+        "bits": bits,
+        "group_size": group_size,
+        "symmetric": symmetric,
+        "float_minimum": float_minimum,
+        "method": method,
+        "scale_type": scale_type,
+        "importance": given_column("importance", importance),
+        "threads": threads,
+    }
+    fields = _bowstring.quantize_array(*_floats(array), options)
+    return QuantizedArray(**{**fields, "shape": tuple(fields["shape"])})
+
+
+def dequantize(
+    quantized: QuantizedArray,
+    *,
+    dtype: Literal["f32", "f16", "bf16"] = "f32",
+    threads: int | None = None,
+) -> _Array:
+    """Give an array back: what its codes stand for.
+
+    Args:
+        quantized: What `quantize_array` has made.
+        dtype: The type of the numbers, the nearest ones of 16 bits for `"f16"` and `"bf16"`, which may be
+            infinite. As numpy has no bf16, its bits come as `uint16`; torch takes them with
+            `torch.from_numpy(bits).view(torch.bfloat16)`.
+        threads: How many threads work; all cores when `None`. They do not change the result.
+
+    Returns:
+        The numbers, of the shape that the array had. They cannot be written to.
+
+    Raises:
+        UsageError: When an option cannot be, or a part has another length than the shape and the scheme say.
+
+    Examples:
+        >>> quantized = bs.quant.quantize_array([[0.0, 1.0, 2.0], [3.0, 0.0, -3.0]], bits=2)
+        >>> bs.quant.dequantize(quantized).shape
+        (2, 3)
+    """
+    import numpy as np
+
+    parts = [
+        np.ascontiguousarray(part).reshape(-1).view(np.uint8)
+        for part in (quantized.codes, quantized.scales, quantized.offsets)
+    ]
+    options = {
+        "bits": quantized.bits,
+        "group_size": quantized.group_size,
+        "scheme": quantized.scheme,
+        "scale_type": quantized.scale_type,
+        "dtype": dtype,
+        "threads": threads,
+    }
+    flat = _bowstring.dequantize_array(quantized.shape, parts, options)
+    return flat.reshape(quantized.shape)
+
+
+async def quantize_async(
+    model: Path,
+    out: Path,
+    *,
+    bits: int | None = None,
+    group_size: int | Literal["channel"] | None = None,
+    symmetric: bool = False,
+    float_minimum: bool = False,
+    method: Literal["nearest", "mse"] = "mse",
+    scale_type: Literal["f32", "f16", "bf16"] = "f16",
+    policy: Mapping[str, int | str] | None = None,
+    profile: Literal["edge", "local", "cloud"] | None = None,
+    keep_non_finite: bool = False,
+    min_sqnr: float | None = None,
+    max_rel_error: float | None = None,
+    threads: int | None = None,
+    on_progress: Callable[[str, int, int], object] | None = None,
+) -> QuantizationReport:
+    """As [`quantize`][bowstring.quantize], to be awaited.
+
+    Cancelling the task stops the work, which leaves no file. `on_progress` is called on another thread.
+    """
+    options = {
+        "bits": bits,
+        "group_size": group_size,
+        "symmetric": symmetric,
+        "float_minimum": float_minimum,
+        "method": method,
+        "scale_type": scale_type,
+        "policy": policy,
+        "profile": profile,
+        "keep_non_finite": keep_non_finite,
+        "min_sqnr": min_sqnr,
+        "max_rel_error": max_rel_error,
+        "threads": threads,
+    }
+    return QuantizationReport(*await _bowstring.quantize_async(model, out, options, on_progress))
+
+
+@dataclass(frozen=True)
+class ValidationReport:
+    """What was found of a file of packed weights."""
+
+    tensors: Table
+    """A row for each tensor, as in `QuantizationReport.tensors`."""
+    failing: tuple[str, ...]
+    """The names of those that are further off than they may be, the worst first."""
+
+    @property
+    def passed(self) -> bool:
+        """Whether no tensor is further off than it may be.
+
+        Returns:
+            Whether that is so.
+
+        Examples:
+            >>> _ = bs.quantize(folder / "model.safetensors", folder / "packed.parquet")
+            >>> bs.quant.validate(folder / "packed.parquet", min_sqnr=20).passed
+            True
+        """
+        return not self.failing
+
+
+def validate(
+    path: Path,
+    model: Path | None = None,
+    *,
+    min_sqnr: float | None = None,
+    max_rel_error: float | None = None,
+    threads: int | None = None,
+) -> ValidationReport:
+    """Read every tensor of a file of packed weights, and say which are too far off.
+
+    Args:
+        path: A file that `quantize` has written.
+        model: The model that it was made of, which errors are measured against, and kept tensors compared
+            with. Without it they are those that the file says.
+        min_sqnr: The least ratio of signal to noise, in decibels, that tensors with fewer bits may have.
+        max_rel_error: The largest error in relation to its size that they may have.
+        threads: How many threads work; all cores when `None`.
+
+    Returns:
+        The tensors, and which of them are further off than they may be.
+
+    Raises:
+        NotFoundError: When there is no such file, or no such model.
+        DataError: When the file is damaged: a tensor has other bytes than those that were written; or when
+            its tensors are not those of the model.
+        UsageError: When a limit is no number, or an error below 0.
+
+    Examples:
+        >>> _ = bs.quantize(folder / "model.safetensors", folder / "packed.parquet")
+        >>> bs.quant.validate(folder / "packed.parquet", folder / "model.safetensors", min_sqnr=40).failing
+        ('block.attn.weight',)
+    """
+    options = {"min_sqnr": min_sqnr, "max_rel_error": max_rel_error, "threads": threads}
+    tensors, failing = _bowstring.validate_quantized(path, model, options)
+    return ValidationReport(tensors, tuple(failing))
+
+
+async def validate_async(
+    path: Path,
+    model: Path | None = None,
+    *,
+    min_sqnr: float | None = None,
+    max_rel_error: float | None = None,
+    threads: int | None = None,
+) -> ValidationReport:
+    """As [`validate`][bowstring.quant.validate], to be awaited.
+
+    Cancelling the task stops the work.
+    """
+    options = {"min_sqnr": min_sqnr, "max_rel_error": max_rel_error, "threads": threads}
+    tensors, failing = await _bowstring.validate_quantized_async(path, model, options)
+    return ValidationReport(tensors, tuple(failing))
+
+
+def _floats(array: object) -> tuple[object, tuple[int, ...] | None]:
+    """Make of an array what the engine takes, and its shape where Arrow does not say it."""
+    if hasattr(array, "__arrow_c_array__") or hasattr(array, "__arrow_c_stream__"):
+        return array, None
+    import numpy as np
+
+    numbers = np.asarray(array)
+    if numbers.dtype.kind != "f":
+        raise TypeError(f"array: expected floats, got {numbers.dtype}")
+    with np.errstate(over="ignore"):
+        flat = np.ascontiguousarray(numbers, np.float32).reshape(-1)
+    return flat, numbers.shape

@@ -1,0 +1,239 @@
+//! What is behind `bowstring.quant.pack` and `quantize_array`, and the ways back?
+
+use std::sync::Arc;
+
+use arrow::{
+    array::{Array, ArrayRef, AsArray, PrimitiveArray},
+    buffer::Buffer,
+    compute::{CastOptions, cast_with_options},
+    datatypes::{ArrowPrimitiveType, DataType, Float32Type, UInt8Type},
+};
+use bowstring::quant::{
+    self, Bits, Group, Half, Method, Offset, QuantError, Quantized, ScaleType, Scheme, Settings, on_threads,
+};
+use pyo3::{prelude::*, types::PyDict};
+
+use crate::{
+    arguments::Options,
+    columns::{array, numpy},
+    error::{Fault, Result},
+    quant::{failed, request, word},
+    typed,
+    work::work_apart,
+};
+
+/// Codes of so many bits, one after the other.
+#[pyfunction]
+pub(crate) fn pack_codes<'py>(
+    py: Python<'py>,
+    codes: &Bound<'py, PyAny>,
+    bits: &Bound<'py, PyAny>,
+) -> Result<Bound<'py, PyAny>> {
+    let (codes, bits) = (array(codes)?, width(bits)?);
+    let packed = work_apart(py, move |_| {
+        let codes = bytes("codes", &codes)?;
+        let mut packed = vec![0; bits.bytes(codes.len())];
+        quant::pack(bits, codes.values(), &mut packed).map_err(failed)?;
+        Ok(packed)
+    })?;
+    Ok(numpy(py, packed.into(), "uint8")?)
+}
+
+/// The codes that were packed.
+#[pyfunction]
+pub(crate) fn unpack_codes<'py>(
+    py: Python<'py>,
+    packed: &Bound<'py, PyAny>,
+    bits: &Bound<'py, PyAny>,
+    count: &Bound<'py, PyAny>,
+) -> Result<Bound<'py, PyAny>> {
+    let (packed, bits) = (array(packed)?, width(bits)?);
+    let count = typed::one::<usize>("count", count)?;
+    let codes = work_apart(py, move |_| {
+        let packed = bytes("packed", &packed)?;
+        fits("packed codes", packed.len(), bits.bytes(count))?;
+        let mut codes = vec![0; count];
+        quant::unpack(bits, packed.values(), &mut codes).map_err(failed)?;
+        Ok(codes)
+    })?;
+    Ok(numpy(py, codes.into(), "uint8")?)
+}
+
+/// An array with a few bits for each number, as the fields of a `QuantizedArray`. `shape` is that of numbers which
+/// come row by row; what comes through Arrow has its own.
+#[pyfunction]
+pub(crate) fn quantize_array<'py>(
+    py: Python<'py>,
+    weights: &Bound<'py, PyAny>,
+    shape: Option<Vec<usize>>,
+    options: &Bound<'py, PyDict>,
+) -> Result<Bound<'py, PyDict>> {
+    let given = Options(options);
+    let Settings { scheme, mut method, threads, .. } = request(&given)?.settings().map_err(failed)?;
+    if let Some(importance) = given.any("importance")? {
+        method = weighted(&method, &array(&importance)?)?;
+    }
+    let (weights, shape) = given_weights(array(weights)?, shape)?;
+    let columns = columns(&shape);
+    let (matrix, quality) = work_apart(py, move |cancel| {
+        let weights = cast::<Float32Type>("array", &weights, DataType::is_floating)?;
+        let work = || {
+            let matrix = Quantized::of(weights.values(), columns, scheme, &method, cancel)?;
+            let quality = matrix.quality(weights.values())?;
+            Ok((matrix, quality))
+        };
+        on_threads(threads, work).map_err(failed)
+    })?;
+    let scales = match scheme.scale_type {
+        ScaleType::F32 => "<f4",
+        ScaleType::F16 => "<f2",
+        ScaleType::Bf16 => "<u2",
+    };
+    let offsets = match scheme.offset {
+        Offset::Minimum => scales,
+        Offset::Symmetric | Offset::ZeroPoint => "u1",
+    };
+    let rows = matrix.rows;
+    let part = |bytes: Vec<u8>, kind: &str| {
+        let numbers = numpy(py, bytes.into(), kind)?;
+        let stride = numbers.len()?.checked_div(rows).unwrap_or(0);
+        numbers.call_method1("reshape", (rows, stride))
+    };
+    let fields = PyDict::new(py);
+    fields.set_item("shape", shape)?;
+    fields.set_item("bits", scheme.bits.count())?;
+    match scheme.group {
+        Group::Of(size) => fields.set_item("group_size", size)?,
+        Group::Channel => fields.set_item("group_size", scheme.group.to_string())?,
+    }
+    fields.set_item("scheme", scheme.offset.name())?;
+    fields.set_item("scale_type", scheme.scale_type.name())?;
+    fields.set_item("codes", part(matrix.codes, "u1")?)?;
+    fields.set_item("scales", part(matrix.scales, scales)?)?;
+    fields.set_item("offsets", part(matrix.offsets, offsets)?)?;
+    fields.set_item("sqnr", quality.sqnr)?;
+    fields.set_item("relative_error", quality.relative_error)?;
+    fields.set_item("cosine", quality.cosine)?;
+    fields.set_item("largest_error", quality.largest_error)?;
+    Ok(fields)
+}
+
+/// What the bytes of a `QuantizedArray` stand for, row by row.
+#[pyfunction]
+pub(crate) fn dequantize_array<'py>(
+    py: Python<'py>,
+    shape: Vec<usize>,
+    parts: [Bound<'py, PyAny>; 3],
+    options: &Bound<'py, PyDict>,
+) -> Result<Bound<'py, PyAny>> {
+    let given = Options(options);
+    let Settings { scheme, threads, .. } = request(&given)?.settings().map_err(failed)?;
+    let scheme = Scheme { offset: word(&given, "scheme")?.unwrap_or(scheme.offset), ..scheme };
+    let kinds = [("f32", None), ("f16", Some(Half::F16)), ("bf16", Some(Half::Bf16))];
+    let half = given.word("dtype", &kinds)?.flatten();
+    let [codes, scales, offsets] = parts;
+    let parts = [("codes", array(&codes)?), ("scales", array(&scales)?), ("offsets", array(&offsets)?)];
+    let numbers = work_apart(py, move |cancel| {
+        let part =
+            |(name, part): &(&'static str, ArrayRef)| Ok::<_, Fault>(bytes(name, part)?.values().to_vec());
+        let [codes, scales, offsets] = &parts;
+        let (codes, scales, offsets) = (part(codes)?, part(scales)?, part(offsets)?);
+        let count = shape.iter().fold(1, |all: usize, &axis| all.saturating_mul(axis));
+        let columns = columns(&shape);
+        let rows = count.checked_div(columns).unwrap_or(0);
+        let matrix = Quantized { scheme, rows, columns, codes, scales, offsets };
+        fits("bytes of codes, scales and offsets", matrix.bytes(), scheme.bytes(rows, columns))?;
+        let mut numbers = vec![0.0; rows * columns];
+        on_threads(threads, || matrix.dequantize(&mut numbers)).map_err(failed)?;
+        cancel.check().map_err(bowstring::Error::from)?;
+        Ok(match half {
+            None => Buffer::from_vec(numbers),
+            Some(half) => Buffer::from_vec(half.bytes(&numbers)),
+        })
+    })?;
+    let kind = match half {
+        None => "<f4",
+        Some(Half::F16) => "<f2",
+        Some(Half::Bf16) => "<u2",
+    };
+    Ok(numpy(py, numbers, kind)?)
+}
+
+/// How many bits a code has.
+fn width(bits: &Bound<'_, PyAny>) -> Result<Bits> {
+    let count = typed::one::<usize>("bits", bits)?;
+    Bits::try_from(u32::try_from(count).unwrap_or(u32::MAX)).map_err(failed)
+}
+
+/// How many inputs an output channel has: the first axis are the channels, and a vector is one.
+fn columns(shape: &[usize]) -> usize {
+    let inputs = if shape.len() < 2 { shape } else { &shape[1..] };
+    inputs.iter().fold(1, |all: usize, &axis| all.saturating_mul(axis))
+}
+
+/// The numbers in lists of a fixed size, and how long each axis is.
+fn given_weights(mut array: ArrayRef, shape: Option<Vec<usize>>) -> Result<(ArrayRef, Vec<usize>)> {
+    if let Some(shape) = shape {
+        return Ok((array, shape));
+    }
+    let mut shape = vec![array.len()];
+    while let Some(lists) = array.as_fixed_size_list_opt() {
+        complete("array", &array)?;
+        shape.push(lists.value_length().try_into().unwrap_or_default());
+        array = Arc::clone(lists.values());
+    }
+    Ok((array, shape))
+}
+
+/// The method with importances, which the search for the least squared error takes.
+fn weighted(method: &Method, importance: &ArrayRef) -> Result<Method> {
+    if !matches!(method, Method::Search { .. }) {
+        return Err(Fault::Unfit {
+            name: "importance".to_owned(),
+            expected: "None with a method that does not search",
+            given: format!("{} numbers", importance.len()),
+        });
+    }
+    let importance = cast::<Float32Type>("importance", importance, DataType::is_numeric)?;
+    Ok(Method::Search { importance: Some(importance.values().as_ref().into()) })
+}
+
+/// Whole numbers of 0 to 255.
+fn bytes(name: &'static str, values: &ArrayRef) -> Result<PrimitiveArray<UInt8Type>> {
+    cast(name, values, DataType::is_integer)
+}
+
+/// Numbers of another type, which holds each of them or the nearest to it.
+fn cast<T: ArrowPrimitiveType>(
+    name: &'static str,
+    values: &ArrayRef,
+    is_expected: impl Fn(&DataType) -> bool,
+) -> Result<PrimitiveArray<T>> {
+    let expected = match T::DATA_TYPE {
+        DataType::UInt8 => "whole numbers from 0 to 255",
+        _ => "numbers, or lists of a fixed size of them",
+    };
+    let unfit = |given: String| Fault::Unfit { name: name.to_owned(), expected, given };
+    if !is_expected(values.data_type()) {
+        return Err(unfit(values.data_type().to_string()));
+    }
+    complete(name, values)?;
+    let strict = CastOptions { safe: false, ..CastOptions::default() };
+    let cast = cast_with_options(values, &T::DATA_TYPE, &strict).map_err(|error| unfit(error.to_string()))?;
+    Ok(cast.as_primitive::<T>().clone())
+}
+
+/// That no value is null.
+fn complete(name: &'static str, values: &ArrayRef) -> Result<()> {
+    let unfit =
+        |nulls| Fault::Unfit { name: name.to_owned(), expected: "no nulls", given: format!("{nulls}") };
+    match values.null_count() {
+        0 => Ok(()),
+        nulls => Err(unfit(nulls)),
+    }
+}
+
+/// That there are as many bytes as there have to be, before room is made for what they stand for.
+fn fits(what: &'static str, length: usize, expected: usize) -> Result<()> {
+    if length == expected { Ok(()) } else { Err(failed(QuantError::Length { what, length, expected })) }
+}
