@@ -6,7 +6,8 @@
 //! that chooses the scales, for a layer's outputs by the [second moments](Hessian) of its inputs,
 //! [`Quantized::dequantize`] gives it back, and [`Quality`] says how far off it is.
 //! A [`ModelWriter`] puts tensors into a file, and a [`QuantizedModel`] reads them from there. [`quantize()`] does
-//! all of it for a whole model; a [`Policy`] says what becomes of which tensor.
+//! all of it for a whole model; a [`Policy`] says what becomes of which tensor. [`dequantize()`]
+//! makes a model again.
 //!
 //! For diffusion models, a [`Schedule`] says how its sampler goes from step to step and how far an error of the model
 //! [moves](divergence_weights) it, [`path_kl`] how far the paths of two models diverge; [`allocate`](allocate()) chooses
@@ -18,6 +19,7 @@ mod activation;
 mod allocate;
 mod calibration;
 mod cholesky;
+mod dense;
 mod described;
 mod divergence;
 mod dtype;
@@ -55,6 +57,7 @@ pub use crate::{
     activation::ActivationRange,
     allocate::{Allocation, Candidate, MOST_STATES, allocate, allocate_uniformly, candidates},
     calibration::{Calibration, LayerInputs, Moments, StepInputs},
+    dense::dequantize,
     divergence::{PathKl, categorical_kl, gaussian_kl, path_kl},
     equalization::{Equalization, raise_to_columns},
     error::{QuantError, Result},

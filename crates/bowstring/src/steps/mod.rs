@@ -2,6 +2,8 @@
 //! configs here.
 
 mod config;
+#[cfg(feature = "quant")]
+mod dequantize;
 #[cfg(feature = "graph")]
 mod graph;
 #[cfg(feature = "quant")]
@@ -33,7 +35,10 @@ pub fn registry(session: &Session) -> Registry {
     write::register(&mut registry);
     sleep::register(&mut registry);
     #[cfg(feature = "quant")]
-    quantize::register(&mut registry, session);
+    {
+        quantize::register(&mut registry, session);
+        dequantize::register(&mut registry, session);
+    }
     #[cfg(feature = "tokenizer")]
     tokenize::register(&mut registry, session);
     registry

@@ -74,6 +74,37 @@ fn the_file_has_what_the_table_says() {
 }
 
 #[test]
+fn a_packed_model_becomes_a_model_again() {
+    let bench = bench();
+    let dequantize = |config: &str| {
+        format!(
+            "- {{name: dense, type: dequantize, depends_on: [packed], config: {{model: \"${{dir}}/packed.parquet\", path: \
+             \"${{dir}}/new/{config}}}}}\n"
+        )
+    };
+    let steps = quantize(", bits: 3") + &dequantize("dense.safetensors\"");
+    assert!(bench.run(&steps).report.error.is_none());
+    let packed = QuantizedModel::open(bench.path("packed.parquet")).unwrap();
+    let dense = Model::open(bench.path("new/dense.safetensors")).unwrap();
+    let (mut expected, mut found) = (Vec::new(), Vec::new());
+    for (name, tensor) in packed.tensors() {
+        packed.read(name, &mut expected, &bowstring::Cancel::new()).unwrap();
+        dense.tensor(name).unwrap().read(&mut found).unwrap();
+        assert_eq!(found, expected, "{name}");
+        assert_eq!(dense.tensor(name).unwrap().shape, tensor.shape, "{name}");
+    }
+    let halves = quantize("") + &dequantize("halves.safetensors\", dtype: bf16");
+    assert!(bench.run(&halves).report.error.is_none());
+    let halves = Model::open(bench.path("new/halves.safetensors")).unwrap();
+    assert!(halves.tensors().all(|tensor| tensor.dtype == bowstring::quant::Dtype::BF16));
+    assert_eq!(halves.tensors().len(), packed.tensors().len());
+    for wrong in ["dense.parquet\"", "x.safetensors\", dtype: i8"] {
+        let shown = bench.shown(&(quantize("") + &dequantize(wrong)), "dense");
+        assert!(shown.contains("hint"), "{shown}");
+    }
+}
+
+#[test]
 fn what_a_config_cannot_say_is_found_before_it_runs() {
     for config in [
         ", bits: 5",
