@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Literal, TypeAlias
+from typing import TYPE_CHECKING, Any, Literal
 
 from bowstring import _bowstring
 from bowstring._arrays import column, given_column
@@ -28,11 +28,8 @@ __all__ = [
     "validate_async",
 ]
 
-_Bytes: TypeAlias = "npt.NDArray[np.uint8]"
-_Array: TypeAlias = "npt.NDArray[Any]"
 
-
-def pack(codes: object, bits: int) -> _Bytes:
+def pack(codes: object, bits: int) -> npt.NDArray[np.uint8]:
     """Write codes one after the other, the least significant bit of each byte first.
 
     Args:
@@ -54,7 +51,7 @@ def pack(codes: object, bits: int) -> _Bytes:
     return _bowstring.pack_codes(column("codes", codes), bits)
 
 
-def unpack(packed: object, bits: int, count: int) -> _Bytes:
+def unpack(packed: object, bits: int, count: int) -> npt.NDArray[np.uint8]:
     r"""Read codes that were packed.
 
     Args:
@@ -97,12 +94,12 @@ class QuantizedArray:
     """Where codes begin."""
     scale_type: Literal["f32", "f16", "bf16"]
     """How scales are stored, and minima."""
-    codes: _Bytes = field(repr=False)
+    codes: npt.NDArray[np.uint8] = field(repr=False)
     """The packed codes."""
-    scales: _Array = field(repr=False)
+    scales: npt.NDArray[Any] = field(repr=False)
     """A scale for each group, `float32` or `float16`; of `bf16`, which numpy does not have, the bits as
     `uint16`, which are the upper half of those of a `float32`."""
-    offsets: _Array = field(repr=False)
+    offsets: npt.NDArray[Any] = field(repr=False)
     """The packed zero points of the groups, or minima as `scales`; none where the scheme is symmetric."""
     sqnr: float
     """10 log10(sum w^2 / sum (w - v)^2) of the weights w and the values v, in decibels; infinite where
@@ -211,7 +208,7 @@ def dequantize(
     *,
     dtype: Literal["f32", "f16", "bf16"] = "f32",
     threads: int | None = None,
-) -> _Array:
+) -> npt.NDArray[Any]:
     """Give an array back: what its codes stand for.
 
     Args:

@@ -245,6 +245,12 @@ def test_what_is_made_cannot_be_changed() -> None:
         (pa.array([1, 2]), {}, bs.UsageError, "got Int64"),
         (pa.array([1.0, None]), {}, bs.UsageError, "no nulls"),
         (pa.array([[1.0], None], pa.list_(pa.float32(), 1)), {}, bs.UsageError, "no nulls"),
+        (
+            pa.FixedSizeListArray.from_arrays(pa.array([1.0, 2.0]), 1, mask=pa.array([False, True])),
+            {},
+            bs.UsageError,
+            "no nulls",
+        ),
         (pa.array([[1.0], [2.0, 3.0]]), {}, bs.UsageError, "got List"),
         (pa.table({"w": [1.0]}), {}, bs.UsageError, "got Struct"),
     ],
