@@ -116,13 +116,14 @@ mod tests {
     fn packed(folder: &TempDir) -> QuantizedModel {
         let weights: Vec<u8> = (0..8 * 40).flat_map(|i| (i as f32 * 0.7).sin().to_le_bytes()).collect();
         let ids: Vec<u8> = (0..5_i64).flat_map(i64::to_le_bytes).collect();
-        let huge: Vec<u8> = [1e30_f32, -0.5].into_iter().flat_map(f32::to_le_bytes).collect();
+        let huge: Vec<u8> = [1e30_f32, -0.5, 2.0].into_iter().flat_map(f32::to_le_bytes).collect();
         let view = |dtype, shape: &[usize], bytes| TensorView::new(dtype, shape.to_vec(), bytes).unwrap();
         let views = [
             ("b.weight", view(Dtype::F32, &[8, 5, 8], &weights)),
             ("a.ids", view(Dtype::I64, &[5], &ids)),
-            ("c.huge", view(Dtype::F32, &[2], &huge)),
+            ("c.huge", view(Dtype::F32, &[3], &huge)),
             ("d.none", view(Dtype::F32, &[0, 3], &[])),
+            ("e.index", view(Dtype::I32, &[2], &ids[..8])),
             ("on", view(Dtype::BOOL, &[3], &[1, 0, 1])),
         ];
         let path = folder.path().join("model.safetensors");
@@ -160,7 +161,9 @@ mod tests {
             let written = std::fs::read(&out).unwrap();
             assert_eq!(bytes.unwrap(), written.len() as u64);
             let read = SafeTensors::deserialize(&written).unwrap();
-            assert_eq!(heard, ["a.ids", "b.weight", "c.huge", "d.none", "on"]);
+            let (wide, narrow) = (["b.weight", "c.huge", "d.none"].as_slice(), ["e.index"].as_slice());
+            let between = if half.is_none() { [wide, narrow] } else { [narrow, wide] }.concat();
+            assert_eq!(heard, [&["a.ids"], between.as_slice(), &["on"]].concat());
             let mut numbers = Vec::new();
             for (name, tensor) in packed.tensors() {
                 let found = read.tensor(name).unwrap();
@@ -191,14 +194,16 @@ mod tests {
         let folder = TempDir::new().unwrap();
         let packed = packed(&folder);
         let out = folder.path().join("new/dense.safetensors");
-        let cancel = Cancel::new();
-        let stopped = dequantize(&packed, &out, Dtype::F32, None, &cancel, |name| {
-            if name == "c.huge" {
-                cancel.cancel();
-            }
-        });
-        assert!(matches!(stopped, Err(QuantError::Cancelled(_))), "{stopped:?}");
-        assert!(!folder.path().join("new").exists());
+        for last in ["a.ids", "c.huge", "on"] {
+            let cancel = Cancel::new();
+            let stopped = dequantize(&packed, &out, Dtype::F32, None, &cancel, |name| {
+                if name == last {
+                    cancel.cancel();
+                }
+            });
+            assert!(matches!(stopped, Err(QuantError::Cancelled(_))), "{last}: {stopped:?}");
+            assert!(!folder.path().join("new").exists(), "{last}");
+        }
         let other = dequantize(&packed, &out, Dtype::I8, None, &Cancel::new(), |_| ()).unwrap_err();
         assert_eq!(other.to_string(), "`dtype` cannot be `I8`");
     }
