@@ -40,11 +40,15 @@ def quantize(
     group_size: int | Literal["channel"] | None = None,
     symmetric: bool = False,
     float_minimum: bool = False,
-    method: Literal["nearest", "mse"] = "mse",
+    method: Literal["nearest", "mse", "weighted", "gptq"] = "mse",
+    calibration: Path | None = None,
+    damping: float | None = None,
+    order: Literal["largest", "natural"] | None = None,
     scale_type: Literal["f32", "f16", "bf16"] = "f16",
     policy: Mapping[str, int | str] | None = None,
     profile: Literal["edge", "local", "cloud"] | None = None,
     keep_non_finite: bool = False,
+    resume: bool = False,
     min_sqnr: float | None = None,
     max_rel_error: float | None = None,
     threads: int | None = None,
@@ -58,15 +62,23 @@ def quantize(
     Args:
         model: A `.safetensors` file, the index of several, or the folder of a model or of a diffusers
             pipeline.
-        out: The file, whose name ends in `.parquet`; folders above it are made.
+        out: The file, whose name ends in `.parquet` or `.safetensors`; folders above it are made.
         bits: Bits of a weight: 2, 3, 4 or 8. 4 when `None`, or the profile's.
         group_size: How many neighbouring weights of an output channel share a scale: a multiple of 8 from
             16 to 256, or `"channel"` for all of them. 64 when `None`, or the profile's.
         symmetric: Whether the middle code is 0, and no zero points are stored.
         float_minimum: Whether each group has a float minimum in place of an integer zero point, so that 0
             need not stay exactly 0.
-        method: How scales are chosen: `"nearest"` over the whole range, `"mse"` by a search for the least
-            squared error.
+        method: How scales are chosen: `"nearest"` over the whole range; `"mse"` by a search for the least
+            squared error; `"weighted"` by one in which errors count as much as the inputs of their channel
+            are large; `"gptq"` so that the layers' outputs stay the nearest (Frantar et al. 2022). The last
+            two need a calibration.
+        calibration: A file that `bs.quant.Calibrator` has saved; layers of which it has seen nothing are
+            done as by `"mse"`.
+        damping: For `"gptq"`: what is added to the diagonal of second moments, as a part of its mean. 0.01
+            when `None`.
+        order: For `"gptq"`: whether the channels with the `"largest"` inputs are rounded first, as when
+            `None`, or all in their `"natural"` order.
         scale_type: How scales are stored.
         policy: What becomes of tensors, by patterns for their names: `"keep"`, `"half"`, or bits, as in
             `{"*.attn.*": 8}`; `*` stands for any characters, and the first pattern that fits decides.
@@ -74,6 +86,8 @@ def quantize(
             and 128, `"cloud"` 8 and 64.
         keep_non_finite: Whether tensors with numbers that are NaN or infinite are kept as they are, which
             is an error otherwise.
+        resume: Whether packed tensors are kept in a folder beside the file, `OUT.parts`, until all are done,
+            and those that a run which was stopped has left there are used.
         min_sqnr: The least ratio of signal to noise, in decibels, that tensors with fewer bits may have.
         max_rel_error: The largest error in relation to its size that they may have.
         threads: How many threads work; all cores when `None`. They do not change the file.
@@ -103,10 +117,14 @@ def quantize(
         "symmetric": symmetric,
         "float_minimum": float_minimum,
         "method": method,
+        "calibration": calibration,
+        "damping": damping,
+        "order": order,
         "scale_type": scale_type,
         "policy": policy,
         "profile": profile,
         "keep_non_finite": keep_non_finite,
+        "resume": resume,
         "min_sqnr": min_sqnr,
         "max_rel_error": max_rel_error,
         "threads": threads,

@@ -148,9 +148,12 @@ def quantize_array(
     group_size: int | Literal["channel"] = 64,
     symmetric: bool = False,
     float_minimum: bool = False,
-    method: Literal["nearest", "mse"] = "mse",
+    method: Literal["nearest", "mse", "weighted", "gptq"] = "mse",
     scale_type: Literal["f32", "f16", "bf16"] = "f16",
     importance: object | None = None,
+    second_moments: npt.ArrayLike | None = None,
+    damping: float | None = None,
+    order: Literal["largest", "natural"] | None = None,
     threads: int | None = None,
 ) -> QuantizedArray:
     """Write an array with a few bits for each number, each output channel by itself.
@@ -166,11 +169,17 @@ def quantize_array(
         symmetric: Whether the middle code is 0, and no zero points are stored.
         float_minimum: Whether each group has a float minimum in place of an integer zero point, so that 0
             need not stay exactly 0.
-        method: How scales are chosen: `"nearest"` over the whole range, `"mse"` by a search for the least
-            squared error.
+        method: How scales are chosen: `"nearest"` over the whole range; `"mse"` by a search for the least
+            squared error, `"weighted"` by one that needs `importance`; `"gptq"` so that the layer's outputs
+            stay the nearest, which needs `second_moments` (Frantar et al. 2022).
         scale_type: How scales are stored.
-        importance: How much an error counts in each input: the second moments of what the layer gets there.
+        importance: How much an error counts in each input: the mean square of what the layer gets there.
             All count the same when `None`; only for a method that searches.
+        second_moments: For `"gptq"`: the matrix `X.T @ X` of the layer's inputs `X`, a row for each.
+        damping: For `"gptq"`: what is added to the diagonal of second moments, as a part of its mean. 0.01
+            when `None`.
+        order: For `"gptq"`: whether the channels with the `"largest"` inputs are rounded first, as when
+            `None`, or all in their `"natural"` order.
         threads: How many threads work; all cores when `None`. They do not change the result.
 
     Returns:
@@ -179,7 +188,8 @@ def quantize_array(
     Raises:
         TypeError: When the array has no floats.
         DataError: When some of them are NaN or infinite, in 32 bits.
-        UsageError: When an option cannot be, or Arrow's values are no floats, or null.
+        UsageError: When an option cannot be, or Arrow's values are no floats, or null; when second moments
+            are not those of any inputs.
 
     Examples:
         >>> weights = np.sin(np.arange(32 * 48, dtype=np.float32)).reshape(32, 48)
@@ -197,6 +207,9 @@ def quantize_array(
         "method": method,
         "scale_type": scale_type,
         "importance": given_column("importance", importance),
+        "second_moments": _flat(second_moments),
+        "damping": damping,
+        "order": order,
         "threads": threads,
     }
     fields = _bowstring.quantize_array(*_floats(array), options)
@@ -255,11 +268,15 @@ async def quantize_async(
     group_size: int | Literal["channel"] | None = None,
     symmetric: bool = False,
     float_minimum: bool = False,
-    method: Literal["nearest", "mse"] = "mse",
+    method: Literal["nearest", "mse", "weighted", "gptq"] = "mse",
+    calibration: Path | None = None,
+    damping: float | None = None,
+    order: Literal["largest", "natural"] | None = None,
     scale_type: Literal["f32", "f16", "bf16"] = "f16",
     policy: Mapping[str, int | str] | None = None,
     profile: Literal["edge", "local", "cloud"] | None = None,
     keep_non_finite: bool = False,
+    resume: bool = False,
     min_sqnr: float | None = None,
     max_rel_error: float | None = None,
     threads: int | None = None,
@@ -275,10 +292,14 @@ async def quantize_async(
         "symmetric": symmetric,
         "float_minimum": float_minimum,
         "method": method,
+        "calibration": calibration,
+        "damping": damping,
+        "order": order,
         "scale_type": scale_type,
         "policy": policy,
         "profile": profile,
         "keep_non_finite": keep_non_finite,
+        "resume": resume,
         "min_sqnr": min_sqnr,
         "max_rel_error": max_rel_error,
         "threads": threads,
@@ -362,6 +383,12 @@ async def validate_async(
     options = {"min_sqnr": min_sqnr, "max_rel_error": max_rel_error, "threads": threads}
     tensors, failing = await _bowstring.validate_quantized_async(path, model, options)
     return ValidationReport(tensors, tuple(failing))
+
+
+def _flat(matrix: npt.ArrayLike | None) -> npt.NDArray[np.float64] | None:
+    import numpy as np
+
+    return None if matrix is None else np.asarray(matrix, dtype=np.float64).reshape(-1)
 
 
 def _floats(array: object) -> tuple[object, tuple[int, ...] | None]:

@@ -6,10 +6,11 @@ use arrow::{
     array::{Array, ArrayRef, AsArray, PrimitiveArray},
     buffer::Buffer,
     compute::{CastOptions, cast_with_options},
-    datatypes::{ArrowPrimitiveType, DataType, Float32Type, UInt8Type},
+    datatypes::{ArrowPrimitiveType, DataType, Float32Type, Float64Type, UInt8Type},
 };
 use bowstring::quant::{
-    self, Bits, Group, Half, Method, Offset, QuantError, Quantized, ScaleType, Scheme, Settings, on_threads,
+    self, Bits, Gptq, Group, Half, Hessian, Method, Offset, Order, QuantError, Quantization, Quantized,
+    RoundingMethod, ScaleType, Scheme, on_threads,
 };
 use pyo3::{prelude::*, types::PyDict};
 
@@ -69,12 +70,14 @@ pub(crate) fn quantize_array<'py>(
     options: &Bound<'py, PyDict>,
 ) -> Result<Bound<'py, PyDict>> {
     let given = Options(options);
-    let Settings { scheme, mut method, threads, .. } = request(&given)?.settings().map_err(failed)?;
-    if let Some(importance) = given.any("importance")? {
-        method = weighted(&method, &array(&importance)?)?;
-    }
+    let request = request(&given)?;
+    let scheme = request.scheme().map_err(failed)?;
+    let Quantization { method, damping, order, threads, .. } = request;
+    let counted = |name| given.any(name)?.map(|numbers| array(&numbers)).transpose();
+    let (importance, moments) = (counted("importance")?, counted("second_moments")?);
     let (weights, shape) = given_weights(array(weights)?, shape)?;
     let columns = columns(&shape);
+    let method = array_method(method, importance, moments, columns, damping, order)?;
     let (matrix, quality) = work_apart(py, move |cancel| {
         let weights = cast::<Float32Type>("array", &weights, DataType::is_floating)?;
         let work = || {
@@ -127,7 +130,8 @@ pub(crate) fn dequantize_array<'py>(
     options: &Bound<'py, PyDict>,
 ) -> Result<Bound<'py, PyAny>> {
     let given = Options(options);
-    let Settings { scheme, threads, .. } = request(&given)?.settings().map_err(failed)?;
+    let request = request(&given)?;
+    let (scheme, threads) = (request.scheme().map_err(failed)?, request.threads);
     let scheme = Scheme { offset: word(&given, "scheme")?.unwrap_or(scheme.offset), ..scheme };
     let kinds = [("f32", None), ("f16", Some(Half::F16)), ("bf16", Some(Half::Bf16))];
     let half = given.word("dtype", &kinds)?.flatten();
@@ -185,17 +189,42 @@ fn given_weights(mut array: ArrayRef, shape: Option<Vec<usize>>) -> Result<(Arra
     Ok((array, shape))
 }
 
-/// The method with importances, which the search for the least squared error takes.
-fn weighted(method: &Method, importance: &ArrayRef) -> Result<Method> {
-    if !matches!(method, Method::Search { .. }) {
-        return Err(Fault::Unfit {
-            name: "importance".to_owned(),
-            expected: "None with a method that does not search",
-            given: format!("{} numbers", importance.len()),
-        });
+/// The method for one array, with what it goes by.
+fn array_method(
+    method: RoundingMethod,
+    importance: Option<ArrayRef>,
+    moments: Option<ArrayRef>,
+    columns: usize,
+    damping: Option<f64>,
+    order: Option<Order>,
+) -> Result<Method> {
+    let unfit = |name: &str, expected, given: &str| {
+        Err(Fault::Unfit { name: name.to_owned(), expected, given: given.to_owned() })
+    };
+    if importance.is_some() && !matches!(method, RoundingMethod::Mse | RoundingMethod::Weighted) {
+        return unfit("importance", "None with a method that does not search", "numbers");
     }
-    let importance = cast::<Float32Type>("importance", importance, DataType::is_numeric)?;
-    Ok(Method::Search { importance: Some(importance.values().as_ref().into()) })
+    if moments.is_some() && method != RoundingMethod::Gptq {
+        return unfit("second_moments", "None with a method other than \"gptq\"", "numbers");
+    }
+    match (method, importance, moments) {
+        (RoundingMethod::Nearest, ..) => Ok(Method::Nearest),
+        (RoundingMethod::Weighted, None, _) => unfit("importance", "numbers for \"weighted\"", "None"),
+        (RoundingMethod::Mse | RoundingMethod::Weighted, importance, _) => {
+            let importance = importance
+                .map(|numbers| cast::<Float32Type>("importance", &numbers, DataType::is_numeric))
+                .transpose()?
+                .map(|numbers| numbers.values().as_ref().into());
+            Ok(Method::Search { importance })
+        }
+        (RoundingMethod::Gptq, _, None) => unfit("second_moments", "numbers for \"gptq\"", "None"),
+        (RoundingMethod::Gptq, _, Some(moments)) => {
+            let moments = cast::<Float64Type>("second_moments", &moments, DataType::is_numeric)?;
+            let hessian = Hessian::from_sums(columns, 1.0, moments.values().to_vec()).map_err(failed)?;
+            let (damping, order) = (damping.unwrap_or(0.01), order.unwrap_or_default());
+            Ok(Method::Gptq(Gptq { hessian: Arc::new(hessian), damping, order }))
+        }
+    }
 }
 
 /// Whole numbers of 0 to 255.

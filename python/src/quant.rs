@@ -83,7 +83,7 @@ impl Run {
         on_progress: Option<Bound<'_, PyAny>>,
     ) -> Result<Self> {
         let request = request(&Options(options))?;
-        request.settings().map_err(failed)?;
+        request.check().map_err(failed)?;
         Ok(Self { request, model, out, callback: on_progress.map(callable).transpose()? })
     }
 
@@ -174,10 +174,14 @@ pub(crate) fn request(options: &Options<'_, '_>) -> Result<Quantization> {
         symmetric: flag("symmetric")?,
         float_minimum: flag("float_minimum")?,
         scale_type: word(options, "scale_type")?,
-        method: word(options, "method")?,
+        method: word(options, "method")?.unwrap_or_default(),
+        calibration: options.one("calibration")?,
+        damping: options.one("damping")?,
+        order: word(options, "order")?,
         policy: policy.unwrap_or_default(),
         keep_non_finite: flag("keep_non_finite")?,
         gates: gates(options)?,
+        resume: flag("resume")?,
         threads: threads(options)?,
     })
 }

@@ -44,6 +44,11 @@ impl Argument for usize {
     const MANY: &'static str = "a list of whole numbers";
 }
 
+impl Argument for PathBuf {
+    const ONE: &'static str = "a path";
+    const MANY: &'static str = "a list of paths";
+}
+
 /// The value of an argument.
 ///
 /// # Errors

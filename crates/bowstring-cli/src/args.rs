@@ -6,7 +6,7 @@ use std::{path::PathBuf, str::FromStr};
 use bowstring::{
     ByteSize, Diagnostic,
     io::Format,
-    quant::{Group, Method, Profile, QuantError, ScaleType},
+    quant::{Group, Order, Profile, QuantError, RoundingMethod, ScaleType},
 };
 use clap::{
     Args, Parser, Subcommand, ValueEnum,
@@ -326,8 +326,8 @@ pub(crate) struct QuantizeArgs {
     /// A `.safetensors` file, the index of several, or the folder of a model or of a diffusers pipeline
     pub(crate) model: PathBuf,
 
-    /// The file to write, whose name ends in `.parquet`; folders above it are made, and an existing file is
-    /// replaced once the new one is complete
+    /// The file to write, whose name ends in `.parquet` or `.safetensors`; folders above it are made, and an
+    /// existing file is replaced once the new one is complete
     pub(crate) output: PathBuf,
 
     /// Bits of a weight: 2, 3, 4 or 8 [default: 4, or the profile's]
@@ -351,12 +351,28 @@ pub(crate) struct QuantizeArgs {
     #[arg(long, value_parser = word::<ScaleType>(["f32", "f16", "bf16"]), default_value = "f16")]
     pub(crate) scale_type: ScaleType,
 
-    /// How scales are chosen: over the whole range, or by a search for the least squared error
-    #[arg(long, value_parser = word::<Method>([
+    /// How scales are chosen
+    #[arg(long, value_parser = word::<RoundingMethod>([
         PossibleValue::new("nearest").help("From the least to the greatest weight"),
-        PossibleValue::new("mse").help("The least squared error"),
+        PossibleValue::new("mse").help("The least squared error of weights"),
+        PossibleValue::new("weighted").help("Errors count as much as the inputs of their channel are large"),
+        PossibleValue::new("gptq").help("The least squared error of the layers' outputs"),
     ]), default_value = "mse")]
-    pub(crate) method: Method,
+    pub(crate) method: RoundingMethod,
+
+    /// A file of what was seen of the layers' inputs, for `weighted` and `gptq`; layers of which nothing was seen
+    /// are done as by `mse`
+    #[arg(long, value_name = "FILE")]
+    pub(crate) calibration: Option<PathBuf>,
+
+    /// For `gptq`: what is added to the diagonal of second moments, as a part of its mean [default: 0.01]
+    #[arg(long, value_name = "X")]
+    pub(crate) damping: Option<f64>,
+
+    /// For `gptq`: the order in which channels are rounded, those with the largest inputs first or as they stand
+    /// [default: largest]
+    #[arg(long, value_parser = word::<Order>(["largest", "natural"]))]
+    pub(crate) order: Option<Order>,
 
     /// Bits and groups for a place where the model shall run: 2 and 256, 4 and 128, or 8 and 64
     #[arg(long, value_parser = word::<Profile>(["edge", "local", "cloud"]))]
@@ -371,6 +387,11 @@ pub(crate) struct QuantizeArgs {
     /// Keep tensors with numbers that are NaN or infinite as they are, and say which
     #[arg(long)]
     pub(crate) keep_non_finite: bool,
+
+    /// Keep packed tensors in a folder beside the file, `OUTPUT.parts`, until all are done, and go on with those
+    /// that a run which was stopped has left there
+    #[arg(long)]
+    pub(crate) resume: bool,
 
     /// Fail, and write no file, when a tensor with fewer bits has a lower ratio of signal to noise
     #[arg(long, value_name = "DB", allow_negative_numbers = true)]

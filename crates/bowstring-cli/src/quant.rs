@@ -34,10 +34,14 @@ pub(crate) fn quantize(args: &QuantizeArgs, context: &Context<'_>) -> Result<()>
         symmetric: args.symmetric,
         float_minimum: args.float_minimum,
         scale_type: Some(args.scale_type),
-        method: Some(args.method.clone()),
+        method: args.method,
+        calibration: args.calibration.clone(),
+        damping: args.damping,
+        order: args.order,
         policy: args.rules.clone(),
         keep_non_finite: args.keep_non_finite,
         gates: Gates { min_sqnr: args.min_sqnr, max_rel_error: args.max_rel_error },
+        resume: args.resume,
         threads: NonZero::new(context.options.threads),
     };
     let mut bar = Count::on_terminal();
@@ -56,11 +60,13 @@ pub(crate) fn quantize(args: &QuantizeArgs, context: &Context<'_>) -> Result<()>
 
 /// Writes what is said of the tensors of a model.
 pub(crate) fn inspect(args: &InspectArgs) -> Result<()> {
-    let is_quantized = args.model.extension().is_some_and(|ending| ending == "parquet");
-    let reports = if is_quantized {
-        QuantizedModel::open(&args.model)?.reports()
-    } else {
-        Model::open(&args.model)?.reports()
+    let reports = match QuantizedModel::open(&args.model) {
+        Ok(model) => model.reports(),
+        // A folder, an index, or a model that is not packed.
+        Err(_) if args.model.extension().is_none_or(|ending| ending != "parquet") => {
+            Model::open(&args.model)?.reports()
+        }
+        Err(error) => return Err(error.into()),
     };
     rows(&reports, args.format)
 }

@@ -1,6 +1,6 @@
 //! How do packed weights become a model again that any program reads?
 
-use std::{collections::HashMap, io::Write, num::NonZero, path::Path};
+use std::{collections::HashMap, num::NonZero, path::Path};
 
 use bowstring_core::Cancel;
 use bowstring_io::{IoError, WriteMode, write_file};

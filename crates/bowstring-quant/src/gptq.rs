@@ -5,7 +5,7 @@
 //! error as the [second moments](Hessian) of the inputs say is best. O(channels³) once for a layer and
 //! O(channels²) for each output channel.
 
-use std::sync::Arc;
+use std::{str::FromStr, sync::Arc};
 
 use ndarray::{Array2, ArrayViewMut2, linalg::general_mat_mul, s};
 
@@ -37,6 +37,17 @@ impl Order {
             Self::Natural => "natural",
             Self::Largest => "largest",
         }
+    }
+}
+
+impl FromStr for Order {
+    type Err = QuantError;
+
+    /// `natural` or `largest`.
+    fn from_str(text: &str) -> Result<Self> {
+        let found = [Self::Natural, Self::Largest].into_iter().find(|order| order.name() == text);
+        let expected = "`largest` or `natural`";
+        found.ok_or_else(|| QuantError::Option { option: "order", value: format!("`{text}`"), expected })
     }
 }
 

@@ -8,6 +8,6 @@ pub use bowstring_quant::*;
 
 pub use self::{
     gates::Gates,
-    request::{Profile, Quantization},
+    request::{Profile, Quantization, RoundingMethod},
     validation::{Validated, Validation},
 };

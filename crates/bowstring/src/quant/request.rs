@@ -1,12 +1,19 @@
 //! What is asked for when a model is to be quantised? The same everywhere: on the command line, in documents
 //! and from Python.
 
-use std::{collections::BTreeMap, num::NonZero, path::Path, slice, str::FromStr};
+use std::{
+    collections::BTreeMap,
+    num::NonZero,
+    path::{Path, PathBuf},
+    slice,
+    str::FromStr,
+    sync::Arc,
+};
 
 use bowstring_core::Cancel;
 use bowstring_quant::{
-    Bits, Group, Method, Model, NonFinite, Offset, Policy, QuantError, Report, Result, ScaleType, Scheme,
-    Settings, TensorReport, Treatment, quantize,
+    Bits, Calibration, Group, Model, NonFinite, Offset, Order, Policy, QuantError, Report, Result, Rounding,
+    ScaleType, Scheme, Settings, TensorReport, Treatment, quantize,
 };
 
 use super::Gates;
@@ -50,6 +57,39 @@ impl FromStr for Profile {
     }
 }
 
+/// How the scales of a model's tensors are chosen: a [`Rounding`] without what it goes by.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum RoundingMethod {
+    /// [`Rounding::Nearest`].
+    Nearest,
+    /// [`Rounding::Mse`].
+    #[default]
+    Mse,
+    /// [`Rounding::Weighted`].
+    Weighted,
+    /// [`Rounding::Gptq`].
+    Gptq,
+}
+
+impl FromStr for RoundingMethod {
+    type Err = QuantError;
+
+    /// `nearest`, `mse`, `weighted` or `gptq`.
+    fn from_str(text: &str) -> Result<Self> {
+        match text {
+            "nearest" => Ok(Self::Nearest),
+            "mse" => Ok(Self::Mse),
+            "weighted" => Ok(Self::Weighted),
+            "gptq" => Ok(Self::Gptq),
+            _ => Err(QuantError::Option {
+                option: "method",
+                value: format!("`{text}`"),
+                expected: "`nearest`, `mse`, `weighted` or `gptq`",
+            }),
+        }
+    }
+}
+
 /// How a model is quantised. What is absent follows from the profile, and without one is the default: 4 bits in
 /// groups of 64 with exact zeros and scales of 16 bits, by the search for the least squared error.
 #[derive(Clone, Debug, Default)]
@@ -66,27 +106,79 @@ pub struct Quantization {
     pub float_minimum: bool,
     /// How scales are stored.
     pub scale_type: Option<ScaleType>,
-    /// How scales are chosen; importances belong to one layer, so that none are taken.
-    pub method: Option<Method>,
+    /// How scales are chosen.
+    pub method: RoundingMethod,
+    /// The file of what was seen of the layers' inputs, for the methods that go by it.
+    pub calibration: Option<PathBuf>,
+    /// For [`RoundingMethod::Gptq`], as [`Gptq`](bowstring_quant::Gptq) has it; .01 when `None`.
+    pub damping: Option<f64>,
+    /// Likewise; [`Order::Largest`] when `None`.
+    pub order: Option<Order>,
     /// What becomes of tensors whose names fit patterns, as [`Policy::with_rule`] and [`Treatment::parse`] read it.
     pub policy: Vec<(String, String)>,
     /// Tensors with numbers that are NaN or infinite stay as they are.
     pub keep_non_finite: bool,
     /// How far off tensors may be; where one is further, no file is written.
     pub gates: Gates,
+    /// Work that was stopped goes on where it was, as [`Settings::resume`] says.
+    pub resume: bool,
     /// How many threads work; all cores when `None`.
     pub threads: Option<NonZero<usize>>,
 }
 
 impl Quantization {
-    /// What this comes to.
+    /// Whether this can be done, as far as can be told before a file is opened.
     ///
     /// # Errors
     /// [`QuantError::Option`] and [`QuantError::Pattern`] for what cannot be.
-    pub fn settings(&self) -> Result<Settings> {
+    pub fn check(&self) -> Result<()> {
+        let refused = |option, value: &str, expected| {
+            Err(QuantError::Option { option, value: value.to_owned(), expected })
+        };
+        let needs = matches!(self.method, RoundingMethod::Weighted | RoundingMethod::Gptq);
+        match &self.calibration {
+            Some(_) if !needs => {
+                return refused("calibration", "given for this method", "for `weighted` and `gptq`");
+            }
+            None if needs => {
+                return refused("calibration", "absent for this method", "a file of calibration");
+            }
+            _ => {}
+        }
+        if self.method != RoundingMethod::Gptq {
+            if self.damping.is_some() {
+                return refused("damping", "given for this method", "for `gptq`");
+            }
+            if self.order.is_some() {
+                return refused("order", "given for this method", "for `gptq`");
+            }
+        }
         self.gates.check()?;
+        self.settings(Rounding::Nearest).map(drop)
+    }
+
+    /// What the method goes by.
+    fn rounding(&self) -> Result<Rounding> {
+        let calibration = self.calibration.as_deref().map(Calibration::open).transpose()?.map(Arc::new);
+        Ok(match (self.method, calibration) {
+            (RoundingMethod::Nearest, _) => Rounding::Nearest,
+            (RoundingMethod::Weighted, Some(calibration)) => Rounding::Weighted(calibration),
+            (RoundingMethod::Gptq, Some(calibration)) => Rounding::Gptq {
+                calibration,
+                damping: self.damping.unwrap_or(0.01),
+                order: self.order.unwrap_or_default(),
+            },
+            (RoundingMethod::Mse | RoundingMethod::Weighted | RoundingMethod::Gptq, _) => Rounding::Mse,
+        })
+    }
+
+    /// How tensors are written of which the policy says nothing else.
+    ///
+    /// # Errors
+    /// [`QuantError::Option`] for what cannot be.
+    pub fn scheme(&self) -> Result<Scheme> {
         let (bits, group) = self.profile.map_or((4, 64), Profile::bits_and_group);
-        let scheme = Scheme {
+        Ok(Scheme {
             bits: Bits::try_from(self.bits.unwrap_or(bits))?,
             group: match self.group {
                 Some(group) => group,
@@ -94,25 +186,23 @@ impl Quantization {
             },
             offset: self.offset()?,
             scale_type: self.scale_type.unwrap_or(ScaleType::F16),
-        };
-        if let Some(Method::Search { importance: Some(importance) }) = &self.method {
-            return Err(QuantError::Option {
-                option: "importance",
-                value: format!("{} numbers for all layers of a model", importance.len()),
-                expected: "for one layer, which is quantised by itself",
-            });
-        }
+        })
+    }
+
+    /// What this comes to.
+    fn settings(&self, rounding: Rounding) -> Result<Settings> {
+        let scheme = self.scheme()?;
         let mut policy = Policy::default();
         for (pattern, treatment) in &self.policy {
             policy = policy.with_rule(pattern, Treatment::parse(treatment, scheme)?)?;
         }
         Ok(Settings {
             scheme,
-            method: self.method.clone().unwrap_or(Method::Search { importance: None }),
+            rounding,
             policy,
             non_finite: if self.keep_non_finite { NonFinite::Keep } else { NonFinite::Refuse },
             threads: self.threads,
-            resume: false,
+            resume: self.resume,
         })
     }
 
@@ -133,23 +223,23 @@ impl Quantization {
     /// Whether `out` can be the name of a file of packed weights.
     ///
     /// # Errors
-    /// [`QuantError::Option`] when it does not end in `.parquet`.
+    /// [`QuantError::Option`] when it ends neither in `.parquet` nor in `.safetensors`.
     pub fn check_name(out: &Path) -> Result<()> {
-        if out.extension().is_some_and(|ending| ending == "parquet") {
+        if out.extension().is_some_and(|ending| ending == "parquet" || ending == "safetensors") {
             return Ok(());
         }
         Err(QuantError::Option {
             option: "out",
             value: format!("`{}`", out.display()),
-            expected: "a name that ends in `.parquet`",
+            expected: "a name that ends in `.parquet` or `.safetensors`",
         })
     }
 
-    /// Quantises the model at a path into a file, whose name ends in `.parquet`; `on_tensor` hears of each tensor
+    /// Quantises the model at a path into a file, whose name ends in `.parquet` or `.safetensors`; `on_tensor` hears of each tensor
     /// with its number, from 1 on, and how many there are.
     ///
     /// # Errors
-    /// Those of [`settings`](Self::settings), of [`Model::open`] and of [`quantize()`]; [`QuantError::TooFar`] when
+    /// Those of [`check`](Self::check), of [`Calibration::open`], [`Model::open`] and of [`quantize()`]; [`QuantError::TooFar`] when
     /// tensors do not pass the gates.
     pub fn run(
         &self,
@@ -158,13 +248,14 @@ impl Quantization {
         cancel: &Cancel,
         mut on_tensor: impl FnMut(&TensorReport, usize, usize) + Send,
     ) -> Result<Report> {
-        let settings = self.settings()?;
+        self.check()?;
         Self::check_name(out)?;
+        let settings = self.settings(self.rounding()?)?;
         let name = model.file_name().map(|name| name.to_string_lossy().into_owned());
         let model = Model::open(model)?;
         let metadata = BTreeMap::from([
             ("bowstring.model".to_owned(), name.unwrap_or_default()),
-            ("bowstring.method".to_owned(), settings.method.name().to_owned()),
+            ("bowstring.method".to_owned(), settings.rounding.name().to_owned()),
             ("bowstring.version".to_owned(), env!("CARGO_PKG_VERSION").to_owned()),
         ]);
         let count = model.tensors().len();

@@ -23,7 +23,7 @@ struct QuantizeConfig {
     /// The model: a `.safetensors` file, the index of several, or the folder of a model or of a diffusers
     /// pipeline. Relative to the working directory.
     model: PathBuf,
-    /// The file to write, whose name ends in `.parquet`; folders above it are made.
+    /// The file to write, whose name ends in `.parquet` or `.safetensors`; folders above it are made.
     path: PathBuf,
     /// Bits of a weight: 2, 3, 4 or 8. Default 4, or the profile's.
     bits: Option<u32>,
@@ -40,10 +40,18 @@ struct QuantizeConfig {
     /// How scales are stored. Default `f16`.
     #[schemars(extend("anyOf" = [{"enum": ["f32", "f16", "bf16"]}, {"type": "null"}]))]
     scale_type: Option<String>,
-    /// How scales are chosen: `nearest` over the whole range, or `mse`, the default, by a search for the least
-    /// squared error.
-    #[schemars(extend("anyOf" = [{"enum": ["nearest", "mse"]}, {"type": "null"}]))]
+    /// How scales are chosen: `nearest` over the whole range; `mse`, the default, by a search for the least
+    /// squared error; `weighted` by one in which errors count as much as the inputs of their channel are large;
+    /// `gptq` so that the layers' outputs stay the nearest. The last two need a `calibration`.
+    #[schemars(extend("anyOf" = [{"enum": ["nearest", "mse", "weighted", "gptq"]}, {"type": "null"}]))]
     method: Option<String>,
+    /// A file of what was seen of the layers' inputs; layers of which nothing was seen are done as by `mse`.
+    calibration: Option<PathBuf>,
+    /// For `gptq`: what is added to the diagonal of second moments, as a part of its mean. Default 0.01.
+    damping: Option<f64>,
+    /// For `gptq`: the order in which channels are rounded, `largest` first, the default, or `natural`.
+    #[schemars(extend("anyOf" = [{"enum": ["largest", "natural"]}, {"type": "null"}]))]
+    order: Option<String>,
     /// Bits and groups for a place where the model shall run: `edge` has 2 and 256, `local` 4 and 128, `cloud` 8
     /// and 64.
     #[schemars(extend("anyOf" = [{"enum": ["edge", "local", "cloud"]}, {"type": "null"}]))]
@@ -62,6 +70,10 @@ struct QuantizeConfig {
     /// Default false.
     #[serde(default)]
     keep_non_finite: bool,
+    /// Whether packed tensors are kept in a folder beside the file, `PATH.parts`, until all are done, and those that
+    /// a run which was stopped has left there are used. Default false.
+    #[serde(default)]
+    resume: bool,
 }
 
 #[derive(Deserialize, JsonSchema)]
@@ -103,14 +115,18 @@ fn build(config: &QuantizeConfig, session: &Session) -> Result<Arc<dyn Step>, Ve
         symmetric: config.symmetric,
         float_minimum: config.float_minimum,
         scale_type: word("scale_type", config.scale_type.as_deref())?,
-        method: word("method", config.method.as_deref())?,
+        method: word("method", config.method.as_deref())?.unwrap_or_default(),
+        calibration: config.calibration.clone(),
+        damping: config.damping,
+        order: word("order", config.order.as_deref())?,
         policy: config.policy.iter().map(|(pattern, what)| (pattern.clone(), what.text())).collect(),
         keep_non_finite: config.keep_non_finite,
         gates: Gates { min_sqnr: config.min_sqnr, max_rel_error: config.max_rel_error },
+        resume: config.resume,
         threads: NonZero::new(session.threads()),
     };
     Quantization::check_name(&config.path).map_err(|error| wrong("path", &error))?;
-    request.settings().map_err(|error| match error {
+    request.check().map_err(|error| match error {
         QuantError::Option { option, .. } => wrong(option, &error),
         _ => wrong("policy", &error),
     })?;
