@@ -79,7 +79,7 @@ pub(crate) fn quantize_array<'py>(
     let columns = columns(&shape);
     let method = array_method(method, importance, moments, columns, damping, order)?;
     let (matrix, quality) = work_apart(py, move |cancel| {
-        let weights = cast::<Float32Type>("array", &weights, DataType::is_floating)?;
+        let weights = floats("array", &weights)?;
         let work = || {
             let matrix = Quantized::of(weights.values(), columns, scheme, &method, cancel)?;
             let quality = matrix.quality(weights.values())?;
@@ -170,13 +170,16 @@ fn width(bits: &Bound<'_, PyAny>) -> Result<Bits> {
 }
 
 /// How many inputs an output channel has: the first axis are the channels, and a vector is one.
-fn columns(shape: &[usize]) -> usize {
+pub(crate) fn columns(shape: &[usize]) -> usize {
     let inputs = if shape.len() < 2 { shape } else { &shape[1..] };
     inputs.iter().fold(1, |all: usize, &axis| all.saturating_mul(axis))
 }
 
 /// The numbers in lists of a fixed size, and how long each axis is.
-fn given_weights(mut array: ArrayRef, shape: Option<Vec<usize>>) -> Result<(ArrayRef, Vec<usize>)> {
+pub(crate) fn given_weights(
+    mut array: ArrayRef,
+    shape: Option<Vec<usize>>,
+) -> Result<(ArrayRef, Vec<usize>)> {
     if let Some(shape) = shape {
         return Ok((array, shape));
     }
@@ -225,6 +228,11 @@ fn array_method(
             Ok(Method::Gptq(Gptq { hessian: Arc::new(hessian), damping, order }))
         }
     }
+}
+
+/// Floats, as the nearest of 32 bits.
+pub(crate) fn floats(name: &'static str, values: &ArrayRef) -> Result<PrimitiveArray<Float32Type>> {
+    cast(name, values, DataType::is_floating)
 }
 
 /// Whole numbers of 0 to 255.

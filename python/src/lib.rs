@@ -6,6 +6,7 @@ mod arguments;
 mod arrays;
 mod arrow_in;
 mod arrow_out;
+mod calibration;
 mod columns;
 mod display;
 mod document;
@@ -34,6 +35,7 @@ mod _bowstring {
     #[pymodule_export]
     use crate::{
         arrays::{dequantize_array, pack_codes, quantize_array, unpack_codes},
+        calibration::PyCalibration,
         document::PyDocument,
         encoded::{PyBatch, PyEncoding},
         finished::PyFinished,

@@ -90,6 +90,9 @@ fn summary(report: &Report, out: &mut dyn Write) -> io::Result<()> {
         ByteSize(bytes(|tensor| tensor.bytes_after)),
         ByteSize(report.file_bytes),
     )?;
+    if report.resumed > 0 {
+        writeln!(out, "resumed  {} that an earlier run had packed", report.resumed)?;
+    }
     if let Some((worst, quality)) = report.worst().and_then(|worst| Some((worst, worst.stored.quality()?))) {
         writeln!(out, "worst    {}: {:.1} dB", printable(&worst.name), quality.sqnr)?;
     }

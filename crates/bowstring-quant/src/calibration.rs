@@ -8,6 +8,9 @@
 
 use std::{collections::BTreeMap, path::Path, sync::Arc};
 
+use arrow::array::{
+    ArrayRef, Float32Array, Float64Array, RecordBatch, StringArray, UInt32Array, UInt64Array,
+};
 use indexmap::IndexMap;
 
 use crate::{
@@ -148,6 +151,47 @@ impl Calibration {
             }
         }
         Ok(())
+    }
+
+    /// A row for each layer and timestep: `layer`, `timestep`, `channels`; `count` of inputs, and `least`, `greatest`
+    /// and `mean_square` of all their numbers, null without any.
+    ///
+    /// # Errors
+    /// [`QuantError::Io`] when there are more names than a column can have.
+    pub fn table(&self) -> Result<RecordBatch> {
+        let steps = || {
+            self.layers.iter().flat_map(|(name, layer)| {
+                layer.steps().map(move |(timestep, step)| (name, layer.channels, timestep, step))
+            })
+        };
+        let seen = |step: &StepInputs| step.histogram.count() > 0;
+        let extremes = |of: fn(&Histogram) -> f32| -> ArrayRef {
+            let numbers = steps().map(|(.., step)| seen(step).then(|| of(&step.histogram)));
+            Arc::new(numbers.collect::<Float32Array>())
+        };
+        let mean = |step: &StepInputs| step.histogram.sum_of_squares() / step.histogram.count() as f64;
+        let columns: [(&str, ArrayRef, bool); 7] = [
+            ("layer", Arc::new(steps().map(|(name, ..)| Some(name)).collect::<StringArray>()), false),
+            (
+                "timestep",
+                Arc::new(steps().map(|(_, _, timestep, _)| timestep).collect::<UInt32Array>()),
+                true,
+            ),
+            (
+                "channels",
+                Arc::new(UInt64Array::from_iter_values(steps().map(|(_, channels, ..)| channels as u64))),
+                false,
+            ),
+            ("count", Arc::new(UInt64Array::from_iter_values(steps().map(|(.., step)| step.count))), false),
+            ("least", extremes(Histogram::least), true),
+            ("greatest", extremes(Histogram::greatest), true),
+            (
+                "mean_square",
+                Arc::new(steps().map(|(.., step)| seen(step).then(|| mean(step))).collect::<Float64Array>()),
+                true,
+            ),
+        ];
+        RecordBatch::try_from_iter_with_nullable(columns).map_err(QuantError::arrow)
     }
 
     /// Writes all of it into a file, which appears as a whole or not at all.

@@ -298,3 +298,18 @@ fn what_cannot_be_is_said_with_the_way_out() {
     "#]].assert_eq(&said.join("\n"));
     assert!(!folder.path("x.parquet").exists());
 }
+
+/// What a run has left that was stopped after the second tensor is used, and told; both kinds of files.
+#[test]
+fn a_run_goes_on_with_what_another_left() {
+    let folder = folder(f32::NAN);
+    for out in ["x.parquet", "x.safetensors"] {
+        let stopped = folder.run(&["quantize", "model.safetensors", out, "--resume"]);
+        assert!(stopped.contains("NaN"), "{stopped}");
+        let shown = folder.run(&["quantize", "model.safetensors", out, "--resume", "--keep-non-finite"]);
+        assert!(shown.contains("resumed  "), "{shown}");
+        assert!(!folder.path(&format!("{out}.parts")).exists());
+    }
+    let [parquet, named] = ["x.parquet", "x.safetensors"].map(|out| folder.run(&["inspect", out]));
+    assert_eq!(parquet.replace("x.parquet", "x.safetensors"), named);
+}

@@ -66,6 +66,44 @@ fn a_model_that_is_being_quantised_is_given_up() {
     assert_eq!(folder.names(), ["model.safetensors", "people.csv", "people.parquet", "x.parquet"]);
 }
 
+/// Killed at thirty moments all over the work, which goes on each time, the file has the bytes of one made at once.
+#[test]
+fn a_model_whose_quantisation_is_killed_goes_on() {
+    let folder = Folder::new();
+    let weights: Vec<f32> = (0..1 << 18).map(|i| (i as f32 * 0.7).sin()).collect();
+    let names: Vec<String> = (0..12).map(|layer| format!("layers.{layer}.weight")).collect();
+    let tensors: Vec<_> =
+        names.iter().map(|name| (name.as_str(), &[1 << 9, 1 << 9][..], weights.as_slice())).collect();
+    folder.file("model.safetensors", bowstring_testing::safetensors(&tensors));
+    let start = |out: &str, options: &[&str]| {
+        let fixed = ["quantize", "model.safetensors", out, "--threads", "1", "--bits", "3"];
+        folder.start(&[&fixed, options].concat())
+    };
+    for ending in ["parquet", "safetensors"] {
+        let (once, out) = (format!("once.{ending}"), format!("out.{ending}"));
+        let begun = Instant::now();
+        assert!(start(&once, &["--resume"]).wait().unwrap().success());
+        let whole = begun.elapsed();
+        let once = std::fs::read(folder.path(&once)).unwrap();
+        let mut state = 7_u32;
+        for _ in 0..15 {
+            state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+            let mut child = start(&out, &["--resume"]);
+            std::thread::sleep(whole.mul_f64(f64::from(state >> 8) / f64::from(1 << 24)));
+            child.kill().unwrap();
+            child.wait().unwrap();
+            if folder.path(&out).exists() {
+                assert_eq!(std::fs::read(folder.path(&out)).unwrap(), once, "a file is there as a whole");
+                std::fs::remove_file(folder.path(&out)).unwrap();
+            }
+        }
+        let output = start(&out, &["--resume"]).wait_with_output().unwrap();
+        assert_eq!(output.status.code(), Some(0), "{}", folder.shown(&output));
+        assert_eq!(std::fs::read(folder.path(&out)).unwrap(), once);
+        assert!(!folder.path(&format!("{out}.parts")).exists(), "the parts are gone with the work");
+    }
+}
+
 #[test]
 fn a_query_is_stopped() {
     let folder = Folder::new();

@@ -1,6 +1,8 @@
 //! Does a model become a file and a table in a workflow, and is said what is wrong?
 
-use bowstring::quant::{Gates, Method, Model, Quantization, QuantizedModel, Validation};
+use bowstring::quant::{
+    Calibration, Gates, Model, Moments, Order, Quantization, QuantizedModel, RoundingMethod, Validation,
+};
 use bowstring_testing::safetensors;
 use expect_test::{Expect, expect};
 
@@ -255,11 +257,52 @@ fn a_validation_finds_other_models_and_damage() {
 }
 
 #[test]
-fn importances_belong_to_one_layer() {
-    let request = Quantization {
-        method: Some(Method::Search { importance: Some([1.0, 2.0].into()) }),
-        ..Quantization::default()
+fn a_method_is_given_what_it_goes_by() {
+    let refused = |request: Quantization| request.check().unwrap_err().to_string();
+    let of = |method| Quantization { method, ..Quantization::default() };
+    let calibration = Some("seen.parquet".into());
+    for method in [RoundingMethod::Weighted, RoundingMethod::Gptq] {
+        assert_eq!(refused(of(method)), "`calibration` cannot be absent for this method");
+        Quantization { calibration: calibration.clone(), ..of(method) }.check().unwrap();
+    }
+    for method in [RoundingMethod::Nearest, RoundingMethod::Mse] {
+        let request = Quantization { calibration: calibration.clone(), ..of(method) };
+        assert_eq!(refused(request), "`calibration` cannot be given for this method");
+    }
+    let request = Quantization { damping: Some(0.1), ..of(RoundingMethod::Mse) };
+    assert_eq!(refused(request), "`damping` cannot be given for this method");
+    let request = Quantization { order: Some(Order::Natural), ..of(RoundingMethod::Mse) };
+    assert_eq!(refused(request), "`order` cannot be given for this method");
+}
+
+/// Layers' outputs are nearer by what was seen of their inputs.
+#[test]
+fn what_was_seen_of_inputs_decides() {
+    let bench = bench();
+    let inputs: Vec<f32> =
+        (0..200 * 48).map(|i| ((i * i) as f32 * 0.37).sin() * (1 + i % 48 % 7) as f32).collect();
+    let mut seen = Calibration::new(Moments::Full);
+    seen.observe("block.attn.weight", None, &inputs, 48, 1.0).unwrap();
+    seen.save(&bench.path("seen.parquet")).unwrap();
+    let hessian = seen.layer("block.attn.weight").unwrap().hessian().unwrap();
+    let mut weights = Vec::new();
+    Model::open(bench.path("model.safetensors"))
+        .unwrap()
+        .tensor("block.attn.weight")
+        .unwrap()
+        .read(&mut weights)
+        .unwrap();
+    let error = |config: &str| {
+        bench.shown(&quantize(config), "packed");
+        let (packed, mut values) = (QuantizedModel::open(bench.path("packed.parquet")).unwrap(), Vec::new());
+        packed.read("block.attn.weight", &mut values, &Default::default()).unwrap();
+        hessian.output_error(&weights, &values).unwrap()
     };
-    expect!["`importance` cannot be 2 numbers for all layers of a model"]
-        .assert_eq(&request.settings().unwrap_err().to_string());
+    let mse = error(", bits: 3");
+    let weighted = error(", bits: 3, method: weighted, calibration: \"${dir}/seen.parquet\"");
+    let gptq = error(", bits: 3, method: gptq, calibration: \"${dir}/seen.parquet\"");
+    let natural =
+        error(", bits: 3, method: gptq, calibration: \"${dir}/seen.parquet\", order: natural, damping: 0.02");
+    assert!(weighted < mse && gptq < weighted && natural < weighted, "{mse} {weighted} {gptq} {natural}");
+    assert_ne!(gptq, natural);
 }
