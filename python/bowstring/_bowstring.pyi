@@ -21,6 +21,7 @@ __all__ = [
     "Finished",
     "Frame",
     "NativeBatch",
+    "NativeCalibration",
     "NativeGraph",
     "NativeQuantizedModel",
     "NativeTokenizer",
@@ -404,7 +405,7 @@ class DecodeStream:
 
 @final
 class NativeCalibration:
-    def __new__(cls, full: bool) -> Self: ...
+    def __new__(cls, full: bool) -> NativeCalibration: ...
     @staticmethod
     def open(path: Path) -> NativeCalibration: ...
     def observe(

@@ -393,8 +393,8 @@ class Calibrator:
     of its channels, and `8 * channels**2` bytes for all second moments of a layer.
 
     Args:
-        moments: Which second moments are kept: `"diagonal"`, of each channel with itself, or `"full"`, of each
-            with each other one too, which `"gptq"` needs.
+        moments: Which second moments are kept: `"diagonal"`, of each channel with itself, or `"full"`, of
+            each with each other one too, which `"gptq"` needs.
 
     Raises:
         UsageError: For other moments.
@@ -471,8 +471,8 @@ class Calibrator:
         """What was seen: a row for each layer and timestep, in the order in which they came.
 
         Returns:
-            `layer`, `timestep`, `channels`; `count` of inputs, and of all their numbers `least`, `greatest` and
-            `mean_square`.
+            `layer`, `timestep`, `channels`; `count` of inputs, and of all their numbers `least`, `greatest`
+            and `mean_square`.
 
         Examples:
             >>> calibrator = bs.quant.Calibrator()

@@ -3,7 +3,8 @@
 //! GPTQ (Frantar et al. 2022, "GPTQ: Accurate Post-Training Quantization for Generative Pre-trained
 //! Transformers"): channels of the input are rounded one after the other, and those that are left make up for the
 //! error as the [second moments](Hessian) of the inputs say is best. O(channels³) once for a layer and
-//! O(channels²) for each output channel.
+//! O(channels²) for each output channel. Products of matrices are rounded as the processor's instructions do, so that
+//! another one may choose another of two codes that are about as good.
 
 use std::{str::FromStr, sync::Arc};
 

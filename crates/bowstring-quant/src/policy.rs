@@ -76,7 +76,7 @@ pub enum Treatment {
     /// It stays as it is.
     Keep,
     /// Its numbers take 16 bits, unless they take no more already: those of [`Half::F16`](crate::Half::F16), or of
-    /// [`Half::Bf16`](crate::Half::Bf16) where one is beyond that.
+    /// [`Half::Bf16`](crate::Half::Bf16) where one is beyond that. It stays as it is where one is beyond both.
     Halve,
     /// It is written so.
     Quantize(Scheme),

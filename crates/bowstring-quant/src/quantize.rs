@@ -271,12 +271,16 @@ impl Work<'_> {
         Ok((Stored::Packed { scheme, columns: matrix.columns, quality }, matrix.bytes()))
     }
 
-    /// Writes a tensor as numbers of 16 bits, likewise.
+    /// Writes a tensor as numbers of 16 bits, or as it is where they would be infinite; likewise.
     fn halve(&mut self, tensor: &Tensor<'_>) -> Result<(Stored, usize)> {
         tensor.read(&mut self.numbers)?;
         not_finite(&self.numbers).map_or(Ok(()), Err)?;
         self.model.release(tensor.name)?;
         let fits = self.numbers.iter().all(|number| number.abs() <= LARGEST_F16);
+        if self.numbers.iter().any(|&number| half::bf16::from_f32(number).is_infinite()) {
+            self.writer.keep(tensor)?;
+            return Ok((Stored::Kept, tensor.bytes.len()));
+        }
         let kind = if fits { Half::F16 } else { Half::Bf16 };
         let quality = self.writer.halve(tensor, &self.numbers, kind)?;
         Ok((Stored::Half { kind, quality }, 2 * self.numbers.len()))

@@ -11,6 +11,7 @@ import signal
 import threading
 import time
 import tracemalloc
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -74,7 +75,7 @@ def test_codes_come_in_any_form() -> None:
         (lambda: quant.unpack("12", 4, 4), TypeError, "packed"),
     ],
 )
-def test_codes_that_cannot_be(call: Any, error: type[Exception], message: str) -> None:  # noqa: ANN401
+def test_codes_that_cannot_be(call: Callable[[], object], error: type[Exception], message: str) -> None:
     with pytest.raises(error, match=re.escape(message)):
         call()
 

@@ -207,7 +207,7 @@ fn what_cannot_be_is_said_with_the_way_out() {
         &["quantize", "nothing.safetensors", "x.parquet"],
         &["quantize", "cut.safetensors", "x.parquet"],
         &["quantize", "model.bin", "x.parquet"],
-        &["quantize", "model.safetensors", "x.safetensors"],
+        &["quantize", "model.safetensors", "x.bin"],
         &["quantize", "model.safetensors", "x.parquet", "--bits", "5"],
         &["quantize", "model.safetensors", "x.parquet", "--group-size", "20"],
         &["quantize", "model.safetensors", "x.parquet", "--symmetric", "--float-minimum"],
@@ -237,11 +237,11 @@ fn what_cannot_be_is_said_with_the_way_out() {
 
         hint: where you trust it, write it anew with `safetensors.torch.save_file`
 
-        > quantize model.safetensors x.safetensors
+        > quantize model.safetensors x.bin
         exit 2
-        error: `out` cannot be `x.safetensors`
+        error: `out` cannot be `x.bin`
 
-        hint: it is a name that ends in `.parquet`
+        hint: it is a name that ends in `.parquet` or `.safetensors`
 
         > quantize model.safetensors x.parquet --bits 5
         exit 2
@@ -264,7 +264,7 @@ fn what_cannot_be_is_said_with_the_way_out() {
         > quantize model.safetensors x.parquet --method best
         exit 2
         error: invalid value 'best' for '--method <METHOD>'
-          [possible values: nearest, mse]
+          [possible values: nearest, mse, weighted, gptq]
 
         For more information, try '--help'.
 

@@ -132,9 +132,14 @@ fn a_table_has_a_row_for_each_tensor() {
 
 #[test]
 fn sixteen_bits_are_those_that_hold_the_numbers() {
-    let done = done(0.5, 70_000.0, &settings());
-    let norm = done.reports.iter().find(|report| report.kind == Kind::Vector).unwrap();
-    assert!(matches!(norm.stored, Stored::Half { kind: Half::Bf16, .. }));
+    let stored = |large: f32| {
+        let done = done(0.5, large, &settings());
+        done.reports.iter().find(|report| report.kind == Kind::Vector).unwrap().stored
+    };
+    assert!(matches!(stored(1.0), Stored::Half { kind: Half::F16, .. }));
+    assert!(matches!(stored(70_000.0), Stored::Half { kind: Half::Bf16, .. }));
+    // The nearest one of 16 bits would be infinite.
+    assert_eq!(stored(f32::MAX), Stored::Kept);
 }
 
 #[test]

@@ -138,14 +138,14 @@ fn what_a_config_cannot_say_is_found_before_it_runs() {
         `best` is not known here
           at test.yaml:4:117
 
-        hint: there are `nearest` and `mse`"#]]
+        hint: there are `nearest`, `mse`, `weighted` and `gptq`"#]]
     .assert_eq(&bench().shown(&quantize(", method: best"), "packed"));
-    let named = quantize("").replace("packed.parquet", "packed.safetensors");
+    let named = quantize("").replace("packed.parquet", "packed.bin");
     expect![[r#"
-        `out` cannot be `DIR/packed.safetensors`
+        `out` cannot be `DIR/packed.bin`
           at test.yaml:4:84
 
-        hint: it is a name that ends in `.parquet`"#]]
+        hint: it is a name that ends in `.parquet` or `.safetensors`"#]]
     .assert_eq(&bench().shown(&named, "packed"));
 }
 
