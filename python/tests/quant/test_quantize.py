@@ -253,7 +253,7 @@ def test_files_that_cannot_be(model: Path, tmp_path: Path) -> None:
     with pytest.raises(bs.NotFoundError):
         bs.quantize(tmp_path / "nothing.safetensors", tmp_path / "x.parquet")
     with pytest.raises(bs.UsageError, match="parquet"):
-        bs.quantize(model, tmp_path / "x.safetensors")
+        bs.quantize(model, tmp_path / "x.bin")
     cut = tmp_path / "cut.safetensors"
     cut.write_bytes(model.read_bytes()[:900])
     with pytest.raises(bs.DataError, match="cut"):
