@@ -19,7 +19,7 @@ use bowstring_io::{
     WriteOptions, Writer,
 };
 use bowstring_quant::{
-    Bits, Group, Method, Model, NonFinite, Offset, Policy, ScaleType, Scheme, Settings, quantize,
+    Bits, Group, Model, NonFinite, Offset, Policy, Rounding, ScaleType, Scheme, Settings, quantize,
 };
 use bowstring_testing::people;
 use parquet::{
@@ -313,7 +313,7 @@ fn models(seeds: &mut Seeds) -> Result<()> {
             for name in ["x.parquet", "x.safetensors"] {
                 let settings = Settings {
                     scheme: Scheme { bits, group: Group::of(16)?, offset, scale_type: ScaleType::F16 },
-                    method: Method::Nearest,
+                    rounding: Rounding::Nearest,
                     policy: Policy::default(),
                     non_finite: NonFinite::Refuse,
                     threads: None,

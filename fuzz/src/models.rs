@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, num::NonZero, path::Path};
 
 use bowstring_core::{Cancel, Diagnostic, ErrorKind, render};
 use bowstring_quant::{
-    Bits, Group, Method, Model, NonFinite, Offset, Policy, QuantError, QuantizedModel, Result, ScaleType,
+    Bits, Group, Model, NonFinite, Offset, Policy, QuantError, QuantizedModel, Result, Rounding, ScaleType,
     Scheme, Settings, Stored, quantize, table,
 };
 use safetensors::SafeTensors;
@@ -48,7 +48,7 @@ fn quantized(model: &Model, out: &Path) -> Option<QuantizedModel> {
             offset: Offset::ZeroPoint,
             scale_type: ScaleType::Bf16,
         },
-        method: Method::Nearest,
+        rounding: Rounding::Nearest,
         policy: Policy::default(),
         non_finite: NonFinite::Keep,
         threads: NonZero::new(1),
