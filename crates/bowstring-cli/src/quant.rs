@@ -12,7 +12,7 @@ use arrow::{
 };
 use bowstring::{
     ByteSize,
-    quant::{Gates, Model, Quantization, QuantizedModel, Report, Stored, TensorReport, table},
+    quant::{Gates, Model, QuantError, Quantization, QuantizedModel, Report, Stored, TensorReport, table},
 };
 
 use crate::{
@@ -60,13 +60,19 @@ pub(crate) fn quantize(args: &QuantizeArgs, context: &Context<'_>) -> Result<()>
 
 /// Writes what is said of the tensors of a model.
 pub(crate) fn inspect(args: &InspectArgs) -> Result<()> {
-    let reports = match QuantizedModel::open(&args.model) {
-        Ok(model) => model.reports(),
-        // A folder, an index, or a model that is not packed.
-        Err(_) if args.model.extension().is_none_or(|ending| ending != "parquet") => {
-            Model::open(&args.model)?.reports()
-        }
-        Err(error) => return Err(error.into()),
+    let ending = args.model.extension().unwrap_or_default();
+    let packed = match args.model.is_dir() || (ending != "parquet" && ending != "safetensors") {
+        true => None,
+        false => match QuantizedModel::open(&args.model) {
+            Ok(model) => Some(model),
+            // A model as it was made; what says that it is packed and is not is told.
+            Err(QuantError::Version { found: None, .. }) if ending == "safetensors" => None,
+            Err(error) => return Err(error.into()),
+        },
+    };
+    let reports = match packed {
+        Some(model) => model.reports(),
+        None => Model::open(&args.model)?.reports(),
     };
     rows(&reports, args.format)
 }

@@ -203,12 +203,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-
-    fn of(values: &[f32]) -> Histogram {
-        let mut histogram = Histogram::default();
-        histogram.add(values).unwrap();
-        histogram
-    }
+    use crate::histogram::tests::of;
 
     fn squared_error(values: &[f32], range: ActivationRange, bits: Bits) -> f64 {
         let mut quantized = values.to_vec();

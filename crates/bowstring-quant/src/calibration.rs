@@ -11,10 +11,12 @@ use std::{collections::BTreeMap, path::Path, sync::Arc};
 use arrow::array::{
     ArrayRef, Float32Array, Float64Array, RecordBatch, StringArray, UInt32Array, UInt64Array,
 };
-use indexmap::IndexMap;
+use indexmap::{IndexMap, map::Entry};
 
 use crate::{
-    Hessian, Histogram, QuantError, Result, hessian::is_weight, matrix::not_finite, pack::has_length,
+    Hessian, Histogram, QuantError, Result,
+    hessian::{are_finite, is_weight},
+    pack::has_length,
 };
 
 mod file;
@@ -28,6 +30,16 @@ pub enum Moments {
     /// Those of each channel with each other one, too, over all timesteps together: what
     /// [`Gptq`](crate::Gptq) needs.
     Full,
+}
+
+impl Moments {
+    /// Its name in files and options: `diagonal` or `full`.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Diagonal => "diagonal",
+            Self::Full => "full",
+        }
+    }
 }
 
 /// What was seen of a model's layers.
@@ -75,8 +87,8 @@ impl Calibration {
     ///
     /// # Errors
     /// [`QuantError::Length`] when inputs are not whole, or the layer had another number of channels before;
-    /// [`QuantError::NotFinite`]; [`QuantError::Option`] without channels, and for a weight below 0. Then nothing is
-    /// added.
+    /// [`QuantError::Number`] when one is NaN or infinite; [`QuantError::Option`] without channels, with more than
+    /// [`Hessian::MOST_CHANNELS`] where all second moments are kept, and for a weight below 0. Then nothing is added.
     pub fn observe(
         &mut self,
         layer: &str,
@@ -94,15 +106,17 @@ impl Calibration {
         }
         has_length("numbers of whole inputs", inputs.len(), inputs.len() / channels * channels)?;
         is_weight(weight)?;
-        not_finite(inputs).map_or(Ok(()), Err)?;
+        are_finite(inputs)?;
         if let Some(known) = self.layers.get(layer) {
             has_length("channels of inputs", channels, known.channels)?;
         }
-        let known = self.layers.entry(layer.to_owned()).or_insert_with(|| LayerInputs {
-            channels,
-            steps: BTreeMap::new(),
-            hessian: (self.moments == Moments::Full).then(|| Arc::new(Hessian::new(channels))),
-        });
+        let known = match self.layers.entry(layer.to_owned()) {
+            Entry::Occupied(known) => known.into_mut(),
+            Entry::Vacant(new) => {
+                let hessian = (self.moments == Moments::Full).then(|| Hessian::new(channels)).transpose()?;
+                new.insert(LayerInputs { channels, steps: BTreeMap::new(), hessian: hessian.map(Arc::new) })
+            }
+        };
         if let Some(hessian) = &mut known.hessian {
             Arc::make_mut(hessian).add(inputs, weight)?;
         }
@@ -134,7 +148,7 @@ impl Calibration {
     /// keeps other moments. Then nothing is added.
     pub fn merge(&mut self, other: &Self) -> Result<()> {
         if self.moments != other.moments {
-            let (value, expected) = (format!("{:?}", other.moments), "the same in both calibrations");
+            let (value, expected) = (format!("`{}`", other.moments.name()), "the same in both calibrations");
             return Err(QuantError::Option { option: "moments", value, expected });
         }
         for (name, layer) in &other.layers {

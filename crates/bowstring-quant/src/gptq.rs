@@ -13,6 +13,7 @@ use ndarray::{Array2, ArrayViewMut2, linalg::general_mat_mul, s};
 use crate::{
     Group, Hessian, QuantError, Result, Scheme,
     cholesky::inverse_factor,
+    grid::Grid,
     method::{Rounded, search_grid},
     pack::has_length,
 };
@@ -126,8 +127,14 @@ impl Factor {
             search_grid(weights, &importance[first..][..weights.len()], scheme)
         };
         let mut grids = Vec::with_capacity(rows * groups);
-        for row in weights.chunks_exact(columns) {
-            grids.extend(row.chunks(size).enumerate().map(|(group, weights)| grid(weights, group)));
+        match order {
+            // Each is chosen on the way.
+            Order::Natural => grids.resize(rows * groups, Grid { scale: 1.0, zero: 0.0, minimum: 0.0 }),
+            Order::Largest => {
+                for row in weights.chunks_exact(columns) {
+                    grids.extend(row.chunks(size).enumerate().map(|(group, weights)| grid(weights, group)));
+                }
+            }
         }
         let mut codes = vec![0; weights.len()];
         let mut left = Vec::with_capacity(weights.len());

@@ -7,7 +7,7 @@
 use ndarray::{Array2, ArrayView2, s};
 use rayon::prelude::*;
 
-use crate::{QuantError, Result, matrix::not_finite, pack::has_length};
+use crate::{QuantError, Result, matrix::all_finite, pack::has_length};
 
 /// How many inputs are multiplied in single precision before the sums go on in double precision.
 const INPUTS: usize = 256;
@@ -25,9 +25,19 @@ pub struct Hessian {
 }
 
 impl Hessian {
+    /// The most channels there can be: their second moments take 32 GiB.
+    pub const MOST_CHANNELS: usize = 1 << 16;
+
     /// Of no inputs.
-    pub fn new(channels: usize) -> Self {
-        Self { channels, weight: 0.0, sums: vec![0.0; channels * channels] }
+    ///
+    /// # Errors
+    /// [`QuantError::Option`] for more than [`MOST_CHANNELS`](Self::MOST_CHANNELS).
+    pub fn new(channels: usize) -> Result<Self> {
+        if channels > Self::MOST_CHANNELS {
+            let expected = "at most 65536 where all second moments are kept";
+            return Err(QuantError::Option { option: "channels", value: channels.to_string(), expected });
+        }
+        Ok(Self { channels, weight: 0.0, sums: vec![0.0; channels * channels] })
     }
 
     /// Of sums that were made before: the matrix `Σ weight · x xᵀ`, row by row, and `Σ weight`.
@@ -74,14 +84,14 @@ impl Hessian {
     /// current rayon pool.
     ///
     /// # Errors
-    /// [`QuantError::Length`] when inputs are not whole; [`QuantError::NotFinite`]; [`QuantError::Option`] for a
-    /// weight below 0. Then nothing is added.
+    /// [`QuantError::Length`] when inputs are not whole; [`QuantError::Number`] when one is NaN or infinite;
+    /// [`QuantError::Option`] for a weight below 0. Then nothing is added.
     pub fn add(&mut self, inputs: &[f32], weight: f64) -> Result<()> {
         let channels = self.channels;
         let count = inputs.len().checked_div(channels).unwrap_or(0);
         has_length("numbers of whole inputs", inputs.len(), count * channels)?;
         is_weight(weight)?;
-        not_finite(inputs).map_or(Ok(()), Err)?;
+        are_finite(inputs)?;
         self.weight += weight * count as f64;
         for inputs in inputs.chunks((INPUTS * channels).max(1)) {
             let inputs = matrix(inputs, channels);
@@ -160,6 +170,16 @@ impl Hessian {
             .collect();
         Ok(errors.iter().sum::<f64>() / self.weight)
     }
+}
+
+/// That all numbers of some inputs are.
+pub(crate) fn are_finite(inputs: &[f32]) -> Result<()> {
+    if all_finite(inputs) {
+        return Ok(());
+    }
+    let place = inputs.iter().position(|input| !input.is_finite()).unwrap_or_default();
+    let value = f64::from(inputs.get(place).copied().unwrap_or_default());
+    Err(QuantError::Number { what: "number of the inputs", place, value, expected: "finite" })
 }
 
 pub(crate) fn is_weight(weight: f64) -> Result<()> {

@@ -214,12 +214,12 @@ fn power_of_two(exponent: i32) -> f64 {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use proptest::prelude::*;
 
     use super::*;
 
-    fn of(values: &[f32]) -> Histogram {
+    pub(crate) fn of(values: &[f32]) -> Histogram {
         let mut histogram = Histogram::default();
         histogram.add(values).unwrap();
         histogram

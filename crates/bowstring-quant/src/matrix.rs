@@ -292,7 +292,7 @@ impl Work for Values<'_> {
 
 /// Whether no weight is NaN or infinite.
 #[inline(always)]
-fn all_finite(weights: &[f32]) -> bool {
+pub(crate) fn all_finite(weights: &[f32]) -> bool {
     let largest = |largest: u32, weight: &f32| largest.max(weight.to_bits() & 0x7FFF_FFFF);
     weights.iter().fold(0, largest) < f32::INFINITY.to_bits()
 }

@@ -245,12 +245,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-
-    fn of(values: &[f32]) -> Histogram {
-        let mut histogram = Histogram::default();
-        histogram.add(values).unwrap();
-        histogram
-    }
+    use crate::histogram::tests::of;
 
     fn range((least, greatest): (f32, f32)) -> ActivationRange {
         ActivationRange::new(-least, greatest).unwrap()

@@ -48,11 +48,7 @@ fn schema(moments: Moments) -> SchemaRef {
         none("weight", DataType::Float64),
         none("moments", list(DataType::Float64)),
     ];
-    let moments = match moments {
-        Moments::Diagonal => "diagonal",
-        Moments::Full => "full",
-    };
-    let metadata = [(VERSION_KEY, VERSION), (MOMENTS_KEY, moments)];
+    let metadata = [(VERSION_KEY, VERSION), (MOMENTS_KEY, moments.name())];
     let metadata = metadata.map(|(key, value)| (key.to_owned(), value.to_owned()));
     Arc::new(Schema::new(fields).with_metadata(HashMap::from(metadata)))
 }

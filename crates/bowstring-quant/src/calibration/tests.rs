@@ -125,7 +125,9 @@ fn what_cannot_be_adds_nothing() {
     assert_eq!(refused(&[1.0; 3], 2, 1.0), "numbers of whole inputs: 3 where 2 are expected");
     assert_eq!(refused(&[1.0; 3], 0, 1.0), "`channels` cannot be 0");
     assert_eq!(refused(&[1.0; 2], 2, -1.0), "`weight` cannot be -1");
-    assert!(refused(&[1.0, f32::NAN], 2, 1.0).contains("1 of the weights are NaN"));
+    assert_eq!(refused(&[1.0, f32::NAN], 2, 1.0), "number of the inputs 1 cannot be NaN");
+    let wide = vec![0.0; Hessian::MOST_CHANNELS + 1];
+    assert_eq!(refused(&wide, wide.len(), 1.0), "`channels` cannot be 65537");
     assert_eq!(calibration.layers().len(), 0);
     calibration.observe("a", None, &[1.0; 4], 2, 1.0).unwrap();
     let other = calibration.observe("a", Some(1), &[1.0; 4], 4, 1.0).unwrap_err().to_string();

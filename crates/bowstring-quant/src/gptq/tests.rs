@@ -20,7 +20,7 @@ fn hessian(channels: usize) -> Hessian {
             (own + 3.0 * common[channel % 6] + 2.0 * common[channel * 7 % 5]) * size(channel)
         }));
     }
-    let mut hessian = Hessian::new(channels);
+    let mut hessian = Hessian::new(channels).unwrap();
     hessian.add(&inputs, 1.0).unwrap();
     hessian
 }
@@ -150,13 +150,13 @@ fn threads_do_not_change_the_bytes() {
 #[test]
 fn moments_without_an_inverse_of_their_own_do() {
     let weights = weights(8 * 40);
-    let mut few = Hessian::new(40);
+    let mut few = Hessian::new(40).unwrap();
     few.add(&weights[..80], 1.0).unwrap();
     let mut gaps = vec![1.0; 40];
     gaps[3..9].fill(0.0);
-    let mut gap = Hessian::new(40);
+    let mut gap = Hessian::new(40).unwrap();
     gap.add(&gaps, 1.0).unwrap();
-    for hessian in [few, gap, Hessian::new(40)] {
+    for hessian in [few, gap, Hessian::new(40).unwrap()] {
         for order in [Order::Natural, Order::Largest] {
             let method = Method::Gptq(gptq(&hessian, order));
             let matrix = quantized(&weights, 40, scheme(Bits::Four, 16), &method);
@@ -175,11 +175,11 @@ fn what_does_not_fit_is_refused() {
             .to_string()
     };
     assert_eq!(
-        refused(gptq(&Hessian::new(39), Order::Largest)),
+        refused(gptq(&Hessian::new(39).unwrap(), Order::Largest)),
         "channels of second moments: 39 where 40 are expected"
     );
     for damping in [0.0, -1.0, 1.5, f64::NAN] {
-        let gptq = Gptq { damping, ..gptq(&Hessian::new(40), Order::Largest) };
+        let gptq = Gptq { damping, ..gptq(&Hessian::new(40).unwrap(), Order::Largest) };
         assert_eq!(refused(gptq), format!("`damping` cannot be {damping}"));
     }
 }
