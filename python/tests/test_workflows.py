@@ -414,7 +414,7 @@ def test_a_step_that_holds_the_interpreter_delays_nobody_else() -> None:
 
     @bs.step("tests.holds")
     def holds() -> pa.Table:
-        held.usleep(400_000)
+        held.usleep(2_000_000)
         return NUMBERS
 
     workflow = bs.Workflow("w").step("holds", "tests.holds")
@@ -422,11 +422,11 @@ def test_a_step_that_holds_the_interpreter_delays_nobody_else() -> None:
         depends = {"depends_on": [f"s{index - 1}"]} if index else {}
         workflow.step(f"s{index}", "sleep", {"duration": "20ms"}, **depends)
     report = workflow.run(max_parallel=2)
-    assert report["steps"]["holds"]["run_ms"] >= 400
-    for index in range(8):
-        row = report["steps"][f"s{index}"]
-        assert 20 <= row["run_ms"] < 60, row
-        assert row["queue_ms"] < 30, row
+    assert report["steps"]["holds"]["run_ms"] >= 2000
+    rows = [report["steps"][f"s{index}"] for index in range(8)]
+    assert all(row["run_ms"] >= 20 for row in rows), rows
+    # All of them together are done long before the lock is given back, on a busy machine, too.
+    assert sum(row["run_ms"] + row["queue_ms"] for row in rows) < 1500, rows
 
 
 def test_a_step_may_use_bowstring() -> None:
@@ -449,11 +449,13 @@ def test_a_step_may_use_bowstring() -> None:
 def test_events_arrive_in_order() -> None:
     events: list[Event] = []
     report = sleeps(2).run(on_event=events.append)
-    assert [event["event"] for event in events] == [
-        "run_started",
-        *sorted(["step_started", "step_started", "step_finished", "step_finished"], reverse=True),
-        "run_finished",
-    ]
+    # A step may be done before the other one has begun.
+    said = [event["event"] for event in events]
+    assert (said[0], said[1], said[-1]) == ("run_started", "step_started", "run_finished")
+    assert sorted(said[1:-1]) == ["step_finished"] * 2 + ["step_started"] * 2
+    for step in {event["step"] for event in events if "step" in event}:
+        own = [event["event"] for event in events if event.get("step") == step]
+        assert own == ["step_started", "step_finished"], step
     assert {event["run_id"] for event in events} == {report["run_id"]}
     assert [event["timestamp"] for event in events] == sorted(event["timestamp"] for event in events)
     finished = [event for event in events if event["event"] == "step_finished"]

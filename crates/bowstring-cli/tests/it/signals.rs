@@ -14,6 +14,18 @@ fn signal(child: &Child, name: &str) {
     assert!(sent.success());
 }
 
+/// Whether a process has said what it does when it is interrupted; until then a signal just ends it. Where the
+/// system does not tell, it is given a while.
+fn hears_signals(child: &Child) -> bool {
+    let Ok(status) = std::fs::read_to_string(format!("/proc/{}/status", child.id())) else {
+        std::thread::sleep(Duration::from_millis(300));
+        return true;
+    };
+    let caught = status.lines().find_map(|line| line.strip_prefix("SigCgt:")).unwrap_or_default();
+    // The bit of SIGINT.
+    u64::from_str_radix(caught.trim(), 16).is_ok_and(|caught| caught & 0b10 != 0)
+}
+
 /// A workflow that would write for minutes, once it has begun to.
 fn writing(folder: &Folder) -> Child {
     folder.document(
@@ -110,7 +122,7 @@ fn a_query_is_stopped() {
     let query =
         "SELECT count(*) FROM generate_series(1, 10000000) a CROSS JOIN generate_series(1, 10000000) b";
     let child = folder.start(&["sql", query]);
-    std::thread::sleep(Duration::from_millis(300));
+    wait_until("a handler", || hears_signals(&child));
     signal(&child, "INT");
     let asked = Instant::now();
     let output = child.wait_with_output().unwrap();

@@ -132,7 +132,7 @@ fn states(report: &Report) -> Vec<(&str, State)> {
 
 /// The quickest of up to 30 runs, and how much longer it took than threads that only sleep, in
 /// milliseconds. Other work on the machine can only make a run slower, and holds up threads as well:
-/// it is tried again until the difference is at most `goal`.
+/// it is tried again until the difference is at most `goal`, and as many steps as may have run at one time.
 fn quickest(
     graph: impl Fn() -> Graph,
     max_parallel: usize,
@@ -140,10 +140,11 @@ fn quickest(
     goal: f64,
 ) -> (f64, Vec<Report>) {
     let (mut run, mut bare) = (f64::MAX, f64::MAX);
-    let mut reports = Vec::new();
-    while reports.is_empty() || (run - bare > goal && reports.len() < 150) {
+    let (mut peak, mut reports) = (0, Vec::new());
+    while reports.is_empty() || ((run - bare > goal || peak < max_parallel) && reports.len() < 150) {
         let report = go(graph(), parallel(max_parallel)).report;
         run = run.min(report.execution_time_ms.as_f64());
+        peak = peak.max(report.peak_parallelism);
         reports.push(report);
         let start = Instant::now();
         std::thread::scope(|scope| {
@@ -360,7 +361,7 @@ fn a_timeout_interrupts_a_step_that_looks_at_its_token() {
 fn a_step_that_ignores_its_timeout_is_abandoned_and_its_slot_is_free() {
     let deaf = |_, _| {
         Work::blocking(|| {
-            std::thread::sleep(Duration::from_millis(400));
+            std::thread::sleep(Duration::from_secs(4));
             text("late")
         })
     };
@@ -379,7 +380,7 @@ fn a_step_that_ignores_its_timeout_is_abandoned_and_its_slot_is_free() {
     let options = RunOptions { grace: Duration::from_millis(20), ..parallel(1) };
     let finished = go(graph, options);
     let report = &finished.report;
-    assert!(report.execution_time_ms.as_f64() < 300.0, "nobody waits for the deaf");
+    assert!(report.execution_time_ms.as_f64() < 3000.0, "nobody waits for the deaf");
     assert_eq!(report.step("next").unwrap().state, State::Succeeded);
     for name in ["deaf", "never_awaits"] {
         let row = report.step(name).unwrap();
