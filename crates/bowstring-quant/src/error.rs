@@ -92,6 +92,14 @@ pub enum QuantError {
         /// What is wrong with it.
         reason: String,
     },
+    /// A configuration that its model's tensors do not fit.
+    #[error("`{}` does not fit the tensors beside it: {reason}", path.display())]
+    Config {
+        /// The configuration.
+        path: PathBuf,
+        /// What does not fit.
+        reason: String,
+    },
     /// A model in Python's own format, which runs code when it is read.
     #[error("`{}` is a pickle, which runs whatever code it brings when it is read", path.display())]
     Pickle {
@@ -308,6 +316,7 @@ impl Diagnostic for QuantError {
             | Self::Scale { .. }
             | Self::Header { .. }
             | Self::Index { .. }
+            | Self::Config { .. }
             | Self::Pickle { .. }
             | Self::Folder { .. }
             | Self::Version { .. }
@@ -350,6 +359,9 @@ impl Diagnostic for QuantError {
             Self::Scale { .. } => "store scales as `bf16` or `f32`".to_owned(),
             Self::Header { .. } => "fetch or write the file again".to_owned(),
             Self::Index { .. } => "write it again, or name one `.safetensors` file".to_owned(),
+            Self::Config { .. } => {
+                "bring both from the same model, or name its `.safetensors` file alone".to_owned()
+            }
             Self::Version { found: None, .. } => {
                 "name a file that `quantize` has written, or the `.safetensors` of a model".to_owned()
             }

@@ -19,6 +19,7 @@ mod activation;
 mod allocate;
 mod calibration;
 mod cholesky;
+mod config;
 mod dense;
 mod described;
 mod divergence;

@@ -13,12 +13,13 @@ use safetensors::Dtype;
 use serde::{Deserialize, de::IgnoredAny};
 
 use crate::{
-    QuantError, Result, dtype,
+    QuantError, Result, config, dtype,
     header::{self, Entry},
 };
 
 const INDEX: &str = ".safetensors.index.json";
 const PIPELINE: &str = "model_index.json";
+const CONFIG: &str = "config.json";
 /// The endings of files that PyTorch pickles.
 const PICKLES: [&str; 5] = ["bin", "ckpt", "pkl", "pt", "pth"];
 
@@ -99,12 +100,12 @@ impl Model {
     /// Opens a `.safetensors` file, an index of several, or a folder: of a model, with one of them in it, or of
     /// a diffusers pipeline, with a `model_index.json` and a folder for each component.
     ///
-    /// Headers are checked in whole; tensors are not looked at.
+    /// Headers are checked in whole, and the `config.json` of a folder against the shapes; tensors are not looked at.
     ///
     /// # Errors
     /// [`QuantError::System`] for files that cannot be opened; [`QuantError::Header`] and
-    /// [`QuantError::Index`] for those that are not what they should be; [`QuantError::Pickle`] for PyTorch's
-    /// own; [`QuantError::Folder`] for a folder without a model, or with several; [`QuantError::Dtype`] for a
+    /// [`QuantError::Index`] for those that are not what they should be; [`QuantError::Config`] for a folder whose
+    /// configuration is of another model; [`QuantError::Pickle`] for PyTorch's own; [`QuantError::Folder`] for a folder without a model, or with several; [`QuantError::Dtype`] for a
     /// tensor of complex numbers or of another type that is not read.
     pub fn open(path: impl AsRef<Path>) -> Result<Self> {
         let path = path.as_ref();
@@ -115,7 +116,7 @@ impl Model {
         } else if path.join(PIPELINE).is_file() {
             model.add_pipeline(path)?;
         } else {
-            model.add(&weights_of(path)?, "")?;
+            model.add_folder(path, "")?;
         }
         Ok(model)
     }
@@ -184,13 +185,28 @@ impl Model {
             let folder = folder.join(component);
             // Tokenizers and schedulers have no weights, an absent component no folder.
             if folder.is_dir() && has_weights(&folder)? {
-                self.add(&weights_of(&folder)?, &format!("{component}/"))?;
+                self.add_folder(&folder, &format!("{component}/"))?;
             }
         }
         if self.files.is_empty() {
             return Err(QuantError::Folder { path: folder.to_owned(), found: Vec::new() });
         }
         Ok(())
+    }
+
+    /// Adds the weights of a folder, which its configuration has to fit where it has one.
+    fn add_folder(&mut self, folder: &Path, prefix: &str) -> Result<()> {
+        let before = self.tensors.len();
+        self.add(&weights_of(folder)?, prefix)?;
+        let path = folder.join(CONFIG);
+        if !path.is_file() {
+            return Ok(());
+        }
+        let text = fs::read(&path).map_err(|error| QuantError::system("read", &path, error))?;
+        let entries = self.tensors[before..].iter().map(|placed| &placed.entry);
+        let tensors: Vec<_> =
+            entries.map(|entry| (&entry.name[prefix.len()..], entry.shape.as_slice())).collect();
+        config::check(&path, &text, &tensors)
     }
 
     /// Adds a file, or those of an index, with `prefix` before the names of their tensors.

@@ -178,6 +178,32 @@ fn a_pipeline_has_components() {
 }
 
 #[test]
+fn a_config_of_another_model_is_refused() {
+    let config = r#"{"_class_name": "UNet2DModel", "in_channels": 4}"#;
+    let pipeline = |config: &str| {
+        [
+            ("model_index.json", text(r#"{"unet": ["diffusers", "UNet2DModel"]}"#)),
+            ("unet/diffusion_pytorch_model.safetensors", weights(&["conv_in.weight"])),
+            ("unet/config.json", text(config)),
+        ]
+    };
+    let expected = expect![[r#"
+        `FOLDER/unet/config.json` does not fit the tensors beside it: its `in_channels` of 4 is 2 in `conv_in.weight` (axis 1)
+
+        hint: bring both from the same model, or name its `.safetensors` file alone
+    "#]];
+    check(&pipeline(config), "", expected);
+    let fits = expect![[r#"
+        unet/conv_in.weight [1, 2]
+    "#]];
+    check(&pipeline(&config.replace('4', "2")), "", fits);
+    let alone = expect![[r#"
+        conv_in.weight [1, 2]
+    "#]];
+    check(&pipeline(config), "unet/diffusion_pytorch_model.safetensors", alone);
+}
+
+#[test]
 fn what_is_no_model_is_refused() {
     check(
         &[],
