@@ -1,6 +1,6 @@
 """Every example in the documentation runs.
 
-A page's blocks run in order in a folder of their own that holds the Debian example:
+A page's blocks run in order in a folder of their own that holds the Debian example, and the digits' networks:
 a block with a title is saved under it, `python` blocks share one namespace, `sh` blocks run with
 `bash -e`. What must not run is marked `text` or `console`.
 """
@@ -18,6 +18,7 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 EXAMPLE = ROOT / "examples" / "debian-packages"
+DIGITS = ROOT / "examples" / "digits-diffusion" / "data"
 FENCE = re.compile(r"^```(?P<info>[^\n`]*)\n(?P<body>.*?)^```$", re.MULTILINE | re.DOTALL)
 TITLE = re.compile(r'title="([^"]+)"')
 
@@ -37,6 +38,7 @@ def test_the_guides_are_among_the_pages() -> None:
 def test_examples_run(page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     shutil.copytree(EXAMPLE / "data", tmp_path / "data")
     shutil.copy(EXAMPLE / "workflow.yaml", tmp_path)
+    shutil.copytree(DIGITS, tmp_path / "digits")
     monkeypatch.chdir(tmp_path)
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
     namespace: dict[str, object] = {"__name__": page.stem}
