@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -11,7 +11,26 @@ from bowstring._bowstring import Table
 from bowstring._tables import Path
 
 if TYPE_CHECKING:
+    import numpy as np
     import numpy.typing as npt
+
+
+@dataclass(frozen=True)
+class Allocation:
+    """What became of a budget."""
+
+    by: Literal["uniform", "squared_error", "entropy", "path_kl", "measured"]
+    """What it was spent by."""
+    budget: int
+    """How many bytes all tensors might have taken as they are stored."""
+    bytes: int
+    """How many they take."""
+    cost: float
+    """What the bits and groups of all tensors cost together, in the units of what the budget was spent by."""
+    bound: float
+    """No choice within the budget costs less, but for rounding."""
+    exact: bool
+    """Whether it is proven that there is nothing better."""
 
 
 @dataclass(frozen=True)
@@ -30,6 +49,20 @@ class QuantizationReport:
     """Bytes of all tensors as they are stored: codes, scales and zero points."""
     file_bytes: int
     """Bytes of the file."""
+    allocation: Allocation | None = None
+    """What became of the budget, where there was one."""
+
+    @classmethod
+    def _of(
+        cls,
+        tensors: Table,
+        bytes_before: int,
+        bytes_after: int,
+        file_bytes: int,
+        allocation: tuple[Any, ...] | None,
+    ) -> QuantizationReport:
+        found = None if allocation is None else Allocation(*allocation)
+        return cls(tensors, bytes_before, bytes_after, file_bytes, found)
 
 
 def quantize(
@@ -37,6 +70,12 @@ def quantize(
     out: Path,
     *,
     bits: int | None = None,
+    budget: int | str | None = None,
+    allocation: Literal["uniform", "squared_error", "entropy", "path_kl"] | None = None,
+    widths: Sequence[int] | None = None,
+    schedule: Path | None = None,
+    sensitivities: Mapping[str, float] | None = None,
+    measure: Callable[[str, npt.NDArray[np.float32], int, int | Literal["channel"]], float] | None = None,
     group_size: int | Literal["channel"] | None = None,
     symmetric: bool = False,
     float_minimum: bool = False,
@@ -64,8 +103,26 @@ def quantize(
             pipeline.
         out: The file, whose name ends in `.parquet` or `.safetensors`; folders above it are made.
         bits: Bits of a weight: 2, 3, 4 or 8. 4 when `None`, or the profile's.
+        budget: How many bytes all tensors may take as they are stored, in place of `bits`: a number, a size
+            such as `"12MB"`, or a share of what they take in the model such as `"25%"`. Each tensor of which
+            the policy says nothing gets the bits and groups with which all of them fit and cost the least.
+        allocation: What a budget is spent by: `"squared_error"` of the weights; `"path_kl"`, how far the
+            paths of a diffusion model diverge, estimated from a calibration with timesteps, in nats;
+            `"uniform"`, the same bits and groups for all; `"entropy"` of the weights, to compare with. When
+            `None`, `"path_kl"` where there is a schedule, and `"squared_error"` otherwise.
+        widths: The bits that a tensor may get by a budget. 2, 3, 4 and 8 when `None`.
+        schedule: For `"path_kl"`: the `scheduler_config.json` of the model; that of its pipeline when `None`.
+        sensitivities: For `"path_kl"`: by how much the squared error of a layer's output is multiplied on its
+            way to the model's output, by the names of its weights; 1 where nothing is said.
+        measure: What a budget is spent by in place of an `allocation`: a function that is given the name of a
+            tensor, what it would become as an array of its shape, bits, and the size of groups, and returns
+            what that costs, at least 0, such as the divergence of the model's paths with this tensor in the
+            place of the original one. It is asked for each tensor that is quantized, each width and each size
+            of groups, one after the other, on another thread. What it raises ends the work and is raised
+            here.
         group_size: How many neighbouring weights of an output channel share a scale: a multiple of 8 from
-            16 to 256, or `"channel"` for all of them. 64 when `None`, or the profile's.
+            16 to 256, or `"channel"` for all of them. 64 when `None`, or the profile's; with a budget, each
+            tensor may then have groups of 16, 32, 64 or 128.
         symmetric: Whether the middle code is 0, and no zero points are stored.
         float_minimum: Whether each group has a float minimum in place of an integer zero point, so that 0
             need not stay exactly 0.
@@ -91,8 +148,8 @@ def quantize(
         min_sqnr: The least ratio of signal to noise, in decibels, that tensors with fewer bits may have.
         max_rel_error: The largest error in relation to its size that they may have.
         threads: How many threads work; all cores when `None`. They do not change the file.
-        on_progress: Called with each tensor's name, its number from 1 on, and how many there are. What it
-            raises ends the work and is raised here.
+        on_progress: Called with each tensor's name, its number from 1 on, and how many there are; with a
+            budget, once more for each while it is planned. What it raises ends the work and is raised here.
 
     Returns:
         What became of each tensor, and of all of them.
@@ -113,6 +170,12 @@ def quantize(
     """
     options = {
         "bits": bits,
+        "budget": budget,
+        "allocation": allocation,
+        "widths": widths,
+        "schedule": schedule,
+        "sensitivities": None if sensitivities is None else dict(sensitivities),
+        "measure": measure,
         "group_size": group_size,
         "symmetric": symmetric,
         "float_minimum": float_minimum,
@@ -129,7 +192,7 @@ def quantize(
         "max_rel_error": max_rel_error,
         "threads": threads,
     }
-    return QuantizationReport(*_bowstring.quantize(model, out, options, on_progress))
+    return QuantizationReport._of(*_bowstring.quantize(model, out, options, on_progress))
 
 
 class QuantizedModel:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -10,7 +10,7 @@ from bowstring import _bowstring
 from bowstring._arrays import column, given_column
 from bowstring._bowstring import Table
 from bowstring._errors import UsageError
-from bowstring._quant import QuantizationReport
+from bowstring._quant import Allocation, QuantizationReport
 from bowstring._tables import Path
 
 if TYPE_CHECKING:
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
 __all__ = [
+    "Allocation",
     "QuantizedArray",
     "ValidationReport",
     "dequantize",
@@ -266,6 +267,12 @@ async def quantize_async(
     out: Path,
     *,
     bits: int | None = None,
+    budget: int | str | None = None,
+    allocation: Literal["uniform", "squared_error", "entropy", "path_kl"] | None = None,
+    widths: Sequence[int] | None = None,
+    schedule: Path | None = None,
+    sensitivities: Mapping[str, float] | None = None,
+    measure: Callable[[str, npt.NDArray[np.float32], int, int | Literal["channel"]], float] | None = None,
     group_size: int | Literal["channel"] | None = None,
     symmetric: bool = False,
     float_minimum: bool = False,
@@ -285,10 +292,17 @@ async def quantize_async(
 ) -> QuantizationReport:
     """As [`quantize`][bowstring.quantize], to be awaited.
 
-    Cancelling the task stops the work, which leaves no file. `on_progress` is called on another thread.
+    Cancelling the task stops the work, which leaves no file. `on_progress` and `measure` are called on
+    another thread.
     """
     options = {
         "bits": bits,
+        "budget": budget,
+        "allocation": allocation,
+        "widths": widths,
+        "schedule": schedule,
+        "sensitivities": None if sensitivities is None else dict(sensitivities),
+        "measure": measure,
         "group_size": group_size,
         "symmetric": symmetric,
         "float_minimum": float_minimum,
@@ -305,7 +319,7 @@ async def quantize_async(
         "max_rel_error": max_rel_error,
         "threads": threads,
     }
-    return QuantizationReport(*await _bowstring.quantize_async(model, out, options, on_progress))
+    return QuantizationReport._of(*await _bowstring.quantize_async(model, out, options, on_progress))
 
 
 @dataclass(frozen=True)

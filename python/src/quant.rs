@@ -12,8 +12,8 @@ use arrow::buffer::Buffer;
 use bowstring::{
     Cancel, Error,
     quant::{
-        Dtype, Gates, Group, QuantError, Quantization, QuantizedModel, TensorReport, Validated, Validation,
-        on_threads, table,
+        Allocated, Allotment, Dtype, Gates, Group, Measure, Packed, Progress, QuantError, Quantization,
+        QuantizedModel, Scheme, Tensor, TensorReport, Validated, Validation, on_threads, table,
     },
     query::Table,
 };
@@ -37,8 +37,9 @@ pub(crate) fn failed(error: QuantError) -> Fault {
     Fault::Engine(error.into())
 }
 
-/// What became of a model: its tensors, how many bytes they took, how many they take, and those of the file.
-type Report = (PyTable, usize, usize, u64);
+/// What became of a model: its tensors, how many bytes they took, how many they take, and those of the file; of a
+/// budget, what it was spent by, its bytes, those of the tensors, the cost, its bound, and whether that is proven.
+type Report = (PyTable, usize, usize, u64, Option<(&'static str, usize, usize, f64, f64, bool)>);
 
 /// Quantises the model at a path into a file. `on_progress` is called with each tensor's name, its number and how
 /// many there are; what it raises ends the work.
@@ -73,6 +74,7 @@ struct Run {
     model: PathBuf,
     out: PathBuf,
     callback: Option<Py<PyAny>>,
+    measure: Option<Py<PyAny>>,
 }
 
 impl Run {
@@ -82,35 +84,78 @@ impl Run {
         options: &Bound<'_, PyDict>,
         on_progress: Option<Bound<'_, PyAny>>,
     ) -> Result<Self> {
-        let request = request(&Options(options))?;
-        request.check().map_err(failed)?;
-        Ok(Self { request, model, out, callback: on_progress.map(callable).transpose()? })
+        let options = Options(options);
+        let measure = options.any("measure")?.map(|measure| callable("measure", measure)).transpose()?;
+        let callback = on_progress.map(|callback| callable("on_progress", callback)).transpose()?;
+        let request = request(&options)?;
+        request.check_with(measure.is_some()).map_err(failed)?;
+        Ok(Self { request, model, out, callback, measure })
     }
 
     fn report(self, cancel: &Cancel) -> Result<Report> {
         let raised: Mutex<Option<PyErr>> = Mutex::new(None);
-        let tell = |report: &TensorReport, done: usize, count: usize| {
+        let give_up = |error| {
+            *raised.lock().unwrap_or_else(PoisonError::into_inner) = Some(error);
+            cancel.cancel();
+        };
+        let tell = |told: Progress<'_>| {
             let Some(callback) = &self.callback else { return };
+            let Progress { tensor, done, count } = told;
             // There is nobody to tell once the interpreter shuts down.
-            let told = Python::try_attach(|py| callback.call1(py, (&report.name, done, count)).map(drop));
+            let told = Python::try_attach(|py| callback.call1(py, (tensor, done, count)).map(drop));
             if let Some(Err(error)) = told {
-                *raised.lock().unwrap_or_else(PoisonError::into_inner) = Some(error);
-                cancel.cancel();
+                give_up(error);
             }
         };
-        let result = self.request.run(&self.model, &self.out, cancel, tell);
+        let mut measure = |tensor: &Tensor<'_>, values: &[f32], scheme: Scheme| {
+            let Some(measure) = &self.measure else { return Ok(0.0) };
+            match Python::try_attach(|py| measured(py, measure, tensor, values, scheme)) {
+                Some(Ok(cost)) => return Ok(cost),
+                Some(Err(error)) => give_up(error),
+                None => cancel.cancel(),
+            }
+            cancel.check()?;
+            Ok(0.0)
+        };
+        let measure: Option<&mut Measure<'_>> =
+            if self.measure.is_some() { Some(&mut measure) } else { None };
+        let result = self.request.run_measured(&self.model, &self.out, measure, cancel, tell);
         if let Some(error) = raised.into_inner().unwrap_or_else(PoisonError::into_inner) {
             return Err(Fault::Python(error));
         }
-        let report = result.map_err(failed)?;
+        let Packed { report, allocated } = result.map_err(failed)?;
         let sum = |of: fn(&TensorReport) -> usize| report.tensors.iter().map(of).sum();
         Ok((
             rows(&report.tensors)?,
             sum(|tensor| tensor.bytes_before),
             sum(|tensor| tensor.bytes_after),
             report.file_bytes,
+            allocated.map(|Allocated { by, budget, plan }| {
+                (by, budget, plan.bytes, plan.cost, plan.bound, plan.exact)
+            }),
         ))
     }
+}
+
+/// What a function of the caller's says of a tensor that would become `values`.
+fn measured(
+    py: Python<'_>,
+    measure: &Py<PyAny>,
+    tensor: &Tensor<'_>,
+    values: &[f32],
+    scheme: Scheme,
+) -> PyResult<f64> {
+    let values = numpy(py, Buffer::from_vec(values.to_vec()), "<f4")?
+        .call_method1(intern!(py, "reshape"), (tensor.shape.to_vec(),))?;
+    let group = match scheme.group {
+        Group::Of(size) => size.get().into_pyobject(py)?.into_any(),
+        Group::Channel => "channel".into_pyobject(py)?.into_any(),
+    };
+    let cost = measure.bind(py).call1((tensor.name, values, scheme.bits.count(), group))?;
+    cost.extract().map_err(|_| {
+        let message = format!("measure: expected a number for `{}`, got {}", tensor.name, type_name(&cost));
+        PyTypeError::new_err(message)
+    })
 }
 
 /// Reads every tensor of a file of packed weights: all of them, and the names of those that are too far off.
@@ -151,11 +196,11 @@ fn gates(options: &Options<'_, '_>) -> Result<Gates> {
     Ok(Gates { min_sqnr: options.one("min_sqnr")?, max_rel_error: options.one("max_rel_error")? })
 }
 
-fn callable(callback: Bound<'_, PyAny>) -> Result<Py<PyAny>> {
-    if callback.is_callable() {
-        return Ok(callback.unbind());
+fn callable(name: &str, function: Bound<'_, PyAny>) -> Result<Py<PyAny>> {
+    if function.is_callable() {
+        return Ok(function.unbind());
     }
-    let message = format!("on_progress: expected a function, got {}", type_name(&callback));
+    let message = format!("{name}: expected a function, got {}", type_name(&function));
     Err(Fault::Python(PyTypeError::new_err(message)))
 }
 
@@ -171,6 +216,7 @@ pub(crate) fn request(options: &Options<'_, '_>) -> Result<Quantization> {
         profile: word(options, "profile")?,
         bits: options.one::<usize>("bits")?.map(|bits| u32::try_from(bits).unwrap_or(u32::MAX)),
         group: options.any("group_size")?.map(|size| group(&size)).transpose()?,
+        allotment: allotment(options)?,
         symmetric: flag("symmetric")?,
         float_minimum: flag("float_minimum")?,
         scale_type: word(options, "scale_type")?,
@@ -183,6 +229,33 @@ pub(crate) fn request(options: &Options<'_, '_>) -> Result<Quantization> {
         gates: gates(options)?,
         resume: flag("resume")?,
         threads: threads(options)?,
+    })
+}
+
+fn allotment(options: &Options<'_, '_>) -> Result<Allotment> {
+    let budget = match options.any("budget")? {
+        Some(budget) => {
+            let text = match budget.extract::<u64>() {
+                Ok(bytes) => bytes.to_string(),
+                Err(_) => typed::one::<String>("budget", &budget)?,
+            };
+            Some(text.parse().map_err(failed)?)
+        }
+        None => None,
+    };
+    let widths = options.many::<usize>("widths")?.unwrap_or_default();
+    let sensitivities = match options.any("sensitivities")? {
+        Some(given) => given.extract().map_err(|_| {
+            typed::wrong("sensitivities", "a dict of numbers by the names of tensors", &given)
+        })?,
+        None => HashMap::new(),
+    };
+    Ok(Allotment {
+        budget,
+        method: word(options, "allocation")?,
+        widths: widths.into_iter().map(|bits| u32::try_from(bits).unwrap_or(u32::MAX)).collect(),
+        schedule: options.one("schedule")?,
+        sensitivities,
     })
 }
 

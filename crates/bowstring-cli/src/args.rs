@@ -6,7 +6,7 @@ use std::{path::PathBuf, str::FromStr};
 use bowstring::{
     ByteSize, Diagnostic,
     io::Format,
-    quant::{Group, Order, Profile, QuantError, RoundingMethod, ScaleType},
+    quant::{AllocationMethod, Budget, Group, Order, Profile, QuantError, RoundingMethod, ScaleType},
 };
 use clap::{
     Args, Parser, Subcommand, ValueEnum,
@@ -334,6 +334,29 @@ pub(crate) struct QuantizeArgs {
     #[arg(short, long, value_name = "N")]
     pub(crate) bits: Option<u32>,
 
+    /// How many bytes all tensors may take as they are stored, in place of `--bits`: a size such as `12MB`, or a share
+    /// of what they take in the model such as `25%`; each tensor gets the bits and groups with which all of them fit
+    /// and lose the least
+    #[arg(long, value_name = "SIZE", value_parser = budget)]
+    pub(crate) budget: Option<Budget>,
+
+    /// What a budget is spent by [default: squared_error, or path_kl where there is a schedule]
+    #[arg(long, value_parser = word::<AllocationMethod>([
+        PossibleValue::new("uniform").help("The same bits and groups for all tensors"),
+        PossibleValue::new("squared_error").help("The least squared error of weights"),
+        PossibleValue::new("entropy").help("More bits for weights of more entropy, to compare with"),
+        PossibleValue::new("path_kl").help("The least divergence of a diffusion model's paths, as its calibration says"),
+    ]))]
+    pub(crate) allocation: Option<AllocationMethod>,
+
+    /// The bits that a tensor may get by a budget, as in `2,4` [default: 2,3,4,8]
+    #[arg(long, value_name = "N", value_delimiter = ',')]
+    pub(crate) widths: Vec<u32>,
+
+    /// For `path_kl`: the `scheduler_config.json` of the model [default: that of its pipeline]
+    #[arg(long, value_name = "FILE")]
+    pub(crate) schedule: Option<PathBuf>,
+
     /// How many neighbouring weights of an output channel share a scale: a multiple of 8 from 16 to 256, or
     /// `channel` for all [default: 64, or the profile's]
     #[arg(short, long, value_name = "N", value_parser = group)]
@@ -360,8 +383,8 @@ pub(crate) struct QuantizeArgs {
     ]), default_value = "mse")]
     pub(crate) method: RoundingMethod,
 
-    /// A file of what was seen of the layers' inputs, for `weighted` and `gptq`; layers of which nothing was seen
-    /// are done as by `mse`
+    /// A file of what was seen of the layers' inputs, for `weighted`, `gptq` and `path_kl`; by the first two, layers
+    /// of which nothing was seen are done as by `mse`
     #[arg(long, value_name = "FILE")]
     pub(crate) calibration: Option<PathBuf>,
 
@@ -523,6 +546,10 @@ fn size(text: &str) -> Result<ByteSize, String> {
 
 fn group(text: &str) -> Result<Group, String> {
     text.parse::<Group>().map_err(|error| told(&error))
+}
+
+fn budget(text: &str) -> Result<Budget, String> {
+    text.parse::<Budget>().map_err(|error| told(&error))
 }
 
 fn told(error: &dyn Diagnostic) -> String {

@@ -1,6 +1,7 @@
 //! `quantize` and `inspect`: model weights with fewer bits, and what became of them.
 
 use std::{
+    collections::BTreeMap,
     io::{self, Write},
     num::NonZero,
     sync::Arc,
@@ -12,7 +13,10 @@ use arrow::{
 };
 use bowstring::{
     ByteSize,
-    quant::{Gates, Model, QuantError, Quantization, QuantizedModel, Report, Stored, TensorReport, table},
+    quant::{
+        Allocated, Allotment, Gates, Model, Packed, QuantError, Quantization, QuantizedModel, Stored,
+        TensorReport, table,
+    },
 };
 
 use crate::{
@@ -31,6 +35,13 @@ pub(crate) fn quantize(args: &QuantizeArgs, context: &Context<'_>) -> Result<()>
         profile: args.profile,
         bits: args.bits,
         group: args.group_size,
+        allotment: Allotment {
+            budget: args.budget,
+            method: args.allocation,
+            widths: args.widths.clone(),
+            schedule: args.schedule.clone(),
+            ..Allotment::default()
+        },
         symmetric: args.symmetric,
         float_minimum: args.float_minimum,
         scale_type: Some(args.scale_type),
@@ -45,16 +56,16 @@ pub(crate) fn quantize(args: &QuantizeArgs, context: &Context<'_>) -> Result<()>
         threads: NonZero::new(context.options.threads),
     };
     let mut bar = Count::on_terminal();
-    let report = request.run(&args.model, &args.output, context.cancel, |tensor, done, count| {
+    let packed = request.run(&args.model, &args.output, context.cancel, |told| {
         if let Some(bar) = &mut bar {
-            bar.show(done, count, &tensor.name);
+            bar.show(told.done, told.count, told.tensor);
         }
     });
     drop(bar);
-    let report = report?;
+    let packed = packed?;
     match args.format {
-        None => to_stdout(|out| summary(&report, out)),
-        Some(format) => rows(&report.tensors, format),
+        None => to_stdout(|out| summary(&packed, out)),
+        Some(format) => rows(&packed.report.tensors, format),
     }
 }
 
@@ -78,7 +89,7 @@ pub(crate) fn inspect(args: &InspectArgs) -> Result<()> {
 }
 
 /// What became of a model, in a few lines.
-fn summary(report: &Report, out: &mut dyn Write) -> io::Result<()> {
+fn summary(Packed { report, allocated }: &Packed, out: &mut dyn Write) -> io::Result<()> {
     let count = |is: fn(&Stored) -> bool| report.tensors.iter().filter(|tensor| is(&tensor.stored)).count();
     writeln!(
         out,
@@ -96,6 +107,14 @@ fn summary(report: &Report, out: &mut dyn Write) -> io::Result<()> {
         ByteSize(bytes(|tensor| tensor.bytes_after)),
         ByteSize(report.file_bytes),
     )?;
+    if let Some(Allocated { by, budget, plan }) = allocated {
+        let best = if plan.exact { "" } else { ", which is not proven to be the best" };
+        writeln!(out, "budget   {}, spent by {by}{best}", ByteSize(*budget as u64))?;
+        let mut counts: BTreeMap<u32, usize> = BTreeMap::new();
+        plan.schemes.values().for_each(|scheme| *counts.entry(scheme.bits.count()).or_default() += 1);
+        let counts: Vec<_> = counts.iter().map(|(bits, count)| format!("{count} of {bits}")).collect();
+        writeln!(out, "bits     {}", counts.join(", "))?;
+    }
     if report.resumed > 0 {
         writeln!(out, "resumed  {} that an earlier run had packed", report.resumed)?;
     }

@@ -237,6 +237,14 @@ pub enum QuantError {
         /// How many there are at the least.
         least: usize,
     },
+    /// A layer whose cost cannot be told, as its inputs were not seen.
+    #[error("nothing was seen of the inputs of `{tensor}`{}", at(*timestep))]
+    Unseen {
+        /// The name of its weights.
+        tensor: String,
+        /// The timestep in which it was not; `None` where it was in none.
+        timestep: Option<u32>,
+    },
     /// A timestep for which nothing was recorded.
     #[error("layer {layer} has no activations at timestep {timestep}")]
     NoActivations {
@@ -254,6 +262,10 @@ pub enum QuantError {
     /// The caller asked to stop.
     #[error(transparent)]
     Cancelled(#[from] Cancelled),
+}
+
+fn at(timestep: Option<u32>) -> String {
+    timestep.map_or_else(|| " in any timestep".to_owned(), |timestep| format!(" in timestep {timestep}"))
 }
 
 fn other_version(found: Option<&str>, expected: &str) -> String {
@@ -327,6 +339,7 @@ impl Diagnostic for QuantError {
             | Self::Number { .. }
             | Self::Scheduler { .. }
             | Self::NoActivations { .. }
+            | Self::Unseen { .. }
             | Self::OtherModel { .. } => ErrorKind::Data,
             Self::Io(error) => error.kind(),
             Self::System { source, .. } => ErrorKind::of_io(source),
@@ -353,6 +366,10 @@ impl Diagnostic for QuantError {
             Self::Budget { least, .. } => format!("the least possible is {least} bytes"),
             Self::Calibration { .. } => "name a file that a calibration was saved in".to_owned(),
             Self::NoActivations { .. } => "calibrate with samples of every timestep".to_owned(),
+            Self::Unseen { .. } => {
+                "calibrate every layer that is quantized in the same timesteps, or say by a rule what becomes of it"
+                    .to_owned()
+            }
             Self::NotFinite { .. } => {
                 "keep such tensors as they are, or mend the model: no grid has these values".to_owned()
             }

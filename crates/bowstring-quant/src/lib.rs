@@ -7,7 +7,7 @@
 //! [`Quantized::dequantize`] gives it back, and [`Quality`] says how far off it is.
 //! A [`ModelWriter`] puts tensors into a file, and a [`QuantizedModel`] reads them from there. [`quantize()`] does
 //! all of it for a whole model; a [`Policy`] says what becomes of which tensor. [`dequantize()`]
-//! makes a model again.
+//! makes a model again. [`plan`](plan()) chooses the scheme of each tensor, so that all of them fit into a budget.
 //!
 //! For diffusion models, a [`Schedule`] says how its sampler goes from step to step and how far an error of the model
 //! [moves](divergence_weights) it, [`path_kl`] how far the paths of two models diverge; [`allocate`](allocate()) chooses
@@ -39,6 +39,7 @@ mod model;
 mod named;
 mod pack;
 mod parts;
+mod plan;
 mod policy;
 mod quality;
 mod quantize;
@@ -70,6 +71,7 @@ pub use crate::{
     method::Method,
     model::{Model, Tensor},
     pack::{pack, unpack},
+    plan::{Harm, Measure, PathCosts, Plan, plan},
     policy::{Kind, Policy, Treatment},
     quality::Quality,
     quantize::{NonFinite, Report, Rounding, Settings, on_threads, quantize},

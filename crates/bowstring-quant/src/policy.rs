@@ -1,5 +1,7 @@
 //! What becomes of which tensor?
 
+use std::collections::HashMap;
+
 use globset::{Glob, GlobMatcher};
 
 use crate::{Bits, QuantError, Result, Scheme, Tensor};
@@ -103,10 +105,13 @@ impl Treatment {
 }
 
 /// What becomes of which tensor: the first rule whose pattern fits the name decides; where none does,
-/// [inner](Kind::Inner) tensors are quantised, other floats take 16 bits, and integers stay as they are.
+/// [inner](Kind::Inner) tensors are quantised, by a scheme of their own where they have one, other floats take 16
+/// bits, and integers stay as they are.
 #[derive(Clone, Debug, Default)]
 pub struct Policy {
     rules: Vec<(GlobMatcher, Treatment)>,
+    /// By the names of tensors.
+    schemes: HashMap<String, Scheme>,
 }
 
 impl Policy {
@@ -124,6 +129,16 @@ impl Policy {
         Ok(self)
     }
 
+    /// The same with a scheme for each of some tensors, by their names, of which no rule says anything.
+    pub(crate) fn with_schemes(self, schemes: HashMap<String, Scheme>) -> Self {
+        Self { schemes, ..self }
+    }
+
+    /// Whether a rule says what becomes of a tensor.
+    pub(crate) fn rules(&self, tensor: &Tensor<'_>) -> bool {
+        self.rules.iter().any(|(pattern, _)| pattern.is_match(tensor.name))
+    }
+
     /// What becomes of a tensor, where those that nothing is said of are written by `scheme`. A rule that says
     /// more than its numbers allow has no effect on it: integers stay as they are, and one axis has no rows to
     /// quantise.
@@ -134,7 +149,9 @@ impl Policy {
             (Kind::Integers, _) => Treatment::Keep,
             (Kind::Vector, Some(Treatment::Quantize(_))) => Treatment::Halve,
             (_, Some(treatment)) => treatment,
-            (Kind::Inner, None) => Treatment::Quantize(scheme),
+            (Kind::Inner, None) => {
+                Treatment::Quantize(self.schemes.get(tensor.name).copied().unwrap_or(scheme))
+            }
             (_, None) => Treatment::Halve,
         }
     }

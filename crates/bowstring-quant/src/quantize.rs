@@ -77,13 +77,9 @@ impl Rounding {
     }
 
     /// That what was seen is of this model, and enough.
-    fn check(&self, model: &Model) -> Result<()> {
+    pub(crate) fn check(&self, model: &Model) -> Result<()> {
         let Some(calibration) = self.calibration() else { return Ok(()) };
-        for (name, layer) in calibration.layers() {
-            let tensor = model.tensor(name)?;
-            has_length("channels of inputs", layer.channels(), tensor.columns())
-                .map_err(|error| error.of(&tensor))?;
-        }
+        seen_of(calibration, model)?;
         if matches!(self, Self::Gptq { .. }) && calibration.moments() != Moments::Full {
             let expected = "`full` for `gptq`";
             return Err(QuantError::Option { option: "moments", value: "`diagonal`".to_owned(), expected });
@@ -92,7 +88,7 @@ impl Rounding {
     }
 
     /// For a tensor of a model.
-    fn method(&self, tensor: &str) -> Method {
+    pub(crate) fn method(&self, tensor: &str) -> Method {
         let layer = self.calibration().and_then(|calibration| calibration.layer(tensor));
         match (self, layer) {
             (Self::Nearest, _) => Method::Nearest,
@@ -108,6 +104,29 @@ impl Rounding {
             },
             (Self::Mse | Self::Weighted(_) | Self::Gptq { .. }, _) => Method::Search { importance: None },
         }
+    }
+}
+
+/// That what was seen is of this model.
+pub(crate) fn seen_of(calibration: &Calibration, model: &Model) -> Result<()> {
+    for (name, layer) in calibration.layers() {
+        let tensor = model.tensor(name)?;
+        has_length("channels of inputs", layer.channels(), tensor.columns())
+            .map_err(|error| error.of(&tensor))?;
+    }
+    Ok(())
+}
+
+/// As which numbers of 16 bits finite ones are stored that take so many bytes; `None` where they stay as they are,
+/// because they take no more already, or one of them would be infinite.
+pub(crate) fn halved(numbers: &[f32], bytes: usize) -> Option<Half> {
+    if bytes <= 2 * numbers.len() {
+        None
+    } else if numbers.iter().all(|number| number.abs() <= LARGEST_F16) {
+        Some(Half::F16)
+    } else {
+        let is_finite = |&number: &f32| half::bf16::from_f32(number).is_finite();
+        numbers.iter().all(is_finite).then_some(Half::Bf16)
     }
 }
 
@@ -276,12 +295,10 @@ impl Work<'_> {
         tensor.read(&mut self.numbers)?;
         not_finite(&self.numbers).map_or(Ok(()), Err)?;
         self.model.release(tensor.name)?;
-        let fits = self.numbers.iter().all(|number| number.abs() <= LARGEST_F16);
-        if self.numbers.iter().any(|&number| half::bf16::from_f32(number).is_infinite()) {
+        let Some(kind) = halved(&self.numbers, tensor.bytes.len()) else {
             self.writer.keep(tensor)?;
             return Ok((Stored::Kept, tensor.bytes.len()));
-        }
-        let kind = if fits { Half::F16 } else { Half::Bf16 };
+        };
         let quality = self.writer.halve(tensor, &self.numbers, kind)?;
         Ok((Stored::Half { kind, quality }, 2 * self.numbers.len()))
     }

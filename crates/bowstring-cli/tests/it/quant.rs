@@ -313,3 +313,64 @@ fn a_run_goes_on_with_what_another_left() {
     let [parquet, named] = ["x.parquet", "x.safetensors"].map(|out| folder.run(&["inspect", out]));
     assert_eq!(parquet.replace("x.parquet", "x.safetensors"), named);
 }
+
+#[test]
+fn a_budget_is_told_in_the_summary() {
+    check(
+        &["quantize", "model.safetensors", "x.parquet", "--budget", "15%", "--allocation", "squared_error"],
+        &expect![[r#"
+            exit 0
+            tensors  4: 2 packed, 2 of 16 bits, 0 as they were
+            weights  11.9 KiB before, 1.8 KiB now, a file of 8.2 KiB
+            budget   1.8 KiB, spent by squared_error
+            bits     2 of 4
+            worst    block.up.weight: 26.0 dB
+        "#]],
+    );
+    check(
+        &["quantize", "model.safetensors", "x.parquet", "--budget", "800B", "--widths", "2,3"],
+        &expect![[r#"
+        exit 2
+        error: a budget of 800 bytes cannot be met
+
+        hint: the least possible is 1060 bytes
+    "#]],
+    );
+    check(
+        &[
+            "quantize",
+            "model.safetensors",
+            "x.parquet",
+            "--budget",
+            "1kB",
+            "--group-size",
+            "64",
+            "--widths",
+            "2,4",
+        ],
+        &expect![[r#"
+            exit 2
+            error: a budget of 1000 bytes cannot be met
+
+            hint: the least possible is 1100 bytes
+        "#]],
+    );
+    check(
+        &["quantize", "model.safetensors", "x.parquet", "--budget", "25%", "--bits", "4"],
+        &expect![[r#"
+        exit 2
+        error: `bits` cannot be given beside a budget
+
+        hint: it is absent where a `budget` decides
+    "#]],
+    );
+    check(
+        &["quantize", "model.safetensors", "x.parquet", "--budget", "much"],
+        &expect![[r#"
+        exit 2
+        error: invalid value 'much' for '--budget <SIZE>': `budget` cannot be `much`; it is a size such as `12MB`, or a share of the model's bytes such as `25%`
+
+        For more information, try '--help'.
+    "#]],
+    );
+}

@@ -1,5 +1,6 @@
 //! Quantisation: model weights with fewer bits, and how commands, steps and calls ask for it.
 
+mod budget;
 mod gates;
 mod request;
 mod validation;
@@ -7,7 +8,8 @@ mod validation;
 pub use bowstring_quant::*;
 
 pub use self::{
+    budget::{Allocated, AllocationMethod, Allotment, Budget},
     gates::Gates,
-    request::{Profile, Quantization, RoundingMethod},
+    request::{Packed, Profile, Progress, Quantization, RoundingMethod},
     validation::{Validated, Validation},
 };

@@ -12,11 +12,11 @@ use std::{
 
 use bowstring_core::Cancel;
 use bowstring_quant::{
-    Bits, Calibration, Group, Model, NonFinite, Offset, Order, Policy, QuantError, Report, Result, Rounding,
-    ScaleType, Scheme, Settings, TensorReport, Treatment, quantize,
+    Bits, Calibration, Group, Measure, Model, NonFinite, Offset, Order, Policy, QuantError, Report, Result,
+    Rounding, ScaleType, Scheme, Settings, Treatment, quantize,
 };
 
-use super::Gates;
+use super::{Allocated, Allotment, Gates, budget::Task};
 
 /// Bits and groups for a place where a model shall run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -104,11 +104,13 @@ pub struct Quantization {
     pub symmetric: bool,
     /// Codes begin as [`Offset::Minimum`] says. Where neither is asked for, as [`Offset::ZeroPoint`] does.
     pub float_minimum: bool,
+    /// How many bytes all tensors may take, in place of `bits`, and which of them get how many.
+    pub allotment: Allotment,
     /// How scales are stored.
     pub scale_type: Option<ScaleType>,
     /// How scales are chosen.
     pub method: RoundingMethod,
-    /// The file of what was seen of the layers' inputs, for the methods that go by it.
+    /// The file of what was seen of the layers' inputs, for the methods and allocations that go by it.
     pub calibration: Option<PathBuf>,
     /// For [`RoundingMethod::Gptq`], as [`Gptq`](bowstring_quant::Gptq) has it; .01 when `None`.
     pub damping: Option<f64>,
@@ -126,19 +128,54 @@ pub struct Quantization {
     pub threads: Option<NonZero<usize>>,
 }
 
+/// What is told while a model is quantised.
+#[derive(Clone, Copy, Debug)]
+pub struct Progress<'a> {
+    /// The tensor that is done.
+    pub tensor: &'a str,
+    /// Its number, from 1 on. With a budget, each tensor is told of twice: when it is planned, and when it is done.
+    pub done: usize,
+    /// How many there are.
+    pub count: usize,
+}
+
+/// What became of a model.
+#[derive(Clone, Debug)]
+pub struct Packed {
+    /// Of each tensor, and of all of them.
+    pub report: Report,
+    /// Of the budget, where there was one.
+    pub allocated: Option<Allocated>,
+}
+
 impl Quantization {
     /// Whether this can be done, as far as can be told before a file is opened.
     ///
     /// # Errors
     /// [`QuantError::Option`] and [`QuantError::Pattern`] for what cannot be.
     pub fn check(&self) -> Result<()> {
+        self.check_with(false)
+    }
+
+    /// The same, where `is_measured` says whether costs of a budget are measured.
+    ///
+    /// # Errors
+    /// Likewise, and [`QuantError::Option`] for a measure without a budget, or beside an allocation.
+    pub fn check_with(&self, is_measured: bool) -> Result<()> {
         let refused = |option, value: &str, expected| {
             Err(QuantError::Option { option, value: value.to_owned(), expected })
         };
-        let needs = matches!(self.method, RoundingMethod::Weighted | RoundingMethod::Gptq);
+        if self.allotment.budget.is_some() && (self.bits.is_some() || self.profile.is_some()) {
+            let option = if self.bits.is_some() { "bits" } else { "profile" };
+            return refused(option, "given beside a budget", "absent where a `budget` decides");
+        }
+        self.allotment.check(self.calibration.as_deref(), is_measured)?;
+        let needs = matches!(self.method, RoundingMethod::Weighted | RoundingMethod::Gptq)
+            || self.allotment.needs_calibration();
         match &self.calibration {
             Some(_) if !needs => {
-                return refused("calibration", "given for this method", "for `weighted` and `gptq`");
+                let expected = "for `weighted` and `gptq`, and for the allocation `path_kl`";
+                return refused("calibration", "given for this method", expected);
             }
             None if needs => {
                 return refused("calibration", "absent for this method", "a file of calibration");
@@ -158,9 +195,8 @@ impl Quantization {
     }
 
     /// What the method goes by.
-    fn rounding(&self) -> Result<Rounding> {
-        let calibration = self.calibration.as_deref().map(Calibration::open).transpose()?.map(Arc::new);
-        Ok(match (self.method, calibration) {
+    fn rounding(&self, calibration: Option<Arc<Calibration>>) -> Rounding {
+        match (self.method, calibration) {
             (RoundingMethod::Nearest, _) => Rounding::Nearest,
             (RoundingMethod::Weighted, Some(calibration)) => Rounding::Weighted(calibration),
             (RoundingMethod::Gptq, Some(calibration)) => Rounding::Gptq {
@@ -169,7 +205,7 @@ impl Quantization {
                 order: self.order.unwrap_or_default(),
             },
             (RoundingMethod::Mse | RoundingMethod::Weighted | RoundingMethod::Gptq, _) => Rounding::Mse,
-        })
+        }
     }
 
     /// How tensors are written of which the policy says nothing else.
@@ -235,49 +271,90 @@ impl Quantization {
         })
     }
 
-    /// Quantises the model at a path into a file, whose name ends in `.parquet` or `.safetensors`; `on_tensor` hears of each tensor
-    /// with its number, from 1 on, and how many there are.
+    /// Quantises the model at a path into a file, whose name ends in `.parquet` or `.safetensors`; `on_progress` hears
+    /// of each tensor.
     ///
     /// # Errors
-    /// Those of [`check`](Self::check), of [`Calibration::open`], [`Model::open`] and of [`quantize()`]; [`QuantError::TooFar`] when
-    /// tensors do not pass the gates.
+    /// Those of [`check`](Self::check), of [`Calibration::open`], [`Model::open`], [`plan`](bowstring_quant::plan()) and
+    /// of [`quantize()`]; [`QuantError::TooFar`] when tensors do not pass the gates.
     pub fn run(
         &self,
         model: &Path,
         out: &Path,
         cancel: &Cancel,
-        mut on_tensor: impl FnMut(&TensorReport, usize, usize) + Send,
-    ) -> Result<Report> {
-        self.check()?;
+        on_progress: impl FnMut(Progress<'_>) + Send,
+    ) -> Result<Packed> {
+        self.run_measured(model, out, None, cancel, on_progress)
+    }
+
+    /// The same with a measure of what it costs that a tensor is written by a scheme, by which the budget is spent.
+    ///
+    /// # Errors
+    /// Likewise, and those of the measure; [`QuantError::Option`] for a measure without a budget.
+    pub fn run_measured(
+        &self,
+        path: &Path,
+        out: &Path,
+        measure: Option<&mut Measure<'_>>,
+        cancel: &Cancel,
+        mut on_progress: impl FnMut(Progress<'_>) + Send,
+    ) -> Result<Packed> {
+        self.check_with(measure.is_some())?;
         Self::check_name(out)?;
-        let settings = self.settings(self.rounding()?)?;
-        let name = model.file_name().map(|name| name.to_string_lossy().into_owned());
-        let model = Model::open(model)?;
-        let metadata = BTreeMap::from([
-            ("bowstring.model".to_owned(), name.unwrap_or_default()),
+        let calibration = self.calibration.as_deref().map(Calibration::open).transpose()?.map(Arc::new);
+        let mut settings = self.settings(self.rounding(calibration.clone()))?;
+        let model = Model::open(path)?;
+        let count = model.tensors().len();
+        let (mut done, mut tensors) = (0, count);
+        if self.allotment.budget.is_some() {
+            tensors *= 2;
+        }
+        let mut tell = |tensor: &str| {
+            done += 1;
+            on_progress(Progress { tensor, done, count: tensors });
+        };
+        let task = Task {
+            path,
+            model: &model,
+            settings: &settings,
+            group: self.group,
+            calibration: calibration.as_ref(),
+            cancel,
+        };
+        let allocated = self.allotment.plan(&task, measure, &mut tell)?;
+        let mut metadata = BTreeMap::from([
+            (
+                "bowstring.model".to_owned(),
+                path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default(),
+            ),
             ("bowstring.method".to_owned(), settings.rounding.name().to_owned()),
             ("bowstring.version".to_owned(), env!("CARGO_PKG_VERSION").to_owned()),
         ]);
-        let count = model.tensors().len();
-        let mut done = 0;
+        if let Some(Allocated { by, budget, plan }) = &allocated {
+            metadata.insert("bowstring.allocation".to_owned(), (*by).to_owned());
+            metadata.insert("bowstring.budget".to_owned(), budget.to_string());
+            settings.policy = settings.policy.with_plan(plan);
+        }
         let mut too_far = Vec::new();
+        let mut left = count;
         // Stopped once all failing tensors are known, and before the file is there.
         let stop = cancel.child();
         let result = quantize(&model, out, &settings, metadata, &stop, |report| {
-            done += 1;
-            on_tensor(report, done, count);
+            left -= 1;
+            tell(&report.name);
             let failing = self.gates.failing(slice::from_ref(report)).into_iter();
             too_far.extend(failing.map(|(tensor, quality)| (tensor.to_owned(), quality)));
-            if done == count && !too_far.is_empty() {
+            if left == 0 && !too_far.is_empty() {
                 stop.cancel();
             }
         });
         match result {
+            Ok(report) => Ok(Packed { report, allocated }),
             Err(QuantError::Cancelled(_)) if !cancel.is_cancelled() => {
                 too_far.sort_by(|(_, left), (_, right)| left.sqnr.total_cmp(&right.sqnr));
                 Err(QuantError::TooFar { tensors: too_far })
             }
-            result => result,
+            Err(error) => Err(error),
         }
     }
 }

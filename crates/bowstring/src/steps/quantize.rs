@@ -13,7 +13,7 @@ use serde::Deserialize;
 
 use super::{config::ByName, problem};
 use crate::{
-    quant::{Gates, Quantization},
+    quant::{Allotment, Gates, Packed, Quantization},
     relation::{Relation, TABLE},
 };
 
@@ -27,6 +27,20 @@ struct QuantizeConfig {
     path: PathBuf,
     /// Bits of a weight: 2, 3, 4 or 8. Default 4, or the profile's.
     bits: Option<u32>,
+    /// How many bytes all tensors may take as they are stored, in place of `bits`: a size such as `12MB`, or a share of
+    /// what they take in the model such as `25%`. Each tensor gets the bits, and without a `group_size` the groups, with
+    /// which all of them fit and lose the least.
+    budget: Option<NumberOrWord>,
+    /// What a budget is spent by: `squared_error` of the weights, the default; `path_kl`, how far the paths of a
+    /// diffusion model diverge, estimated from a `calibration` with timesteps, the default where there is a
+    /// `schedule`; `uniform`, the same bits and groups for all; or the `entropy` of the weights, to compare with.
+    #[schemars(extend("anyOf" = [{"enum": ["uniform", "squared_error", "entropy", "path_kl"]}, {"type": "null"}]))]
+    allocation: Option<String>,
+    /// The bits that a tensor may get by a budget. Default 2, 3, 4 and 8.
+    #[serde(default)]
+    widths: Vec<u32>,
+    /// For `path_kl`: the `scheduler_config.json` of the model. Default that of its pipeline.
+    schedule: Option<PathBuf>,
     /// How many neighbouring weights of an output channel share a scale: a multiple of 8 from 16 to 256, or
     /// `channel` for all of them. Default 64, or the profile's.
     group_size: Option<NumberOrWord>,
@@ -45,7 +59,8 @@ struct QuantizeConfig {
     /// `gptq` so that the layers' outputs stay the nearest. The last two need a `calibration`.
     #[schemars(extend("anyOf" = [{"enum": ["nearest", "mse", "weighted", "gptq"]}, {"type": "null"}]))]
     method: Option<String>,
-    /// A file of what was seen of the layers' inputs; layers of which nothing was seen are done as by `mse`.
+    /// A file of what was seen of the layers' inputs, for `weighted`, `gptq` and `path_kl`; by the first two, layers of
+    /// which nothing was seen are done as by `mse`.
     calibration: Option<PathBuf>,
     /// For `gptq`: what is added to the diagonal of second moments, as a part of its mean. Default 0.01.
     damping: Option<f64>,
@@ -79,7 +94,7 @@ struct QuantizeConfig {
 #[derive(Deserialize, JsonSchema)]
 #[serde(untagged)]
 enum NumberOrWord {
-    Number(u32),
+    Number(u64),
     Word(String),
 }
 
@@ -114,6 +129,13 @@ fn build(config: &QuantizeConfig, session: &Session) -> Result<Arc<dyn Step>, Ve
         group: word("group_size", group.as_deref())?,
         symmetric: config.symmetric,
         float_minimum: config.float_minimum,
+        allotment: Allotment {
+            budget: word("budget", config.budget.as_ref().map(NumberOrWord::text).as_deref())?,
+            method: word("allocation", config.allocation.as_deref())?,
+            widths: config.widths.clone(),
+            schedule: config.schedule.clone(),
+            ..Allotment::default()
+        },
         scale_type: word("scale_type", config.scale_type.as_deref())?,
         method: word("method", config.method.as_deref())?.unwrap_or_default(),
         calibration: config.calibration.clone(),
@@ -166,8 +188,8 @@ impl Step for Quantize {
     fn run(self: Arc<Self>, _inputs: Inputs, context: StepContext) -> Work {
         Work::blocking(move || {
             let Self { session, model, path, request } = &*self;
-            let report = request.run(model, path, &context.cancel, |_, done, count| {
-                context.progress.report(done as u64, Some(count as u64), "tensors");
+            let Packed { report, .. } = request.run(model, path, &context.cancel, |told| {
+                context.progress.report(told.done as u64, Some(told.count as u64), "tensors");
             })?;
             let rows = table(&report.tensors)?;
             let (schema, count) = (rows.schema(), rows.num_rows() as u64);

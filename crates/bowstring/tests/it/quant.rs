@@ -306,3 +306,73 @@ fn what_was_seen_of_inputs_decides() {
     assert!(weighted < mse && gptq < weighted && natural < weighted, "{mse} {weighted} {gptq} {natural}");
     assert_ne!(gptq, natural);
 }
+
+#[test]
+fn a_budget_decides_the_bits() {
+    let bench = bench();
+    let bytes = |config: &str| {
+        let finished = bench.run(&quantize(config));
+        assert!(finished.report.error.is_none(), "{:?}", finished.report.error);
+        let packed = QuantizedModel::open(bench.path("packed.parquet")).unwrap();
+        let by = packed.metadata().find(|(key, _)| *key == "bowstring.allocation").unwrap().1.to_owned();
+        (by, packed.reports().iter().map(|tensor| tensor.bytes_after).sum::<usize>())
+    };
+    // All three tensors take 12,480 bytes in the model.
+    for (share, most) in [("10%", 1248), ("15%", 1872), ("25%", 3120)] {
+        for allocation in ["uniform", "squared_error", "entropy"] {
+            let (by, found) = bytes(&format!(", budget: \"{share}\", allocation: {allocation}"));
+            assert_eq!(by, allocation);
+            assert!(found <= most && found > most / 2, "{allocation}: {found} of {most}");
+        }
+    }
+    assert_eq!(bytes(", budget: 2000").0, "squared_error");
+    expect![[r#"
+        exit 2: step `packed` (usage): a budget of 100 bytes cannot be met
+        hint: the least possible is 1008 bytes"#]]
+    .assert_eq(&bench.shown(&quantize(", budget: 100"), "packed"));
+    for (config, said) in [
+        (", budget: lots", "`budget` cannot be `lots`"),
+        (", budget: 2000, bits: 4", "`bits` cannot be given beside a budget"),
+        (", budget: 2000, profile: edge", "`profile` cannot be given beside a budget"),
+        (", allocation: uniform", "`allocation` cannot be given without a budget"),
+        (", widths: [2, 5], budget: 2000", "`bits` cannot be 5"),
+        (", budget: 2000, allocation: path_kl", "`calibration` cannot be absent for `path_kl`"),
+        (
+            ", budget: 2000, allocation: uniform, schedule: x.json",
+            "`schedule` cannot be given for this allocation",
+        ),
+        (", budget: 2000, calibration: x.parquet", "`calibration` cannot be given for this method"),
+    ] {
+        let shown = bench.shown(&quantize(config), "packed");
+        assert!(shown.contains(said) && shown.contains("hint: "), "{config}: {shown}");
+    }
+}
+
+/// What a layer is given decides, where paths are gone by.
+#[test]
+fn a_budget_is_spent_by_paths() {
+    let bench = bench();
+    let seen = |attn: f32, up: f32| {
+        let mut seen = Calibration::new(Moments::Diagonal);
+        for timestep in [0, 300, 600] {
+            seen.observe("block.attn.weight", Some(timestep), &[attn; 96], 48, 1.0).unwrap();
+            seen.observe("block.up.weight", Some(timestep), &[up; 192], 96, 1.0).unwrap();
+        }
+        seen.save(&bench.path("seen.parquet")).unwrap();
+        let config = ", budget: 1300, schedule: \"${dir}/scheduler_config.json\", calibration: \"${dir}/seen.parquet\"";
+        let finished = bench.run(&quantize(config));
+        assert!(finished.report.error.is_none(), "{:?}", finished.report.error);
+        let packed = QuantizedModel::open(bench.path("packed.parquet")).unwrap();
+        assert_eq!(packed.metadata().find(|(key, _)| *key == "bowstring.allocation").unwrap().1, "path_kl");
+        ["block.attn.weight", "block.up.weight"]
+            .map(|name| packed.tensor(name).unwrap().stored.scheme().unwrap().bits)
+    };
+    std::fs::write(bench.path("scheduler_config.json"), "{\"beta_schedule\": \"linear\"}").unwrap();
+    let [attn, up] = seen(100.0, 1.0);
+    assert!(attn > up, "{attn} {up}");
+    let [attn, up] = seen(1.0, 100.0);
+    assert!(attn < up, "{attn} {up}");
+    let without = ", budget: 1300, allocation: path_kl, calibration: \"${dir}/seen.parquet\"";
+    let shown = bench.shown(&quantize(without), "packed");
+    assert!(shown.contains("`schedule` cannot be absent where the model is no pipeline"), "{shown}");
+}
