@@ -92,6 +92,24 @@ impl TimeGroups {
         Self::of_statistics(&statistics, groups)
     }
 
+    /// Groups of these sizes.
+    ///
+    /// # Errors
+    /// [`QuantError::Option`] when there are none, when one of them is 0, and for more steps than a number can count.
+    pub fn of_sizes(sizes: &[usize]) -> Result<Self> {
+        let refused = |value: String| QuantError::Option {
+            option: "sizes of groups",
+            value,
+            expected: "numbers of at least 1, one for each group",
+        };
+        let mut cuts = vec![0_usize];
+        for &size in sizes {
+            let cut = cuts[cuts.len() - 1].checked_add(size).filter(|_| size > 0);
+            cuts.push(cut.ok_or_else(|| refused(size.to_string()))?);
+        }
+        if sizes.is_empty() { Err(refused("none".to_owned())) } else { Ok(Self { cuts }) }
+    }
+
     /// How many groups there are.
     pub fn count(&self) -> usize {
         self.cuts.len() - 1
@@ -119,12 +137,28 @@ impl TimeGroups {
     /// [`QuantError::Length`] when a layer has not one histogram for each step; [`QuantError::NoActivations`] when one
     /// is empty, so that no range is made up.
     pub fn ranges(&self, histograms: &[Vec<Histogram>], bits: Bits) -> Result<Vec<Vec<ActivationRange>>> {
+        self.each(histograms, |merged| ActivationRange::best(merged, bits))
+    }
+
+    /// The same with the range of [all values](ActivationRange::of), which clips none.
+    ///
+    /// # Errors
+    /// As [`ranges`](Self::ranges).
+    pub fn full_ranges(&self, histograms: &[Vec<Histogram>]) -> Result<Vec<Vec<ActivationRange>>> {
+        self.each(histograms, ActivationRange::of)
+    }
+
+    fn each(
+        &self,
+        histograms: &[Vec<Histogram>],
+        range: impl Fn(&Histogram) -> Option<ActivationRange> + Sync,
+    ) -> Result<Vec<Vec<ActivationRange>>> {
         check(histograms, self.steps())?;
         let range = |(layer, group): (usize, Range<usize>)| {
             let timestep = group.start;
             let mut merged = Histogram::default();
             histograms[layer][group].iter().for_each(|step| merged.merge(step));
-            ActivationRange::best(&merged, bits).ok_or(QuantError::NoActivations { layer, timestep })
+            range(&merged).ok_or(QuantError::NoActivations { layer, timestep })
         };
         let ranges = |layer| self.iter().map(|group| range((layer, group))).collect();
         (0..histograms.len()).into_par_iter().map(ranges).collect()
@@ -197,6 +231,15 @@ mod tests {
     }
 
     #[test]
+    fn groups_of_sizes_that_are_given() {
+        assert_eq!(cuts(&TimeGroups::of_sizes(&[1, 4, 2]).unwrap()), [0..1, 1..5, 5..7]);
+        for wrong in [&[][..], &[2, 0], &[usize::MAX, 1]] {
+            let error = TimeGroups::of_sizes(wrong).unwrap_err();
+            assert!(matches!(error, QuantError::Option { option: "sizes of groups", .. }), "{wrong:?}");
+        }
+    }
+
+    #[test]
     fn cuts_are_where_the_statistics_change() {
         let steps = [1.0, 1.1, 0.9, 5.0, 5.1, 5.2, 5.1, 9.0].map(|value| vec![value, -value]);
         let groups = TimeGroups::of_statistics(&steps, 3).unwrap();
@@ -214,6 +257,10 @@ mod tests {
         let near = |found: f32, expected: f32| (found / expected - 1.0).abs() < 0.02;
         assert!(near(ranges[0][0].greatest(), 2.0) && near(ranges[0][0].least(), -0.5), "{ranges:?}");
         assert!(near(ranges[0][1].greatest(), 40.0) && near(ranges[0][1].least(), -10.0), "{ranges:?}");
+        let layer = [1.0, 2.0, 40.0, 30.0].map(|size| of(&[size, -size / 4.0, 0.0])).to_vec();
+        let full = TimeGroups::uniform(4, 2).unwrap().full_ranges(&[layer]).unwrap();
+        let range = |least, greatest| ActivationRange::new(least, greatest).unwrap();
+        assert_eq!(full, [[range(-0.5, 2.0), range(-10.0, 40.0)]]);
 
         let layers: Vec<_> = (1..40).map(|size| vec![of(&[size as f32, -1.0, 0.3]); 4]).collect();
         let of_all = || TimeGroups::uniform(4, 3).unwrap().ranges(&layers, Bits::Four).unwrap();
