@@ -39,6 +39,20 @@ def column(name: str, values: object) -> object:
     return np.ascontiguousarray(array)
 
 
+def floats(array: object, name: str = "array") -> tuple[object, tuple[int, ...] | None]:
+    """Make of an array what the engine takes, and its shape where Arrow does not say it."""
+    if hasattr(array, "__arrow_c_array__") or hasattr(array, "__arrow_c_stream__"):
+        return array, None
+    import numpy as np
+
+    numbers = np.asarray(array)
+    if numbers.dtype.kind != "f":
+        raise TypeError(f"{name}: expected floats, got {numbers.dtype}")
+    with np.errstate(over="ignore"):
+        flat = np.ascontiguousarray(numbers, np.float32).reshape(-1)
+    return flat, numbers.shape
+
+
 def given_column(name: str, values: object) -> object:
     """Make of an argument that may be `None` what the engine takes."""
     return None if values is None else column(name, values)

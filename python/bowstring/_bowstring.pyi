@@ -24,23 +24,34 @@ __all__ = [
     "NativeCalibration",
     "NativeGraph",
     "NativeQuantizedModel",
+    "NativeSchedule",
     "NativeTokenizer",
     "Outcome",
     "Table",
     "__version__",
+    "activation_ranges",
+    "categorical_kl",
     "cli",
+    "clustered_groups",
     "dequantize_array",
+    "divergence_weights",
     "metadata",
     "metadata_async",
+    "optimize_ranges",
     "pack_codes",
+    "path_kl",
     "quantize",
     "quantize_array",
     "quantize_async",
+    "range_jumps",
+    "ranges_loss",
     "read",
     "read_async",
     "register_step",
+    "round_activations",
     "scan",
     "sql",
+    "uniform_groups",
     "unpack_codes",
     "validate_quantized",
     "validate_quantized_async",
@@ -411,8 +422,29 @@ class NativeCalibration:
     def observe(
         self, layer: str, timestep: int | None, inputs: object, shape: Sequence[int] | None, weight: float
     ) -> None: ...
+    def layers(self) -> list[str]: ...
+    def timesteps(self) -> list[int]: ...
+    def missing(self, layers: Sequence[str], timesteps: Sequence[int]) -> list[tuple[str, int]]: ...
     def table(self) -> Table: ...
     def save(self, path: Path) -> None: ...
+
+@final
+class NativeSchedule:
+    @staticmethod
+    def linear(timesteps: int, start: float, end: float, prediction: str) -> NativeSchedule: ...
+    @staticmethod
+    def scaled_linear(timesteps: int, start: float, end: float, prediction: str) -> NativeSchedule: ...
+    @staticmethod
+    def cosine(timesteps: int, prediction: str) -> NativeSchedule: ...
+    @staticmethod
+    def of_betas(betas: Sequence[float], prediction: str) -> NativeSchedule: ...
+    @staticmethod
+    def from_config(path: Path) -> NativeSchedule: ...
+    def alpha_bars(self) -> npt.NDArray[np.float64]: ...
+    def prediction(self) -> Literal["epsilon", "sample", "v_prediction"]: ...
+    def reverse(
+        self, timesteps: Sequence[int], eta: float
+    ) -> tuple[list[float], list[float], list[float]]: ...
 
 @final
 class NativeQuantizedModel:
@@ -536,6 +568,42 @@ def validate_quantized(
 def validate_quantized_async(
     path: Path, model: Path | None, options: Mapping[str, object]
 ) -> Awaitable[tuple[Table, list[str]]]: ...
+def divergence_weights(
+    outputs: Sequence[float], variances: Sequence[float], least_variance: float
+) -> list[float]: ...
+def path_kl(
+    weights: Sequence[float], original: object, other: object, paths: int
+) -> tuple[list[float], float]: ...
+def categorical_kl(original: object, other: object, classes: int) -> npt.NDArray[np.float64]: ...
+def uniform_groups(steps: int, groups: int) -> list[int]: ...
+def clustered_groups(
+    seen: NativeCalibration, layers: Sequence[str], timesteps: Sequence[int], groups: int
+) -> list[int]: ...
+def activation_ranges(
+    seen: NativeCalibration,
+    layers: Sequence[str],
+    timesteps: Sequence[int],
+    sizes: Sequence[int],
+    options: Mapping[str, object],
+) -> tuple[list[float], list[float]]: ...
+def optimize_ranges(
+    seen: NativeCalibration,
+    layers: Sequence[str],
+    timesteps: Sequence[int],
+    sizes: Sequence[int],
+    start: tuple[Sequence[float], Sequence[float]],
+    options: Mapping[str, object],
+) -> tuple[tuple[list[float], list[float]], list[float]]: ...
+def ranges_loss(
+    seen: NativeCalibration,
+    layers: Sequence[str],
+    timesteps: Sequence[int],
+    sizes: Sequence[int],
+    params: tuple[Sequence[float], Sequence[float]],
+    options: Mapping[str, object],
+) -> float: ...
+def range_jumps(params: tuple[Sequence[float], Sequence[float]], groups: int) -> list[float]: ...
+def round_activations(inputs: object, range: tuple[float, float], bits: int) -> npt.NDArray[np.float32]: ...
 def pack_codes(codes: object, bits: int) -> npt.NDArray[np.uint8]: ...
 def unpack_codes(packed: object, bits: int, count: int) -> npt.NDArray[np.uint8]: ...
 def quantize_array(

@@ -1,4 +1,4 @@
-"""Arrays and files of packed weights: codes, single layers, and whether a file is what it should be."""
+"""Beneath `quantize`: codes, single layers, calibration, diffusion models, and whether a file is right."""
 
 from __future__ import annotations
 
@@ -7,9 +7,27 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
 from bowstring import _bowstring
-from bowstring._arrays import column, given_column
+from bowstring._activations import (
+    ActivationRanges,
+    Optimized,
+    OptimizerConfig,
+    ThermodynamicLoss,
+    TimeGroups,
+    TransitionOptimizer,
+)
+from bowstring._arrays import column, floats, given_column
 from bowstring._bowstring import Table
-from bowstring._errors import UsageError
+from bowstring._calibrator import Calibrator
+from bowstring._diffusion import (
+    PathKl,
+    ReverseSteps,
+    Schedule,
+    calibrate,
+    categorical_kl,
+    path_kl,
+    stratified_timesteps,
+)
+from bowstring._hooks import Hooks
 from bowstring._quant import Allocation, QuantizationReport
 from bowstring._tables import Path
 
@@ -18,13 +36,28 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
 __all__ = [
+    "ActivationRanges",
     "Allocation",
+    "Calibrator",
+    "Hooks",
+    "Optimized",
+    "OptimizerConfig",
+    "PathKl",
     "QuantizedArray",
+    "ReverseSteps",
+    "Schedule",
+    "ThermodynamicLoss",
+    "TimeGroups",
+    "TransitionOptimizer",
     "ValidationReport",
+    "calibrate",
+    "categorical_kl",
     "dequantize",
     "pack",
+    "path_kl",
     "quantize_array",
     "quantize_async",
+    "stratified_timesteps",
     "unpack",
     "validate",
     "validate_async",
@@ -214,7 +247,7 @@ def quantize_array(
         "order": order,
         "threads": threads,
     }
-    fields = _bowstring.quantize_array(*_floats(array), options)
+    fields = _bowstring.quantize_array(*floats(array), options)
     return QuantizedArray(**{**fields, "shape": tuple(fields["shape"])})
 
 
@@ -400,132 +433,7 @@ async def validate_async(
     return ValidationReport(tensors, tuple(failing))
 
 
-class Calibrator:
-    """What a model's layers were given while it ran: what `method="weighted"` and `"gptq"` go by.
-
-    Memory does not grow with the number of inputs: at most 24 KiB for a layer and timestep, 8 bytes for each
-    of its channels, and `8 * channels**2` bytes for all second moments of a layer.
-
-    Args:
-        moments: Which second moments are kept: `"diagonal"`, of each channel with itself, or `"full"`, of
-            each with each other one too, which `"gptq"` needs.
-
-    Raises:
-        UsageError: For other moments.
-
-    Examples:
-        >>> inputs = np.sin(np.arange(100 * 48, dtype=np.float32)).reshape(100, 48)
-        >>> calibrator = bs.quant.Calibrator(moments="full")
-        >>> calibrator.observe("block.attn.weight", inputs)
-        >>> calibrator.save(folder / "seen.parquet")
-        >>> report = bs.quantize(
-        ...     folder / "model.safetensors",
-        ...     folder / "packed.parquet",
-        ...     method="gptq",
-        ...     calibration=folder / "seen.parquet",
-        ... )
-    """
-
-    def __init__(self, *, moments: Literal["diagonal", "full"] = "diagonal") -> None:
-        if moments not in ("diagonal", "full"):
-            raise UsageError(f'moments: expected "diagonal" or "full", got {moments!r}')
-        self._native = _bowstring.NativeCalibration(moments == "full")
-
-    @classmethod
-    def open(cls, path: Path) -> Calibrator:
-        """Read a file that a calibrator has saved; it can see more after that.
-
-        Args:
-            path: The file.
-
-        Returns:
-            The calibrator.
-
-        Raises:
-            NotFoundError: When there is no such file.
-            DataError: When it is no calibration, or is damaged.
-
-        Examples:
-            >>> bs.quant.Calibrator().save(folder / "seen.parquet")
-            >>> bs.quant.Calibrator.open(folder / "seen.parquet").table.num_rows
-            0
-        """
-        calibrator = cls.__new__(cls)
-        calibrator._native = _bowstring.NativeCalibration.open(path)
-        return calibrator
-
-    def observe(
-        self, layer: str, inputs: object, *, timestep: int | None = None, weight: float = 1.0
-    ) -> None:
-        """Add inputs of a layer.
-
-        Args:
-            layer: The name of the layer's weights in the model.
-            inputs: Floats, the last axis as long as a row of the weights: inputs of a linear layer as they
-                are, those of a convolution as patches, by channel, row and column of the kernel.
-            timestep: The timestep of a diffusion model.
-            weight: How much these inputs count among `"full"` second moments.
-
-        Raises:
-            TypeError: When they are no floats.
-            DataError: When some of them are NaN or infinite; nothing is added.
-            UsageError: When the layer had another number of channels before, or the weight is below 0.
-
-        Examples:
-            >>> calibrator = bs.quant.Calibrator()
-            >>> calibrator.observe("conv.weight", np.ones((2, 5, 27), np.float32), timestep=10)
-            >>> calibrator.table["count"].to_pylist()
-            [10]
-        """
-        flat, shape = _floats(inputs, "inputs")
-        self._native.observe(layer, timestep, flat, shape, weight)
-
-    @property
-    def table(self) -> Table:
-        """What was seen: a row for each layer and timestep, in the order in which they came.
-
-        Returns:
-            `layer`, `timestep`, `channels`; `count` of inputs, and of all their numbers `least`, `greatest`
-            and `mean_square`.
-
-        Examples:
-            >>> calibrator = bs.quant.Calibrator()
-            >>> calibrator.observe("conv.weight", np.array([[3.0, -4.0]]))
-            >>> calibrator.table["mean_square"].to_pylist()
-            [12.5]
-        """
-        return self._native.table()
-
-    def save(self, path: Path) -> None:
-        """Write all of it into a file, which appears as a whole or not at all.
-
-        Args:
-            path: The file.
-
-        Raises:
-            StorageError: When it cannot be written.
-
-        Examples:
-            >>> bs.quant.Calibrator().save(folder / "seen.parquet")
-        """
-        self._native.save(path)
-
-
 def _flat(matrix: npt.ArrayLike | None) -> npt.NDArray[np.float64] | None:
     import numpy as np
 
     return None if matrix is None else np.asarray(matrix, dtype=np.float64).reshape(-1)
-
-
-def _floats(array: object, name: str = "array") -> tuple[object, tuple[int, ...] | None]:
-    """Make of an array what the engine takes, and its shape where Arrow does not say it."""
-    if hasattr(array, "__arrow_c_array__") or hasattr(array, "__arrow_c_stream__"):
-        return array, None
-    import numpy as np
-
-    numbers = np.asarray(array)
-    if numbers.dtype.kind != "f":
-        raise TypeError(f"{name}: expected floats, got {numbers.dtype}")
-    with np.errstate(over="ignore"):
-        flat = np.ascontiguousarray(numbers, np.float32).reshape(-1)
-    return flat, numbers.shape

@@ -164,7 +164,7 @@ pub(crate) fn dequantize_array<'py>(
 }
 
 /// How many bits a code has.
-fn width(bits: &Bound<'_, PyAny>) -> Result<Bits> {
+pub(crate) fn width(bits: &Bound<'_, PyAny>) -> Result<Bits> {
     let count = typed::one::<usize>("bits", bits)?;
     Bits::try_from(u32::try_from(count).unwrap_or(u32::MAX)).map_err(failed)
 }

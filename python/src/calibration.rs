@@ -1,6 +1,7 @@
 //! What is behind `bowstring.quant.Calibrator`?
 
 use std::{
+    collections::BTreeSet,
     path::PathBuf,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
@@ -62,9 +63,35 @@ impl PyCalibration {
         })
     }
 
+    /// The names of the layers, in the order in which they were seen.
+    fn layers(&self) -> Vec<String> {
+        self.lock().layers().map(|(name, _)| name.to_owned()).collect()
+    }
+
+    /// The timesteps of all layers, the least first.
+    fn timesteps(&self) -> Vec<u32> {
+        let seen = self.lock();
+        let steps = seen.layers().flat_map(|(_, layer)| layer.steps());
+        let found: BTreeSet<u32> =
+            steps.filter(|(_, step)| step.count > 0).filter_map(|(timestep, _)| timestep).collect();
+        found.into_iter().collect()
+    }
+
+    /// The layers and timesteps, of all of these, of which no inputs were seen.
+    fn missing(&self, layers: Vec<String>, timesteps: Vec<u32>) -> Vec<(String, u32)> {
+        let seen = self.lock();
+        let is_there = |layer: &str, timestep| {
+            let step = seen.layer(layer).and_then(|layer| layer.step(Some(timestep)));
+            step.is_some_and(|step| step.histogram.count() > 0)
+        };
+        let all = layers.iter().flat_map(|layer| timesteps.iter().map(move |&timestep| (layer, timestep)));
+        let missing = all.filter(|(layer, timestep)| !is_there(layer, *timestep));
+        missing.map(|(layer, timestep)| (layer.clone(), timestep)).collect()
+    }
+
     /// A row for each layer and timestep.
     fn table(&self) -> Result<PyTable> {
-        let rows = lock(&self.seen).table().map_err(failed)?;
+        let rows = self.lock().table().map_err(failed)?;
         Ok(Table::new(rows.schema(), vec![rows]).map_err(Error::from).map_err(Fault::from)?.into())
     }
 
@@ -75,6 +102,13 @@ impl PyCalibration {
             let seen = lock(&seen).clone();
             seen.save(&path).map_err(failed)
         })
+    }
+}
+
+impl PyCalibration {
+    /// What was seen so far.
+    pub(crate) fn lock(&self) -> MutexGuard<'_, Calibration> {
+        lock(&self.seen)
     }
 }
 

@@ -2,6 +2,7 @@
 //! the façade and converts what comes back. Signatures, defaults and docstrings stand in the
 //! package's Python files.
 
+mod activations;
 mod arguments;
 mod arrays;
 mod arrow_in;
@@ -19,6 +20,7 @@ mod graph;
 mod metadata;
 mod quant;
 mod read;
+mod schedule;
 mod script;
 mod step;
 mod table;
@@ -34,6 +36,10 @@ use pyo3::prelude::*;
 mod _bowstring {
     #[pymodule_export]
     use crate::{
+        activations::{
+            activation_ranges, clustered_groups, optimize_ranges, range_jumps, ranges_loss,
+            round_activations, uniform_groups,
+        },
         arrays::{dequantize_array, pack_codes, quantize_array, unpack_codes},
         calibration::PyCalibration,
         document::PyDocument,
@@ -44,6 +50,7 @@ mod _bowstring {
         metadata::{metadata, metadata_async},
         quant::{PyQuantizedModel, quantize, quantize_async, validate_quantized, validate_quantized_async},
         read::{read, read_async, scan},
+        schedule::{PySchedule, categorical_kl, divergence_weights, path_kl},
         script::cli,
         step::register_step,
         table::PyTable,

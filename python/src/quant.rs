@@ -265,7 +265,7 @@ pub(crate) fn word<T: FromStr<Err = QuantError>>(options: &Options<'_, '_>, name
     word.map(|word| word.parse()).transpose().map_err(failed)
 }
 
-fn threads(options: &Options<'_, '_>) -> Result<Option<NonZero<usize>>> {
+pub(crate) fn threads(options: &Options<'_, '_>) -> Result<Option<NonZero<usize>>> {
     let Some(threads) = options.one::<usize>("threads")? else { return Ok(None) };
     let unfit =
         || Fault::Unfit { name: "threads".to_owned(), expected: "at least 1", given: threads.to_string() };
