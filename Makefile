@@ -2,7 +2,7 @@
 SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 .DELETE_ON_ERROR:
-.PHONY: help demo test test-tokenizers wheel check check-python check-fuzz deny bench coverage nightly fuzz docs
+.PHONY: help demo test test-tokenizers test-torch wheel check check-python check-fuzz deny bench coverage nightly fuzz docs
 
 CARGO_TARGET_DIR ?= $(CURDIR)/target
 export CARGO_TARGET_DIR
@@ -81,6 +81,15 @@ test-tokenizers: wheel ## compare ids with Hugging Face's: tokenizers of publish
 	$(VENV)-tokenizers/bin/python benchmarks/tokenizer/train.py --corpora $(TOKENIZERS)-corpora --out $(TOKENIZERS)
 	$(VENV)-tokenizers/bin/python python/tests/tokenizer/everything.py --corpora $(TOKENIZERS)-corpora \
 	    --tokenizers $(TOKENIZERS) --share $(SHARE) --jobs $(JOBS) --kept $(TOKENIZERS)-answers
+
+# With torch, which nothing else here installs but benchmarks.
+test-torch: wheel ## what hooks see of torch modules; the plain networks of the example against torch
+	test -x $(VENV)-torch/bin/python || $(PYTHON) -m venv $(VENV)-torch
+	$(VENV)-torch/bin/python -m pip install --quiet --disable-pip-version-check \
+	    -r python/tests/torch_hooks/requirements.txt $(WHEELS)/*.whl
+	$(VENV)-torch/bin/python -m pip install --quiet --disable-pip-version-check --force-reinstall --no-deps \
+	    $(WHEELS)/*.whl
+	$(VENV)-torch/bin/python -m pytest -c python/pyproject.toml --rootdir . python/tests/torch_hooks
 
 # In the profile of the tests and in their folder, so that the wheel costs little on top of them.
 wheel: $(VENV)/ready

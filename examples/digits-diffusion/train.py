@@ -21,7 +21,6 @@ from typing import Any
 import numpy as np
 import torch
 from safetensors.torch import save_file
-from sklearn.datasets import load_digits
 from torch import Tensor, nn
 from torch.nn import functional
 
@@ -289,6 +288,9 @@ class Transformer(nn.Module):
 
 def digits() -> tuple[Tensor, Tensor]:
     """The images, with pixels from -1 to 1, and which digit each shows."""
+    # Only training needs it: tests take the networks from here.
+    from sklearn.datasets import load_digits
+
     loaded = load_digits()
     images = torch.from_numpy(loaded.images.astype(np.float32)) / 8 - 1
     return images[:, None], torch.from_numpy(loaded.target)
