@@ -119,7 +119,8 @@ def quantize(
             what that costs, at least 0, such as the divergence of the model's paths with this tensor in the
             place of the original one. It is asked for each tensor that is quantized, each width and each size
             of groups, one after the other, on another thread. What it raises ends the work and is raised
-            here.
+            here. With `"path_kl"`, it is asked once for each tensor, at about 3 bits, and multiplies what is
+            estimated.
         group_size: How many neighbouring weights of an output channel share a scale: a multiple of 8 from
             16 to 256, or `"channel"` for all of them. 64 when `None`, or the profile's; with a budget, each
             tensor may then have groups of 16, 32, 64 or 128.

@@ -22,6 +22,9 @@ use crate::{
     quantize::{halved, seen_of},
 };
 
+/// The bits, or the nearest there are, at which estimates are compared with a measure: few enough that errors show.
+pub const PROBED: u32 = 3;
+
 /// How many bins the histogram of [`Harm::Entropy`] has.
 const BINS: usize = 256;
 
@@ -39,8 +42,10 @@ pub enum Harm<'a> {
     /// give more bits to what has more information go by it; no error is looked at, and of groups the largest are
     /// taken. Here to be compared with.
     Entropy,
-    /// How far the paths of a diffusion model diverge, as it is estimated from what its layers are given.
-    PathKl(PathCosts),
+    /// How far the paths of a diffusion model diverge, as it is estimated from what its layers are given. With a
+    /// measure, the estimates of a tensor are multiplied by how it compares with the one of [`PROBED`] bits, so that
+    /// it is asked once for each tensor, in place of once for each scheme.
+    PathKl(PathCosts, Option<&'a mut Measure<'a>>),
     /// What a measure says.
     Measured(&'a mut Measure<'a>),
 }
@@ -52,7 +57,7 @@ impl Harm<'_> {
             Self::Uniform => "uniform",
             Self::SquaredError => "squared_error",
             Self::Entropy => "entropy",
-            Self::PathKl(_) => "path_kl",
+            Self::PathKl(..) => "path_kl",
             Self::Measured(_) => "measured",
         }
     }
@@ -163,7 +168,7 @@ pub fn plan(
     mut on_tensor: impl FnMut(&str) + Send,
 ) -> Result<Plan> {
     settings.rounding.check(model)?;
-    if let Harm::PathKl(costs) = harm {
+    if let Harm::PathKl(costs, _) = harm {
         seen_of(&costs.calibration, model)?;
     }
     on_threads(settings.threads, || {
@@ -260,12 +265,14 @@ fn ways_of(
         other => other,
     };
     let importance = match harm {
-        Harm::PathKl(costs) => Some(costs.importance(tensor)?),
+        Harm::PathKl(costs, _) => Some(costs.importance(tensor)?),
         _ => None,
     };
     let entropy = if matches!(harm, Harm::Entropy) { entropy(numbers) } else { 0.0 };
+    let probed = (0..schemes.len()).min_by_key(|&place| schemes[place].bits.count().abs_diff(PROBED));
+    let mut factor = 1.0;
     let mut ways = Vec::with_capacity(schemes.len());
-    for &scheme in schemes {
+    for (place, &scheme) in schemes.iter().enumerate() {
         cancel.check()?;
         let cost = if let Harm::Entropy = harm {
             entropy * numbers.len() as f64 * 0.25_f64.powi(scheme.bits.count() as i32)
@@ -274,13 +281,21 @@ fn ways_of(
             values.resize(numbers.len(), 0.0);
             matrix.dequantize(values)?;
             match harm {
-                Harm::Measured(measure) => measured(measure(tensor, values, scheme)?, ways.len())?,
+                Harm::Measured(measure) => measured(measure(tensor, values, scheme)?, place)?,
+                Harm::PathKl(_, Some(measure)) if Some(place) == probed => {
+                    let estimated = squared_error(numbers, values, columns, importance.as_deref());
+                    let found = measured(measure(tensor, values, scheme)?, place)?;
+                    // Where nothing is estimated, as in a layer that is given nothing but zeros, nothing is off.
+                    factor = if estimated > 0.0 { found / estimated } else { 0.0 };
+                    estimated
+                }
                 _ => squared_error(numbers, values, columns, importance.as_deref()),
             }
         };
         let candidate = Candidate { bytes: scheme.bytes(rows, columns), cost };
         ways.push(Way { candidate, scheme: Some(scheme) });
     }
+    ways.iter_mut().for_each(|way| way.candidate.cost *= factor);
     Ok(ways)
 }
 

@@ -102,7 +102,7 @@ fn what_costs_more_gets_more_bits() {
         asked.push(format!("{} {} {}", tensor.name, scheme.bits, scheme.group));
         Ok(if tensor.name == "c.weight" { 1e3 } else { 1e-3 } / f64::from(scheme.bits.count()))
     };
-    let plan = planned(&settings(), 3_400, &mut Harm::Measured(&mut measure)).unwrap();
+    let plan = planned(&settings(), 3_600, &mut Harm::Measured(&mut measure)).unwrap();
     assert_eq!(plan.schemes["c.weight"].bits, Bits::Eight);
     assert_eq!(asked.len(), 3 * 8);
     assert_eq!(asked[8], "b.weight 2 16");
@@ -155,8 +155,11 @@ fn costs(calibration: Calibration) -> Result<PathCosts> {
 #[test]
 fn layers_with_large_inputs_get_more_bits() {
     let bits = |sizes| {
-        let plan =
-            planned(&settings(), 2_800, &mut Harm::PathKl(costs(calibration(sizes, &[60, 30, 0])).unwrap()));
+        let plan = planned(
+            &settings(),
+            2_800,
+            &mut Harm::PathKl(costs(calibration(sizes, &[60, 30, 0])).unwrap(), None),
+        );
         let plan = plan.unwrap();
         ["a.weight", "b.weight", "c.weight"].map(|name| plan.schemes[name].bits)
     };
@@ -202,12 +205,12 @@ fn a_calibration_that_is_not_enough_is_named() {
     let mut one = Calibration::new(Moments::Diagonal);
     one.observe("a.weight", Some(60), &[1.0; 80], 80, 1.0).unwrap();
     one.observe("a.weight", Some(10), &[1.0; 80], 80, 1.0).unwrap();
-    let error = planned(&settings(), 9_000, &mut Harm::PathKl(costs(one).unwrap())).unwrap_err();
+    let error = planned(&settings(), 9_000, &mut Harm::PathKl(costs(one).unwrap(), None)).unwrap_err();
     assert_eq!(text(error), "nothing was seen of the inputs of `b.weight` in any timestep");
     let mut other = Calibration::new(Moments::Diagonal);
     other.observe("x.weight", Some(60), &[1.0; 80], 80, 1.0).unwrap();
     other.observe("x.weight", Some(0), &[1.0; 80], 80, 1.0).unwrap();
-    let error = planned(&settings(), 9_000, &mut Harm::PathKl(costs(other).unwrap())).unwrap_err();
+    let error = planned(&settings(), 9_000, &mut Harm::PathKl(costs(other).unwrap(), None)).unwrap_err();
     assert!(matches!(error, QuantError::NoTensor { .. }));
     let wrong = HashMap::from([("a.weight".to_owned(), -1.0)]);
     let schedule = Schedule::linear(100, 1e-4, 0.02).unwrap();
@@ -218,9 +221,28 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(16))]
 
     #[test]
-    fn threads_change_nothing(budget in 2_000_usize..8_000) {
+    fn threads_change_nothing(budget in 2_100_usize..8_000) {
         let alone = Settings { threads: NonZero::new(1), ..settings() };
         let plans = [&alone, &settings()].map(|settings| planned(settings, budget, &mut Harm::SquaredError).unwrap());
         prop_assert_eq!(&plans[0], &plans[1]);
     }
+}
+
+/// A measure is asked once for each tensor, and multiplies what is estimated of all schemes.
+#[test]
+fn a_measure_scales_the_estimates() {
+    let planned = |factor: f64| {
+        let mut asked = Vec::new();
+        let mut measure = |tensor: &Tensor<'_>, _: &[f32], scheme: Scheme| {
+            asked.push((tensor.name.to_owned(), scheme.bits));
+            Ok(if tensor.name == "c.weight" { factor } else { 1.0 })
+        };
+        let costs = costs(calibration([1.0; 3], &[60, 30, 0])).unwrap();
+        let plan = planned(&settings(), 3_400, &mut Harm::PathKl(costs, Some(&mut measure))).unwrap();
+        let names = ["a.weight", "b.weight", "c.weight"];
+        assert_eq!(asked, names.map(|name| (name.to_owned(), Bits::Three)));
+        plan.schemes["c.weight"].bits
+    };
+    assert!(planned(1e-6) < planned(1e6));
+    assert_eq!(planned(0.0), Bits::Two);
 }

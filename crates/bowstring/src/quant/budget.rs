@@ -148,8 +148,12 @@ impl Allotment {
                 return refused(option, "given without a budget", "for a `budget`");
             }
         }
-        if is_measured && (self.method.is_some() || by_path) {
-            return refused("allocation", "given beside a measure", "absent where costs are measured");
+        if is_measured && self.method.is_some() && !by_path {
+            return refused(
+                "allocation",
+                "given beside a measure",
+                "`path_kl`, or absent where costs are measured",
+            );
         }
         if !by_path && self.schedule.is_some() {
             return refused("schedule", "given for this allocation", "for `path_kl`");
@@ -206,14 +210,16 @@ impl Allotment {
         let Some(budget) = self.budget else { return Ok(None) };
         let Task { path, model, settings, group, calibration, cancel } = *task;
         let mut harm = match (measure, self.method(), calibration) {
+            (measure, AllocationMethod::PathKl, Some(calibration)) => {
+                let schedule = self.schedule(path)?;
+                let sensitivities = self.sensitivities.clone();
+                let costs = PathCosts::of(Arc::clone(calibration), &schedule, 1.0, sensitivities)?;
+                // Made shorter-lived one by one, as a whole option cannot be.
+                Harm::PathKl(costs, measure.map(|measure| measure as &mut Measure<'_>))
+            }
             (Some(measure), ..) => Harm::Measured(measure),
             (None, AllocationMethod::Uniform, _) => Harm::Uniform,
             (None, AllocationMethod::Entropy, _) => Harm::Entropy,
-            (None, AllocationMethod::PathKl, Some(calibration)) => {
-                let schedule = self.schedule(path)?;
-                let sensitivities = self.sensitivities.clone();
-                Harm::PathKl(PathCosts::of(Arc::clone(calibration), &schedule, 1.0, sensitivities)?)
-            }
             (None, AllocationMethod::SquaredError | AllocationMethod::PathKl, _) => Harm::SquaredError,
         };
         let schemes = self.schemes(settings.scheme, group)?;

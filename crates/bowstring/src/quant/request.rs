@@ -160,7 +160,8 @@ impl Quantization {
     /// The same, where `is_measured` says whether costs of a budget are measured.
     ///
     /// # Errors
-    /// Likewise, and [`QuantError::Option`] for a measure without a budget, or beside an allocation.
+    /// Likewise, and [`QuantError::Option`] for a measure without a budget, or beside an allocation other than
+    /// [`AllocationMethod::PathKl`](super::AllocationMethod::PathKl).
     pub fn check_with(&self, is_measured: bool) -> Result<()> {
         let refused = |option, value: &str, expected| {
             Err(QuantError::Option { option, value: value.to_owned(), expected })
