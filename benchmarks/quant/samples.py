@@ -1,12 +1,12 @@
 """What do bits, and who spends them, do to the samples of the digits' networks?
 
     python benchmarks/quant/samples.py measure --network unet --out unet.jsonl
-    python benchmarks/quant/samples.py table unet.jsonl transformer.jsonl --out benchmarks/results/quant-samples.md
+    python benchmarks/quant/samples.py table unet.jsonl transformer.jsonl --out quant-samples.md
 
-`measure` writes a line for each setting and seed, and goes on where it was stopped. Weights: at the bytes of 8, 4, 3
-and 2 bits in groups of 64, six ways to spend them. Activations: of 8 bits at weights of 8 and 4, one range for all
-timesteps or one for each of ten groups. Set OPENBLAS_NUM_THREADS=1 and run the networks beside each other. Needs
-bowstring, numpy, pyarrow and safetensors.
+`measure` writes a line for each setting and seed, and goes on where it was stopped. Weights: at the bytes of
+8, 4, 3 and 2 bits in groups of 64, six ways to spend them. Activations: of 8 bits at weights of 8 and 4, one
+range for all timesteps or one for each of ten groups. Set OPENBLAS_NUM_THREADS=1 and run the networks beside
+each other. Needs bowstring, numpy, pyarrow and safetensors.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ EXAMPLE = Path(__file__).parents[2] / "examples" / "digits-diffusion"
 sys.path.insert(0, str(EXAMPLE))
 
 from evaluate import DATA, digits, frechet_distance, path_kl, psnr, step_divergences  # noqa: E402
-from networks import Network, OnInput, load  # noqa: E402
+from networks import OnInput, load  # noqa: E402
 from sampling import Sampler, Trajectories, load_sampler, sample  # noqa: E402
 
 Array = npt.NDArray[np.float32]
@@ -53,8 +53,8 @@ class Setting:
         network: Which.
         bits: Those whose bytes all tensors may take.
         allocation: What the bytes are spent by.
-        ranges: How activations are rounded to 8 bits: not at all, by one range for each layer, by one for each of
-            ten groups of timesteps, or by those ranges after `TransitionOptimizer`.
+        ranges: How activations are rounded to 8 bits: not at all, by one range for each layer, by one for
+            each of ten groups of timesteps, or by those ranges after `TransitionOptimizer`.
     """
 
     network: str
@@ -239,6 +239,106 @@ def measure(arguments: argparse.Namespace) -> None:
             with arguments.out.open("a") as out:
                 out.write(json.dumps(row) + "\n")
             print(setting, seed, row["path_kl"][0], flush=True)
+
+
+FIGURES = ["path_kl", "ddim_psnr", "ddim_frechet", "ddpm_psnr", "ddpm_frechet"]
+TITLES = ["path KL", "DDIM: PSNR", "DDIM: Fréchet", "DDPM: PSNR", "DDPM: Fréchet"]
+HEADS = {"unet": "U-Net", "transformer": "DiT"}
+Rows = list[dict[str, Any]]
+
+
+def over_seeds(rows: Rows, figure: str) -> tuple[float, float]:
+    """Give the mean of a figure over seeds, and half of its interval: seeds are independent."""
+    halves = [(row[figure][2] - row[figure][1]) / 2 for row in rows]
+    return float(np.mean([row[figure][0] for row in rows])), float(
+        np.sqrt(np.square(halves).sum()) / len(rows)
+    )
+
+
+def table(files: list[Path]) -> str:
+    """Write what was measured as Markdown."""
+    rows = [json.loads(line) for path in files for line in path.read_text().splitlines()]
+    counts = sorted({(row["samples"], row["steps"]) for row in rows})
+    (samples, steps) = counts[0]
+    assert len(counts) == 1, counts
+    lines = [
+        "# Samples of quantised diffusion models",
+        "",
+        "`python benchmarks/quant/samples.py`. The U-Net and the DiT of `examples/digits-diffusion`;"
+        f" {samples:,} images a seed in {steps} steps, from the same noise for all. With each figure stands"
+        " half of its interval of 95 %, over images and seeds. Path KL is in nats (less is better), PSNR in"
+        " decibels beside the full network's images (more is better), the Fréchet distance that of 32 "
+        "features beside all 1,797 digits (less is better). In each column of a table the best is bold.",
+        "",
+        "All ways to spend bytes have those of the same bits for all tensors, in groups of 64: `uniform`;"
+        " `squared_error` of weights; `entropy`; `path_kl`, estimated from a calibration of 64 images;"
+        " `scaled`, that estimate times one measurement of each tensor (`measure` with `path_kl`);"
+        " `measured`: each tensor by itself at each width and group, by the path KL of 24 images.",
+    ]
+    for network in NETWORKS:
+        for bits in BITS:
+            own = [row for row in rows if row["network"] == network and row["bits"] == bits]
+            weights = [row for row in own if row["ranges"] == "none"]
+            lines += section(
+                f"{HEADS[network]}, the bytes of {bits} bits", weights, "allocation", ALLOCATIONS
+            )
+            rounded = [row for row in own if row["allocation"] == "uniform"]
+            if any(row["ranges"] != "none" for row in rounded):
+                lines += section(f"{HEADS[network]}, W{bits}A8", rounded, "ranges", RANGES)
+    lines += verdict(rows)
+    return "\n".join(lines) + "\n"
+
+
+def section(title: str, rows: Rows, key: str, values: list[str]) -> list[str]:
+    """Write a table of settings that differ in one thing."""
+    lines = ["", f"## {title}", "", f"| {key} | seeds | bytes | {' | '.join(TITLES)} |"]
+    lines.append("| --- | --- |" + " ---: |" * (len(TITLES) + 1))
+    cells = {}
+    for value in values:
+        found = [row for row in rows if row[key] == value]
+        if found:
+            cells[value] = [over_seeds(found, figure) for figure in FIGURES]
+    for value, own in cells.items():
+        found = [row for row in rows if row[key] == value]
+        shown = []
+        for column, (figure, (mean, half)) in enumerate(zip(FIGURES, own, strict=True)):
+            sign = -1 if "psnr" in figure else 1
+            rivals = [other[column][0] * sign for name, other in cells.items() if name != "none"]
+            text = f"{mean:.4g} ± {half:.2g}"
+            shown.append(f"**{text}**" if value != "none" and mean * sign == min(rivals) else text)
+        seeds = ", ".join(str(row["seed"]) for row in sorted(found, key=lambda row: int(row["seed"])))
+        lines.append(f"| {value} | {seeds} | {found[0]['bytes']:,} | {' | '.join(shown)} |")
+    return lines
+
+
+def verdict(rows: Rows) -> list[str]:
+    """Count where an allocation beats the same bits for all, and say by how much on average."""
+    lines = ["", "## Against the same bits for all", ""]
+    lines += [
+        "The path KL of each way over that of `uniform`, by the geometric mean over networks and seeds, and"
+        " in how many of them it is less.",
+        "",
+        "| bits | " + " | ".join(ALLOCATIONS[1:]) + " |",
+        "| --- |" + " ---: |" * len(ALLOCATIONS[1:]),
+    ]
+    known = {
+        (row["network"], row["bits"], row["seed"], row["allocation"]): row["path_kl"][0]
+        for row in rows
+        if row["ranges"] == "none"
+    }
+    for bits in BITS:
+        cells = []
+        for allocation in ALLOCATIONS[1:]:
+            ratios = [
+                value / known[network, width, seed, "uniform"]
+                for (network, width, seed, own), value in known.items()
+                if (own, width) == (allocation, bits) and (network, width, seed, "uniform") in known
+            ]
+            won = sum(ratio < 1 for ratio in ratios)
+            mean = float(np.exp(np.mean(np.log(ratios)))) if ratios else float("nan")
+            cells.append(f"{mean:.3f} ({won} of {len(ratios)})")
+        lines.append(f"| {bits} | {' | '.join(cells)} |")
+    return lines
 
 
 def main() -> None:

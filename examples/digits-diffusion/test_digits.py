@@ -11,11 +11,8 @@ import numpy as np
 import pytest
 from evaluate import (
     DATA,
-    Normal,
-    bootstrap,
     digits,
     features,
-    frechet,
     frechet_distance,
     path_kl,
     psnr,
@@ -204,22 +201,9 @@ def test_psnr_is_20_db_for_a_tenth_of_the_range() -> None:
 
 def test_intervals_of_a_mean_have_its_standard_error() -> None:
     values = RANDOM.standard_normal(400)
-    found = bootstrap(lambda rows: float(values[rows].mean()), 400)
+    found = path_kl(values[None])
     assert found.value == pytest.approx(values.mean())
-    assert found.high - found.low == pytest.approx(2 * 1.96 * values.std() / 20, rel=0.2)
-    assert found.high - found.value == pytest.approx(found.value - found.low)
-
-
-def test_frechet_distance_of_normal_distributions() -> None:
-    white = RANDOM.standard_normal((500, 3))
-    white -= white.mean(axis=0)
-    white = white @ np.linalg.inv(np.linalg.cholesky(np.cov(white, rowvar=False))).T
-    ours, theirs = np.tril(RANDOM.standard_normal((2, 3, 3)))
-    a, b = white @ ours.T, white @ theirs.T + [1, 2, 0]
-    c, d = ours @ ours.T, theirs @ theirs.T
-    expected = 5 + np.trace(c + d) - 2 * np.sqrt(np.linalg.eigvals(c @ d).real).sum()
-    assert frechet(Normal.of(a), Normal.of(b)) == pytest.approx(expected)
-    assert frechet(Normal.of(a), Normal.of(a)) == pytest.approx(0, abs=1e-9)
+    assert found.high - found.low == pytest.approx(2 * 1.96 * values.std() / 20)
 
 
 def test_the_interval_of_a_distance_has_no_negative_end() -> None:
@@ -243,10 +227,7 @@ def test_the_features_tell_digits_apart() -> None:
 def test_samples_are_close_to_digits(name: str) -> None:
     sampler = load_sampler(DATA / "scheduler", steps=12, kind="ddim")
     found = sample(load(DATA / name), sampler, 60, 0)
-    real = Normal.of(features(digits()))
-    reached, began = (
-        frechet(Normal.of(features(images)), real) for images in (found.samples, found.states[0])
-    )
+    reached, began = (frechet_distance(images, digits()).value for images in (found.samples, found.states[0]))
     assert reached < 0.1 * began
 
 
@@ -272,3 +253,39 @@ def test_the_comparison_shows_that_fewer_bits_cost_more() -> None:
         assert least[0] > least[1] + 20
         assert nearness[0] > nearness[1] + 10
         assert divergence[0] < divergence[1] / 10
+
+
+def test_the_workflow_compares_three_budgets(tmp_path: Path) -> None:
+    command = [
+        Path(sys.executable).with_name("bowstring"),
+        "run",
+        HERE / "workflow.yaml",
+        "--import",
+        "steps",
+    ]
+    paths = {"network": DATA / "unet", "scheduler": DATA / "scheduler", "out": tmp_path}
+    params = {**paths, "samples": 8, "sampling_steps": 4}
+    options = [text for name, value in params.items() for text in ("--param", f"{name}={value}")]
+    done = subprocess.run(
+        [*command, *options],
+        capture_output=True,
+        text=True,
+        check=False,
+        env={**os.environ, "OPENBLAS_NUM_THREADS": "1", "PYTHONPATH": str(HERE)},
+    )
+    assert done.returncode == 0, done.stderr
+    lines = (tmp_path / "figures.md").read_text().splitlines()[2:]
+    rows = {
+        cells[0]: cells[1:] for cells in ([cell.strip() for cell in line.split("|")[1:-1]] for line in lines)
+    }
+    assert list(rows) == ["full", "quarter", "sixth", "eighth"]
+    stored, nearness, divergence = (
+        [float(rows[name][column]) for name in ("quarter", "sixth", "eighth")] for column in range(3)
+    )
+    for share, found in zip((0.25, 0.16, 0.12), stored, strict=True):
+        assert found <= share * float(rows["full"][0])
+    assert nearness == sorted(nearness, reverse=True)
+    assert divergence == sorted(divergence)
+    sheet = (tmp_path / "sheet.txt").read_text().splitlines()
+    assert [line for line in sheet if line.endswith(":")] == ["full:", "quarter:", "sixth:", "eighth:"]
+    assert len(sheet) == 4 * (1 + 8 + 1) - 1

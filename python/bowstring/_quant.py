@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Literal, SupportsFloat
 
 from bowstring import _bowstring
 from bowstring._bowstring import Table
+from bowstring._sample_gate import SampleGate, staged
 from bowstring._tables import Path
 
 if TYPE_CHECKING:
@@ -51,6 +52,8 @@ class QuantizationReport:
     """Bytes of the file."""
     allocation: Allocation | None = None
     """What became of the budget, where there was one."""
+    promoted: Mapping[str, tuple[int, int]] = field(default_factory=dict)
+    """The bits that tensors would have had, and those that they got so that samples are near enough."""
 
     @classmethod
     def _of(
@@ -60,9 +63,10 @@ class QuantizationReport:
         bytes_after: int,
         file_bytes: int,
         allocation: tuple[Any, ...] | None,
+        promoted: Mapping[str, tuple[int, int]] | None = None,
     ) -> QuantizationReport:
         found = None if allocation is None else Allocation(*allocation)
-        return cls(tensors, bytes_before, bytes_after, file_bytes, found)
+        return cls(tensors, bytes_before, bytes_after, file_bytes, found, dict(promoted or {}))
 
 
 def quantize(
@@ -90,6 +94,8 @@ def quantize(
     resume: bool = False,
     min_sqnr: float | None = None,
     max_rel_error: float | None = None,
+    min_psnr: float | None = None,
+    psnr: Callable[[QuantizedModel], SupportsFloat] | None = None,
     threads: int | None = None,
     on_progress: Callable[[str, int, int], object] | None = None,
 ) -> QuantizationReport:
@@ -148,6 +154,10 @@ def quantize(
             and those that a run which was stopped has left there are used.
         min_sqnr: The least ratio of signal to noise, in decibels, that tensors with fewer bits may have.
         max_rel_error: The largest error in relation to its size that they may have.
+        min_psnr: How near samples have to be, in decibels. While `psnr` says less, the worst eighth of the
+            packed tensors, by their ratio of signal to noise, get the next width, and the file is made anew.
+        psnr: Given the packed model, says how near its samples are, as `bs.quant.psnr` does for those of the
+            same noise. What it raises ends the work and is raised here.
         threads: How many threads work; all cores when `None`. They do not change the file.
         on_progress: Called with each tensor's name, its number from 1 on, and how many there are; with a
             budget, once more for each while it is planned. What it raises ends the work and is raised here.
@@ -162,7 +172,7 @@ def quantize(
         UsageError: When an option cannot be.
         StorageError: When the file cannot be written.
         WorkflowError: When tensors are further off than they may be; the message names the worst, and no file
-            is written.
+            is written. Also when samples are, and no tensor can have more bits.
 
     Examples:
         >>> report = bs.quantize(folder / "model.safetensors", folder / "packed.parquet", bits=4)
@@ -193,7 +203,16 @@ def quantize(
         "max_rel_error": max_rel_error,
         "threads": threads,
     }
-    return QuantizationReport._of(*_bowstring.quantize(model, out, options, on_progress))
+    gate = SampleGate.of(min_psnr, psnr, options)
+    if gate is None:
+        return QuantizationReport._of(*_bowstring.quantize(model, out, options, on_progress))
+    with staged(out) as path:
+        while True:
+            made = _bowstring.quantize(model, path, gate.options(options), on_progress)
+            report = QuantizationReport._of(*made, promoted=gate.promoted)
+            value = gate.measure(QuantizedModel(path))
+            if gate.passes(value, report.tensors, fixed=budget is not None):
+                return report
 
 
 class QuantizedModel:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, SupportsFloat
 
 from bowstring import _bowstring
 from bowstring._activations import (
@@ -28,7 +29,9 @@ from bowstring._diffusion import (
     stratified_timesteps,
 )
 from bowstring._hooks import Hooks
-from bowstring._quant import Allocation, QuantizationReport
+from bowstring._quant import Allocation, QuantizationReport, QuantizedModel
+from bowstring._sample_gate import SampleGate, staged
+from bowstring._samples import Estimate, SampleReport, compare_samples, frechet_distance, psnr
 from bowstring._tables import Path
 
 if TYPE_CHECKING:
@@ -39,12 +42,14 @@ __all__ = [
     "ActivationRanges",
     "Allocation",
     "Calibrator",
+    "Estimate",
     "Hooks",
     "Optimized",
     "OptimizerConfig",
     "PathKl",
     "QuantizedArray",
     "ReverseSteps",
+    "SampleReport",
     "Schedule",
     "ThermodynamicLoss",
     "TimeGroups",
@@ -52,9 +57,12 @@ __all__ = [
     "ValidationReport",
     "calibrate",
     "categorical_kl",
+    "compare_samples",
     "dequantize",
+    "frechet_distance",
     "pack",
     "path_kl",
+    "psnr",
     "quantize_array",
     "quantize_async",
     "stratified_timesteps",
@@ -320,13 +328,15 @@ async def quantize_async(
     resume: bool = False,
     min_sqnr: float | None = None,
     max_rel_error: float | None = None,
+    min_psnr: float | None = None,
+    psnr: Callable[[QuantizedModel], SupportsFloat] | None = None,
     threads: int | None = None,
     on_progress: Callable[[str, int, int], object] | None = None,
 ) -> QuantizationReport:
     """As [`quantize`][bowstring.quantize], to be awaited.
 
-    Cancelling the task stops the work, which leaves no file. `on_progress` and `measure` are called on
-    another thread.
+    Cancelling the task stops the work, which leaves no file. `on_progress`, `measure` and `psnr` are
+    called on another thread.
     """
     options = {
         "bits": bits,
@@ -352,7 +362,16 @@ async def quantize_async(
         "max_rel_error": max_rel_error,
         "threads": threads,
     }
-    return QuantizationReport._of(*await _bowstring.quantize_async(model, out, options, on_progress))
+    gate = SampleGate.of(min_psnr, psnr, options)
+    if gate is None:
+        return QuantizationReport._of(*await _bowstring.quantize_async(model, out, options, on_progress))
+    with staged(out) as path:
+        while True:
+            made = await _bowstring.quantize_async(model, path, gate.options(options), on_progress)
+            report = QuantizationReport._of(*made, promoted=gate.promoted)
+            value = await asyncio.to_thread(gate.measure, QuantizedModel(path))
+            if gate.passes(value, report.tensors, fixed=budget is not None):
+                return report
 
 
 @dataclass(frozen=True)

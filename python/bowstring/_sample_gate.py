@@ -1,0 +1,106 @@
+"""Are the samples of a quantised model near enough, and which layers get more bits where they are not?"""
+
+from __future__ import annotations
+
+import math
+import os
+import tempfile
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path as FilePath
+from typing import TYPE_CHECKING, Any, SupportsFloat
+
+from bowstring._errors import UsageError, WorkflowError
+
+if TYPE_CHECKING:
+    from bowstring._bowstring import Table
+    from bowstring._quant import QuantizedModel
+    from bowstring._tables import Path
+
+WIDER = {2: 3, 3: 4, 4: 8}
+"""The next width of each but the largest."""
+
+SHARE = 8
+"""One of so many packed tensors gets more bits at a time."""
+
+
+@dataclass
+class SampleGate:
+    """Samples that have to be near enough, and what was done so that they are."""
+
+    least: float
+    """In decibels."""
+    measure: Callable[[QuantizedModel], SupportsFloat]
+    """Says how near the samples of a packed model are."""
+    promoted: dict[str, tuple[int, int]] = field(default_factory=dict)
+    """The bits of tensors that got more, before and now."""
+
+    @classmethod
+    def of(
+        cls,
+        min_psnr: float | None,
+        psnr: Callable[[QuantizedModel], SupportsFloat] | None,
+        options: Mapping[str, object],
+    ) -> SampleGate | None:
+        """Make one of what a caller asks for; none where nothing is asked for."""
+        if min_psnr is None and psnr is None:
+            return None
+        if min_psnr is None or psnr is None:
+            missing = "min_psnr" if min_psnr is None else "psnr"
+            raise UsageError(f"{missing}: expected beside the other of `min_psnr` and `psnr`")
+        if math.isnan(min_psnr):
+            raise UsageError("min_psnr: expected a number of decibels, got nan")
+        if not callable(psnr):
+            raise TypeError(f"psnr: expected a function, got {type(psnr).__name__}")
+        if options["resume"]:
+            raise UsageError(
+                "resume: expected False beside `min_psnr`, for which files are made several times"
+            )
+        return cls(min_psnr, psnr)
+
+    def options(self, options: Mapping[str, Any]) -> dict[str, Any]:
+        """Give the options of the next file."""
+        own = {literal(name): now for name, (_, now) in self.promoted.items()}
+        return {**options, "policy": {**own, **(options["policy"] or {})}}
+
+    def passes(self, value: SupportsFloat, tensors: Table, *, fixed: bool) -> bool:
+        """Say whether samples are near enough; where they are not, give more bits to the worst tensors.
+
+        Raises:
+            WorkflowError: When no tensor can have more, or bits are `fixed` by a budget.
+        """
+        found = float(value)
+        if found >= self.least:
+            return True
+        names, bits, ratios = (tensors[column].to_pylist() for column in ("name", "bits", "sqnr"))
+        packed = [row for row in zip(ratios, names, bits, strict=True) if row[2] is not None]
+        worst = sorted(row for row in packed if row[2] in WIDER)[: math.ceil(len(packed) / SHARE)]
+        if fixed or not worst:
+            why = "the budget leaves no more bits" if fixed else "every packed tensor has 8 bits"
+            raise WorkflowError(
+                f"samples are within {found:.1f} dB, less than {self.least:g} dB, and {why}\n\n"
+                "hint: allow more bytes, keep more tensors by the policy, or ask for less"
+            )
+        for _, name, now in worst:
+            first = self.promoted.get(name, (now, now))[0]
+            self.promoted[name] = (first, WIDER[now])
+        return False
+
+
+def literal(name: str) -> str:
+    """Write a name as a pattern that fits nothing else."""
+    return "".join(
+        "\\\\" if letter == "\\" else f"[{letter}]" if letter in "*?[]{}" else letter for letter in name
+    )
+
+
+@contextmanager
+def staged(out: Path) -> Iterator[FilePath]:
+    """Give a name for a file that becomes `out` only where the body does not raise."""
+    target = FilePath(os.fspath(out))
+    target.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix=f".{target.name}.", dir=target.parent) as folder:
+        path = FilePath(folder) / target.name
+        yield path
+        path.replace(target)
