@@ -21,8 +21,6 @@ if TYPE_CHECKING:
 Output: TypeAlias = Any
 """What a network says: an array or a tensor, alone, as the first of a tuple, or as `.sample`."""
 
-Prediction: TypeAlias = Literal["epsilon", "sample", "v_prediction"]
-
 
 class Schedule:
     """How much noise there is at each timestep that a model was trained on, and what the model says.
@@ -46,7 +44,7 @@ class Schedule:
         start: float = 0.0001,
         end: float = 0.02,
         *,
-        prediction: Prediction = "epsilon",
+        prediction: Literal["epsilon", "sample", "v_prediction"] = "epsilon",
     ) -> Schedule:
         """Make one whose betas grow evenly (Ho et al. 2020).
 
@@ -76,7 +74,7 @@ class Schedule:
         start: float = 0.00085,
         end: float = 0.012,
         *,
-        prediction: Prediction = "epsilon",
+        prediction: Literal["epsilon", "sample", "v_prediction"] = "epsilon",
     ) -> Schedule:
         """Make one the roots of whose betas grow evenly (Rombach et al. 2022).
 
@@ -100,7 +98,9 @@ class Schedule:
         return cls(_bowstring.NativeSchedule.scaled_linear(timesteps, start, end, prediction))
 
     @classmethod
-    def cosine(cls, timesteps: int = 1000, *, prediction: Prediction = "epsilon") -> Schedule:
+    def cosine(
+        cls, timesteps: int = 1000, *, prediction: Literal["epsilon", "sample", "v_prediction"] = "epsilon"
+    ) -> Schedule:
         """Make one whose signal falls as a squared cosine, no beta over 0.999 (Nichol and Dhariwal 2021).
 
         Args:
@@ -120,7 +120,9 @@ class Schedule:
         return cls(_bowstring.NativeSchedule.cosine(timesteps, prediction))
 
     @classmethod
-    def from_betas(cls, betas: Iterable[float], *, prediction: Prediction = "epsilon") -> Schedule:
+    def from_betas(
+        cls, betas: Iterable[float], *, prediction: Literal["epsilon", "sample", "v_prediction"] = "epsilon"
+    ) -> Schedule:
         """Make one of its betas.
 
         Args:
@@ -176,7 +178,7 @@ class Schedule:
         return self._native.alpha_bars()
 
     @property
-    def prediction(self) -> Prediction:
+    def prediction(self) -> Literal["epsilon", "sample", "v_prediction"]:
         """What the model says.
 
         Returns:
