@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from itertools import accumulate, pairwise
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar
 
 from bowstring import _bowstring
 from bowstring._arrays import floats
@@ -126,25 +126,27 @@ class TimeGroups:
         return tuple(self.timesteps[start:end] for start, end in pairwise(cuts))
 
     def of(self, timestep: int) -> int:
-        """Find the group of a timestep.
+        """Find the group of a timestep: that of the nearest of the timesteps, the noisier one of two.
+
+        So ranges that were found at some timesteps of a path hold for those between them.
 
         Args:
-            timestep: One of the timesteps.
+            timestep: Any timestep.
 
         Returns:
             Its group, counted from 0.
 
         Raises:
-            UsageError: When it is none of them.
+            UsageError: When it is less than 0.
 
         Examples:
-            >>> bs.quant.TimeGroups.uniform(10, 2).of(7)
-            0
+            >>> groups = bs.quant.TimeGroups((90, 60, 30), (1, 2))
+            >>> [groups.of(timestep) for timestep in (99, 75, 74, 0)]
+            [0, 0, 1, 1]
         """
-        for group, timesteps in enumerate(self.groups):
-            if timestep in timesteps:
-                return group
-        raise UsageError(f"timestep: there is no group of {timestep}")
+        at = whole("timestep", timestep)
+        near = min(range(len(self.timesteps)), key=lambda place: abs(self.timesteps[place] - at))
+        return next(group for group, end in enumerate(accumulate(self.sizes)) if near < end)
 
     def __len__(self) -> int:
         return len(self.sizes)
@@ -205,7 +207,7 @@ class ActivationRanges(Timed):
             raise UsageError("layers: expected each name once")
         _bowstring.range_jumps(self._ends(), len(groups))
         self._rows = {layer: row for row, layer in enumerate(self.layers)}
-        self._groups = {timestep: groups.of(timestep) for timestep in groups.timesteps}
+        self._groups: dict[int, int] = {}
         _bowstring.round_activations(np.zeros(1, np.float32), (0.0, 0.0), bits)
 
     @classmethod
@@ -323,7 +325,7 @@ class ActivationRanges(Timed):
             Where it begins and ends.
 
         Raises:
-            UsageError: When there is none.
+            UsageError: When there is no such layer, or nothing says the timestep.
 
         Examples:
             >>> groups = bs.quant.TimeGroups.uniform(4, 2)
@@ -339,7 +341,7 @@ class ActivationRanges(Timed):
             raise UsageError("timestep: nothing says which it is\n\nhint: `with ranges.at(timestep):`")
         group = self._groups.get(at)
         if group is None:
-            raise UsageError(f"timestep: there is no group of {at}")
+            group = self._groups[at] = self.groups.of(at)
         return float(self.least[row, group]), float(self.greatest[row, group])
 
     def simulate(
@@ -358,7 +360,7 @@ class ActivationRanges(Timed):
         Raises:
             TypeError: When they are no floats.
             DataError: When some of them are NaN or infinite.
-            UsageError: When there is no range of this layer and timestep.
+            UsageError: When there is no such layer, or nothing says the timestep.
 
         Examples:
             >>> groups = bs.quant.TimeGroups.uniform(1, 1)
@@ -554,9 +556,28 @@ class Optimized:
     """The loss at the start and after each round; it never grows."""
 
 
+Choice = TypeVar("Choice", bound=Hashable)
+
+
+@dataclass(frozen=True)
+class Choices(Generic[Choice]):
+    """Which of its choices each tensor takes."""
+
+    choices: dict[str, Choice]
+    """By the names of tensors."""
+    bytes: int
+    """What they take together."""
+    cost: float
+    """What they cost together."""
+    bound: float
+    """Nothing within the budget costs less, but for rounding."""
+    exact: bool
+    """Whether that is the cost: there is nothing better."""
+
+
 @dataclass(frozen=True)
 class TransitionOptimizer:
-    """Refines the ranges of time groups, so that a diffusion model's paths diverge less.
+    """Refines the ranges of time groups, and spends bytes, so that a diffusion model's paths diverge less.
 
     It holds what it was told and nothing else, and may be used from several threads.
     """
@@ -611,3 +632,58 @@ class TransitionOptimizer:
         )
         found = ActivationRanges._of_ends(ranges.layers, groups, ends, self.loss.bits)
         return Optimized(found, tuple(history))
+
+    def allocate(
+        self,
+        costs: Mapping[str, Mapping[Choice, float]],
+        sizes: Mapping[str, Mapping[Choice, int]],
+        *,
+        budget: int,
+    ) -> Choices[Choice]:
+        """Choose for each tensor, so that all of them fit into a budget of bytes and cost the least together.
+
+        Costs are any measure of harm that adds up over tensors, such as the divergence of paths that was
+        measured with one tensor quantized. This knapsack problem is solved exactly, or with a bound where
+        that would take too many states.
+
+        Args:
+            costs: What each tensor costs by its choices, such as bits.
+            sizes: How many bytes it takes by the same choices.
+            budget: How many bytes all of them may take.
+
+        Returns:
+            The choices; of equal ones the first.
+
+        Raises:
+            UsageError: When even the smallest choices take more; the message says how much. When a tensor has
+                no choices, or others in `sizes`.
+            DataError: When a cost is not a finite number of at least 0.
+
+        Examples:
+            >>> optimizer = bs.quant.TransitionOptimizer()
+            >>> costs = {"a.weight": {2: 9.0, 4: 1.0}, "b.weight": {2: 2.0, 4: 0.5}}
+            >>> sizes = {"a.weight": {2: 100, 4: 200}, "b.weight": {2: 100, 4: 200}}
+            >>> optimizer.allocate(costs, sizes, budget=300).choices
+            {'a.weight': 4, 'b.weight': 2}
+        """
+        if costs.keys() != sizes.keys():
+            strange = sorted(costs.keys() ^ sizes.keys())
+            raise UsageError(f"sizes: expected the tensors of costs; `{strange[0]}` is in one of them")
+        tensors = []
+        for name, by_choice in costs.items():
+            if by_choice.keys() != sizes[name].keys() or not by_choice:
+                raise UsageError(f"sizes: expected the choices that `{name}` has in costs, at least one")
+            tensors.append(
+                [
+                    (whole("sizes", sizes[name][choice], most=2**63), float(cost))
+                    for choice, cost in by_choice.items()
+                ]
+            )
+        places, taken, cost, bound, exact = _bowstring.allocate_candidates(
+            tensors, whole("budget", budget, most=2**63)
+        )
+        choices = {
+            name: list(by_choice)[place]
+            for (name, by_choice), place in zip(costs.items(), places, strict=True)
+        }
+        return Choices(choices, taken, cost, bound, exact)

@@ -30,6 +30,7 @@ __all__ = [
     "Table",
     "__version__",
     "activation_ranges",
+    "allocate_candidates",
     "categorical_kl",
     "cli",
     "clustered_groups",
@@ -602,6 +603,9 @@ def ranges_loss(
     params: tuple[Sequence[float], Sequence[float]],
     options: Mapping[str, object],
 ) -> float: ...
+def allocate_candidates(
+    tensors: Sequence[Sequence[tuple[int, float]]], budget: int
+) -> tuple[list[int], int, float, float, bool]: ...
 def range_jumps(params: tuple[Sequence[float], Sequence[float]], groups: int) -> list[float]: ...
 def round_activations(inputs: object, range: tuple[float, float], bits: int) -> npt.NDArray[np.float32]: ...
 def pack_codes(codes: object, bits: int) -> npt.NDArray[np.uint8]: ...

@@ -241,14 +241,14 @@ def the_timestep(argument: str, value: Tensor | npt.ArrayLike) -> int:
     return int(several[0])
 
 
-def whole(name: str, value: SupportsIndex) -> int:
-    """Check that a number is whole and not negative."""
+def whole(name: str, value: SupportsIndex, *, most: int = 2**32) -> int:
+    """Check that a number is whole, not negative, and less than `most`."""
     try:
         number = operator.index(value)
     except TypeError:
         raise TypeError(f"{name}: expected a whole number, got {type(value).__name__}") from None
-    if not 0 <= number < 2**32:
-        raise UsageError(f"{name}: expected a whole number from 0 to 4294967295, got {number}")
+    if not 0 <= number < most:
+        raise UsageError(f"{name}: expected a whole number from 0 to {most - 1}, got {number}")
     return number
 
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal, SupportsFloat
 from bowstring import _bowstring
 from bowstring._activations import (
     ActivationRanges,
+    Choices,
     Optimized,
     OptimizerConfig,
     ThermodynamicLoss,
@@ -42,6 +43,7 @@ __all__ = [
     "ActivationRanges",
     "Allocation",
     "Calibrator",
+    "Choices",
     "Estimate",
     "Hooks",
     "Optimized",

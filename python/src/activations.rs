@@ -2,8 +2,8 @@
 
 use arrow::buffer::Buffer;
 use bowstring::quant::{
-    ActivationRange, Bits, Calibration, Histogram, Optimized, OptimizerConfig, QuantError, ThermodynamicLoss,
-    TimeGroups, TransitionOptimizer, jumps, on_threads,
+    ActivationRange, Bits, Calibration, Candidate, Histogram, MOST_STATES, Optimized, OptimizerConfig,
+    QuantError, ThermodynamicLoss, TimeGroups, TransitionOptimizer, allocate, jumps, on_threads,
 };
 use pyo3::{prelude::*, types::PyDict};
 
@@ -110,6 +110,23 @@ pub(crate) fn ranges_loss(
     let params = ranges(params, groups.count())?;
     let histograms = histograms(&seen.get().lock(), &layers, &timesteps);
     work_apart(py, move |_| loss.of(&histograms, &groups, &params).map_err(failed))
+}
+
+/// Which candidate each tensor takes, of pairs of bytes and costs: their places, what they take and cost together, what
+/// nothing within the budget costs less than, and whether that is reached.
+#[pyfunction]
+pub(crate) fn allocate_candidates(
+    py: Python<'_>,
+    tensors: Vec<Vec<(usize, f64)>>,
+    budget: usize,
+) -> Result<(Vec<usize>, usize, f64, f64, bool)> {
+    let candidate = |(bytes, cost)| Candidate { bytes, cost };
+    let tensors: Vec<Vec<_>> =
+        tensors.into_iter().map(|tensor| tensor.into_iter().map(candidate).collect()).collect();
+    work_apart(py, move |_| {
+        let found = allocate(&tensors, budget, MOST_STATES).map_err(failed)?;
+        Ok((found.choices, found.bytes, found.cost, found.bound, found.exact))
+    })
 }
 
 /// How far ranges jump from each group to the next.

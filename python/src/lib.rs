@@ -37,8 +37,8 @@ mod _bowstring {
     #[pymodule_export]
     use crate::{
         activations::{
-            activation_ranges, clustered_groups, optimize_ranges, range_jumps, ranges_loss,
-            round_activations, uniform_groups,
+            activation_ranges, allocate_candidates, clustered_groups, optimize_ranges, range_jumps,
+            ranges_loss, round_activations, uniform_groups,
         },
         arrays::{dequantize_array, pack_codes, quantize_array, unpack_codes},
         calibration::PyCalibration,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
-from itertools import pairwise
+from itertools import pairwise, product
 from pathlib import Path
 from typing import Any
 
@@ -57,6 +57,7 @@ def test_groups_are_cut_where_the_inputs_change(calibrator: quant.Calibrator) ->
     assert [groups.of(timestep) for timestep in range(6)] == [2, 2, 2, 1, 1, 0]
     some = quant.TimeGroups.cluster(calibrator, 2, timesteps=[0, 2, 5])
     assert some.groups == ((5,), (2, 0))
+    assert [some.of(timestep) for timestep in (9, 4, 3, 1)] == [0, 0, 1, 1]
     steps = quant.Schedule.cosine(50).steps(10)
     assert quant.TimeGroups.uniform(steps, 4).timesteps == tuple(steps.timesteps.tolist())
     assert quant.TimeGroups.uniform(6, 3).groups == ((5, 4), (3, 2), (1, 0))
@@ -72,7 +73,7 @@ def test_groups_are_cut_where_the_inputs_change(calibrator: quant.Calibrator) ->
         (lambda: quant.TimeGroups((4, 3), (1, 2)), r"sizes: .*the sum 2, got \(1, 2\)"),
         (lambda: quant.TimeGroups((4, 3), (2, 0)), "sizes"),
         (lambda: quant.TimeGroups((), ()), "sizes"),
-        (lambda: quant.TimeGroups.uniform(4, 2).of(4), "timestep: there is no group of 4"),
+        (lambda: quant.TimeGroups.uniform(4, 2).of(-1), "timestep"),
     ],
 )
 def test_what_groups_cannot_be(call: Callable[[], object], message: str) -> None:
@@ -148,7 +149,7 @@ def test_what_ranges_cannot_be(calibrator: quant.Calibrator) -> None:
     refused(lambda: make(["a", "a"], groups, [[-1, 0]] * 2, [[1, 2]] * 2), "each name once")
     ranges = make(["a.weight"], groups, [[-1.0, 0.0]], [[1.0, 2.0]])
     refused(lambda: ranges.simulate("b.weight", [0.5], timestep=0), "no range of `b.weight`")
-    refused(lambda: ranges.simulate("a.weight", [0.5], timestep=6), "no group of 6")
+    refused(lambda: ranges.simulate("a.weight", [0.5], timestep=-1), "timestep")
     refused(lambda: ranges.simulate("a.weight", [0.5]), "nothing says which it is")
     refused(lambda: ranges.simulate("a.weight", [1], timestep=0), "expected floats", TypeError)
     refused(lambda: ranges.simulate("a.weight", [np.nan], timestep=0), "NaN", bs.DataError)
@@ -220,6 +221,38 @@ def test_what_a_loss_cannot_be(calibrator: quant.Calibrator) -> None:
     calibrator.observe("c.weight", np.ones((1, 2)), timestep=0)
     with pytest.raises(bs.DataError, match=r"`c\.weight` at timestep"):
         quant.ActivationRanges.of(calibrator, start.groups)
+
+
+def test_bytes_are_spent_where_they_save_the_most() -> None:
+    tensors = [f"{number}.weight" for number in range(5)]
+    costs = {name: {bits: float(RANDOM.uniform(1, 9) * 4.0**-bits) for bits in (2, 3, 4)} for name in tensors}
+    sizes = {
+        name: {bits: int(size) * bits for bits in (2, 3, 4)}
+        for name, size in zip(tensors, RANDOM.integers(50, 500, 5), strict=True)
+    }
+    optimizer = quant.TransitionOptimizer()
+
+    def total(of: dict[str, dict[int, Any]], choices: tuple[int, ...]) -> Any:  # noqa: ANN401
+        return sum(of[name][bits] for name, bits in zip(tensors, choices, strict=True))
+
+    least = total(sizes, (2,) * 5)
+    for budget in (least, int(1.3 * least), int(1.7 * least), 3 * least):
+        found = optimizer.allocate(costs, sizes, budget=budget)
+        choices = tuple(found.choices[name] for name in tensors)
+        assert (found.bytes, found.exact) == (total(sizes, choices), True)
+        assert found.cost == pytest.approx(total(costs, choices)) == pytest.approx(found.bound)
+        every = [one for one in product((2, 3, 4), repeat=5) if total(sizes, one) <= budget]
+        assert found.cost == pytest.approx(min(total(costs, one) for one in every))
+    with pytest.raises(bs.UsageError, match=f"the least possible is {least} bytes"):
+        optimizer.allocate(costs, sizes, budget=least - 1)
+    with pytest.raises(bs.UsageError, match=r"`0\.weight` is in one of them"):
+        optimizer.allocate({name: costs[name] for name in tensors[1:]}, sizes, budget=least)
+    with pytest.raises(bs.UsageError, match=r"the choices that `1\.weight` has in costs"):
+        optimizer.allocate(costs, {**sizes, "1.weight": {2: 1, 3: 2}}, budget=least)
+    with pytest.raises(bs.DataError, match="cost of tensor 0"):
+        optimizer.allocate({**costs, "0.weight": {2: -1.0, 3: 0.0, 4: 0.0}}, sizes, budget=least)
+    with pytest.raises(bs.UsageError, match="budget"):
+        optimizer.allocate(costs, sizes, budget=-1)
 
 
 def test_groups_round_a_diffusion_model_better_than_one_range() -> None:
