@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use arrow::error::ArrowError;
-use bowstring_core::{Cancelled, Diagnostic, ErrorKind, quoted_list};
+use bowstring_core::{Cancelled, Diagnostic, ErrorKind, nearest, quoted_list};
 use bowstring_io::IoError;
 use safetensors::Dtype;
 
@@ -157,6 +157,34 @@ pub enum QuantError {
         row: Option<usize>,
         /// What is wrong with it.
         reason: String,
+    },
+    /// A column of a table of layers that is absent, of another type, or has a value that it cannot have.
+    #[error("column `{column}` {reason}")]
+    Column {
+        /// The column.
+        column: String,
+        /// What is wrong with it.
+        reason: String,
+        /// What it has where it is right.
+        expected: &'static str,
+    },
+    /// A column that a table of layers does not have.
+    #[error("column `{column}` is none of a table of layers")]
+    UnknownColumn {
+        /// The column.
+        column: String,
+        /// Those that there can be.
+        known: Vec<&'static str>,
+    },
+    /// A row of a table of layers that cannot be quantised, or given back.
+    #[error("{source}")]
+    Layer {
+        /// Which row of all batches, counted from 0.
+        row: usize,
+        /// The name of the layer, where it has one.
+        layer: Option<String>,
+        /// Why not.
+        source: Box<QuantError>,
     },
     /// A tensor that cannot be quantised.
     #[error("{source}")]
@@ -322,6 +350,8 @@ impl Diagnostic for QuantError {
             | Self::NoTensor { .. }
             | Self::Parts { .. }
             | Self::Pattern { .. }
+            | Self::Column { .. }
+            | Self::UnknownColumn { .. }
             | Self::Budget { .. } => ErrorKind::Usage,
             Self::Tensor { source, .. } => source.kind(),
             Self::NotFinite { .. }
@@ -333,6 +363,7 @@ impl Diagnostic for QuantError {
             | Self::Folder { .. }
             | Self::Version { .. }
             | Self::Row { .. }
+            | Self::Layer { .. }
             | Self::Calibration { .. }
             | Self::Name { .. }
             | Self::Dtype { .. }
@@ -352,6 +383,10 @@ impl Diagnostic for QuantError {
     fn place(&self) -> Option<String> {
         match self {
             Self::Row { row, .. } | Self::Calibration { row, .. } => row.map(|row| format!("row {row}")),
+            Self::Layer { row, layer, .. } => {
+                let layer = layer.as_deref().map(|layer| format!(", layer `{layer}`"));
+                Some(format!("row {row}{}", layer.unwrap_or_default()))
+            }
             Self::Tensor { tensor, file, .. } => Some(format!("{}, tensor `{tensor}`", file.display())),
             Self::Io(error) => error.place(),
             _ => None,
@@ -361,8 +396,13 @@ impl Diagnostic for QuantError {
     fn hint(&self) -> Option<String> {
         Some(match self {
             Self::Io(error) => return error.hint(),
-            Self::Tensor { source, .. } => return source.hint(),
+            Self::Tensor { source, .. } | Self::Layer { source, .. } => return source.hint(),
             Self::Option { expected, .. } | Self::Number { expected, .. } => format!("it is {expected}"),
+            Self::Column { expected, .. } => format!("it has {expected}"),
+            Self::UnknownColumn { column, known } => match nearest(column, known.iter().copied()) {
+                Some(near) => format!("did you mean `{near}`?"),
+                None => format!("the columns are {}", quoted_list(known.iter().copied())),
+            },
             Self::Budget { least, .. } => format!("the least possible is {least} bytes"),
             Self::Calibration { .. } => "name a file that a calibration was saved in".to_owned(),
             Self::NoActivations { .. } => "calibrate with samples of every timestep".to_owned(),

@@ -8,6 +8,7 @@
 //! A [`ModelWriter`] puts tensors into a file, and a [`QuantizedModel`] reads them from there. [`quantize()`] does
 //! all of it for a whole model; a [`Policy`] says what becomes of which tensor. [`dequantize()`]
 //! makes a model again. [`plan`](plan()) chooses the scheme of each tensor, so that all of them fit into a budget.
+//! [`quantize_layers`] and [`dequantize_layers`] do the same to layers that are rows of a table.
 //!
 //! For diffusion models, a [`Schedule`] says how its sampler goes from step to step and how far an error of the model
 //! [moves](divergence_weights) it, [`path_kl`] how far the paths of two models diverge; [`allocate`](allocate()) chooses
@@ -32,6 +33,7 @@ mod grid;
 mod header;
 mod hessian;
 mod histogram;
+mod layers;
 mod mapped;
 mod matrix;
 mod method;
@@ -67,6 +69,7 @@ pub use crate::{
     header::HeaderProblem,
     hessian::Hessian,
     histogram::{Histogram, MOST_BINS},
+    layers::{dequantize_layers, quantize_layers},
     matrix::Quantized,
     method::Method,
     model::{Model, Tensor},
