@@ -23,6 +23,7 @@ __all__ = [
     "NativeBatch",
     "NativeCalibration",
     "NativeGraph",
+    "NativeModel",
     "NativeQuantizedModel",
     "NativeSchedule",
     "NativeTokenizer",
@@ -31,10 +32,12 @@ __all__ = [
     "__version__",
     "activation_ranges",
     "allocate_candidates",
+    "byte_size",
     "categorical_kl",
     "cli",
     "clustered_groups",
     "dequantize_array",
+    "dequantize_table",
     "divergence_weights",
     "metadata",
     "metadata_async",
@@ -44,6 +47,7 @@ __all__ = [
     "quantize",
     "quantize_array",
     "quantize_async",
+    "quantize_table",
     "range_jumps",
     "ranges_loss",
     "read",
@@ -448,6 +452,16 @@ class NativeSchedule:
     ) -> tuple[list[float], list[float], list[float]]: ...
 
 @final
+class NativeModel:
+    @staticmethod
+    def open(path: Path) -> NativeModel: ...
+    def tensors(self) -> Table: ...
+    def names(self) -> list[str]: ...
+    def metadata(self) -> list[tuple[pathlib.Path, dict[str, str]]]: ...
+    def described(self, name: str) -> tuple[str, list[int]]: ...
+    def read(self, name: str) -> npt.NDArray[Any]: ...
+
+@final
 class NativeQuantizedModel:
     @staticmethod
     def open(path: Path) -> NativeQuantizedModel: ...
@@ -616,6 +630,9 @@ def quantize_array(
 def dequantize_array(
     shape: Sequence[int], parts: Sequence[object], options: Mapping[str, object]
 ) -> npt.NDArray[Any]: ...
+def quantize_table(table: AnyTable, options: Mapping[str, object]) -> Table: ...
+def dequantize_table(table: AnyTable, options: Mapping[str, object]) -> Table: ...
+def byte_size(name: str, size: int | str) -> int: ...
 def register_step(
     name: str,
     description: str,

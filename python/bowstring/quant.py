@@ -30,6 +30,9 @@ from bowstring._diffusion import (
     stratified_timesteps,
 )
 from bowstring._hooks import Hooks
+from bowstring._layers import dequantize_table, quantize_table
+from bowstring._memory import MemoryBound, memory_needed
+from bowstring._model import Model
 from bowstring._quant import Allocation, QuantizationReport, QuantizedModel
 from bowstring._sample_gate import SampleGate, staged
 from bowstring._samples import Estimate, SampleReport, compare_samples, frechet_distance, psnr
@@ -46,6 +49,8 @@ __all__ = [
     "Choices",
     "Estimate",
     "Hooks",
+    "MemoryBound",
+    "Model",
     "Optimized",
     "OptimizerConfig",
     "PathKl",
@@ -61,12 +66,15 @@ __all__ = [
     "categorical_kl",
     "compare_samples",
     "dequantize",
+    "dequantize_table",
     "frechet_distance",
+    "memory_needed",
     "pack",
     "path_kl",
     "psnr",
     "quantize_array",
     "quantize_async",
+    "quantize_table",
     "stratified_timesteps",
     "unpack",
     "validate",

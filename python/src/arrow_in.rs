@@ -9,7 +9,7 @@ use crate::{
     error::{Fault, Result},
     frame::PyFrame,
     table::PyTable,
-    work::{engine, work},
+    work::{engine, work, work_apart},
 };
 
 /// Rows to be read: a plan of ours, rows that are there, or a stream that can be read once.
@@ -61,6 +61,14 @@ fn stream(object: &Bound<'_, PyAny>) -> PyResult<Box<dyn RecordBatchReader + Sen
 /// All rows of an Arrow object; those of a lazy one are computed.
 pub(crate) fn table(object: &Bound<'_, PyAny>) -> Result<Table> {
     rows(object.py(), Source::of(object)?)
+}
+
+/// As [`table`], where the rows are not to be computed also in a forked child.
+pub(crate) fn table_apart(object: &Bound<'_, PyAny>) -> Result<Table> {
+    match Source::of(object)? {
+        Source::Stream(reader) => work_apart(object.py(), move |_| drain(reader)),
+        source => rows(object.py(), source),
+    }
 }
 
 fn rows(py: Python<'_>, source: Source) -> Result<Table> {

@@ -92,15 +92,15 @@ fn params_of(given: Option<&Bound<'_, PyAny>>) -> Result<Params> {
 }
 
 /// Bytes, or a text such as `512MiB`.
-fn size_of(memory: Option<&Bound<'_, PyAny>>) -> Result<Option<u64>> {
-    let Some(memory) = memory else { return Ok(None) };
-    if let Ok(text) = memory.extract::<String>() {
-        return Ok(Some(text.parse::<bowstring::ByteSize>()?.bytes()));
+#[pyfunction]
+pub(crate) fn byte_size(name: &str, size: &Bound<'_, PyAny>) -> Result<u64> {
+    if let Ok(text) = size.extract::<String>() {
+        return Ok(text.parse::<bowstring::ByteSize>()?.bytes());
     }
-    if memory.is_instance_of::<PyInt>() {
-        return Ok(Some(typed::one::<usize>("memory", memory)? as u64));
+    if size.is_instance_of::<PyInt>() {
+        return Ok(typed::one::<usize>(name, size)? as u64);
     }
-    Err(typed::wrong("memory", "a number of bytes or a str such as `512MiB`", memory))
+    Err(typed::wrong(name, "a number of bytes or a str such as `512MiB`", size))
 }
 
 fn keep_of(keep: &Bound<'_, PyAny>) -> Result<Keep> {
@@ -215,7 +215,7 @@ impl PyDocument {
         Ok(Running {
             document: self.document.clone(),
             params: params_of(params)?,
-            memory: size_of(memory)?,
+            memory: memory.map(|memory| byte_size("memory", memory)).transpose()?,
             max_parallel: max_parallel.unwrap_or(0),
             keep: keep_of(keep)?,
             observers: observers.iter().map(observer).collect::<PyResult<_>>()?,

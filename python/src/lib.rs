@@ -17,7 +17,9 @@ mod events;
 mod finished;
 mod frame;
 mod graph;
+mod layers;
 mod metadata;
+mod model;
 mod quant;
 mod read;
 mod schedule;
@@ -42,12 +44,14 @@ mod _bowstring {
         },
         arrays::{dequantize_array, pack_codes, quantize_array, unpack_codes},
         calibration::PyCalibration,
-        document::PyDocument,
+        document::{PyDocument, byte_size},
         encoded::{PyBatch, PyEncoding},
         finished::PyFinished,
         frame::{PyFrame, sql},
         graph::{PyGraph, PyOutcome},
+        layers::{dequantize_table, quantize_table},
         metadata::{metadata, metadata_async},
+        model::PyModel,
         quant::{PyQuantizedModel, quantize, quantize_async, validate_quantized, validate_quantized_async},
         read::{read, read_async, scan},
         schedule::{PySchedule, categorical_kl, divergence_weights, path_kl},

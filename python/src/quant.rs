@@ -204,7 +204,7 @@ fn callable(name: &str, function: Bound<'_, PyAny>) -> Result<Py<PyAny>> {
     Err(Fault::Python(PyTypeError::new_err(message)))
 }
 
-fn rows(reports: &[TensorReport]) -> Result<PyTable> {
+pub(crate) fn rows(reports: &[TensorReport]) -> Result<PyTable> {
     let rows = table(reports).map_err(failed)?;
     Ok(Table::new(rows.schema(), vec![rows]).map_err(Error::from)?.into())
 }
@@ -350,7 +350,7 @@ impl PyQuantizedModel {
 }
 
 /// What numpy calls a type of whole numbers or flags.
-fn whole(dtype: Dtype) -> Option<&'static str> {
+pub(crate) fn whole(dtype: Dtype) -> Option<&'static str> {
     Some(match dtype {
         Dtype::BOOL => "bool",
         Dtype::U8 => "u1",
