@@ -50,10 +50,8 @@ def quantize_table(
             weights than its shape says; the message has its row and name.
 
     Examples:
-        >>> from arro3.core import Array, DataType, Table
-        >>> names = Array(["a", "b"], DataType.utf8())
-        >>> weights = Array([[0.0, 0.5, 1.0], [-1.0, 2.0]], DataType.list(DataType.float32()))
-        >>> layers = Table.from_pydict({"layer_name": names, "weights": weights})
+        >>> import pyarrow as pa
+        >>> layers = pa.table({"layer_name": ["a", "b"], "weights": [[0.0, 0.5, 1.0], [-1.0, 2.0]]})
         >>> packed = bs.quant.quantize_table(layers, bits=2, group_size="channel")
         >>> [len(codes) for codes in packed["codes"].to_pylist()]
         [1, 1]
@@ -87,10 +85,8 @@ def dequantize_table(table: AnyTable, *, threads: int | None = None) -> Table:
             and scheme say; the message has its row and name.
 
     Examples:
-        >>> from arro3.core import Array, DataType, Table
-        >>> names = Array(["a"], DataType.utf8())
-        >>> weights = Array([[0.0, 0.5, 1.0]], DataType.list(DataType.float32()))
-        >>> layers = Table.from_pydict({"layer_name": names, "weights": weights})
+        >>> import pyarrow as pa
+        >>> layers = pa.table({"layer_name": ["a"], "weights": [[0.0, 0.5, 1.0]]})
         >>> packed = bs.quant.quantize_table(layers, bits=8)
         >>> bs.quant.dequantize_table(packed)["weights"].to_pylist()[0][0]
         0.0

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from arro3.core import Array, DataType, RecordBatch, list_array
+from arro3.core import Array, DataType, Field, RecordBatch, list_array
 from arro3.core import Table as ArrowTable
 
 import bowstring as bs
@@ -660,5 +660,5 @@ def _lists(rows: Sequence[npt.NDArray[Any]], item: DataType) -> Array:
     # Without rows, or items in them, the items are of no type.
     items = Array(np.concatenate(rows)) if ends[-1] else Array([], item)
     if ends[-1] < 2**31:
-        return list_array(ends.astype(np.int32), items, type=DataType.list(item))
-    return list_array(ends, items, type=DataType.large_list(item))
+        return list_array(ends.astype(np.int32), items, type=DataType.list(Field("item", item)))
+    return list_array(ends, items, type=DataType.large_list(Field("item", item)))
