@@ -48,16 +48,19 @@ _MIB = 2**20
 class DiffusionQuantConfig:
     """How a model is quantized.
 
-    Weights are the same at every timestep, so that what has to do with time, with layers' inputs or with
-    samples of them needs a calibration: without one it is not done, and results say so under `not_applied`.
+    Weights are the same at every timestep. What has to do with time, or with samples, needs a calibration:
+    without one it is not done, and results say so under `not_applied`.
 
     Args:
         bit_width: Bits of a weight: 2, 3, 4 or 8; those of the profile when `None`.
-        num_time_groups: How many groups of timesteps there are; those of the profile when `None`.
+        num_time_groups: How many groups of timesteps share the ranges of activations; as many as in the
+            profile when `None`.
         group_size: How many neighbouring weights share a scale: a multiple of 8 from 16 to 256; that of the
             profile when `None`.
-        enable_time_aware: Whether groups of timesteps are wanted, of which weights have none.
-        enable_spatial: Whether channels are to be equalised, which takes two layers that belong together.
+        enable_time_aware: Whether ranges of 8-bit activations are found for each group of timesteps of the
+            calibration; they come as `activation_ranges`.
+        enable_spatial: Whether scales are to be moved between layers that follow each other, which cannot be
+            done without knowing which ones do: results say that it was not.
         min_accuracy: The least cosine, of a layer's weights and what its codes stand for, that there may be.
         calibration_samples: How many inputs a calibration must have of each of its layers.
         deployment_profile: `"edge"`, `"local"` or `"cloud"`: what is `None` above is as there.
@@ -127,12 +130,13 @@ class DiffusionQuantConfig:
             "threads": self.num_threads or None,
         }
 
-    def _check_calibration(self) -> None:
+    def _seen(self) -> quant.Calibrator | None:
+        """Give what a calibration has seen, of which there has to be enough."""
         if self.calibration is None:
-            return
-        seen = quant.Calibrator.open(self.calibration).table
+            return None
+        seen = quant.Calibrator.open(self.calibration)
         counts: dict[str, int] = {}
-        for layer, count in zip(seen["layer"].to_pylist(), seen["count"].to_pylist(), strict=True):
+        for layer, count in zip(*(seen.table[name].to_pylist() for name in ("layer", "count")), strict=True):
             counts[layer] = counts.get(layer, 0) + count
         for layer, count in counts.items():
             if count < self.calibration_samples:
@@ -140,19 +144,28 @@ class DiffusionQuantConfig:
                     f"`{self.calibration}` has {count} inputs of `{layer}`, and {self.calibration_samples} "
                     "are wanted\n\nhint: calibrate with more, or ask for fewer `calibration_samples`"
                 )
+        return seen
 
-    def _not_applied(self) -> dict[str, str]:
+    def _ranges(self, seen: quant.Calibrator | None) -> quant.ActivationRanges | None:
+        """Give the ranges of activations for each group of timesteps, where timesteps were seen."""
+        if not self.enable_time_aware or seen is None or None in seen.table["timestep"].to_pylist():
+            return None
+        groups = quant.TimeGroups.cluster(seen, self.num_time_groups)
+        return quant.ActivationRanges.of(seen, groups, threads=self.num_threads or None)
+
+    def _not_applied(self, ranges: quant.ActivationRanges | None) -> dict[str, str]:
         """Say which fields had no effect, why, and what does what they ask for."""
         said: dict[str, str] = {}
-        if self.enable_time_aware:
+        if self.enable_time_aware and ranges is None:
             said["enable_time_aware"] = (
-                f"weights do not change with time, and have no {self.num_time_groups} groups of timesteps: "
-                "ranges of activations have them, by what bs.quant.Calibrator has seen at each timestep"
+                "weights do not change with time, and ranges of activations have no "
+                f"{self.num_time_groups} groups of timesteps without a `calibration` by "
+                "bs.quant.Calibrator that knows timesteps"
             )
         if self.enable_spatial:
             said["enable_spatial"] = (
-                "equalising moves scales between layers that follow each other, which must be named with "
-                "a calibration; errors are weighted by channel where a calibration is given"
+                "scales can be moved only between layers that are known to follow each other, and a file of "
+                "weights does not say which do; with a `calibration`, errors are weighted by channel"
             )
         if self.calibration is None:
             said["calibration_samples"] = (
@@ -198,7 +211,8 @@ class ArrowQuantV2:
             bits in the mean, `min_cosine_similarity` of the worst; `model_size_mb` in units of 2^20 bytes;
             `modality`, as far as the model's configuration says it, or `"unknown"`; `bit_width`;
             `quantization_time_s`; `promoted`, the layers that got more bits, and how many; `not_applied`, the
-            fields of the configuration that had no effect, and why.
+            fields of the configuration that had no effect, and why; with a calibration that knows timesteps,
+            `activation_ranges`, a `bs.quant.ActivationRanges`.
 
         Raises:
             UsageError: When the mode is another, or an option cannot be.
@@ -501,7 +515,8 @@ def _passes(model: Path, out: Path, config: DiffusionQuantConfig, progress: Prog
     It stands at its place once it is as it should be, and never before.
     """
     began = time.perf_counter()
-    config._check_calibration()
+    seen = config._seen()
+    ranges = config._ranges(seen)
     path = _file(out)
     path.parent.mkdir(parents=True, exist_ok=True)
     promoted: dict[str, int] = {}
@@ -528,7 +543,8 @@ def _passes(model: Path, out: Path, config: DiffusionQuantConfig, progress: Prog
         "bit_width": config.bit_width,
         "quantization_time_s": time.perf_counter() - began,
         "promoted": promoted,
-        "not_applied": config._not_applied(),
+        "not_applied": config._not_applied(ranges),
+        **({} if ranges is None else {"activation_ranges": ranges}),
     }
 
 

@@ -109,9 +109,13 @@ def test_a_calibration_weighs_errors_and_has_to_be_large_enough(tmp_path: Path) 
         calibrator.observe(name, inputs[timestep::2], timestep=timestep)
     calibrator.save(tmp_path / "seen.parquet")
     options: dict[str, Any] = {"calibration": tmp_path / "seen.parquet", "bit_width": 2, "min_accuracy": 0}
-    config = DiffusionQuantConfig(**options, calibration_samples=40)
+    config = DiffusionQuantConfig(**options, calibration_samples=40, num_time_groups=2)
     result = ArrowQuantV2().quantize_diffusion_model(UNET, tmp_path / "x.parquet", config)
-    assert "calibration_samples" not in result["not_applied"]
+    assert list(result["not_applied"]) == ["enable_spatial"]
+    ranges = result["activation_ranges"]
+    assert (ranges.layers, ranges.groups.groups, ranges.bits) == ((name,), ((1,), (0,)), 8)
+    groups = quant.TimeGroups.uniform(2, 2)
+    assert np.array_equal(ranges.least, quant.ActivationRanges.of(calibrator, groups).least)
     bs.quantize(
         UNET,
         tmp_path / "same.parquet",
@@ -121,6 +125,19 @@ def test_a_calibration_weighs_errors_and_has_to_be_large_enough(tmp_path: Path) 
         calibration=tmp_path / "seen.parquet",
     )
     assert (tmp_path / "same.parquet").read_bytes() == (tmp_path / "x.parquet").read_bytes()
+    with pytest.raises(bs.UsageError, match="groups"):
+        ArrowQuantV2().quantize_diffusion_model(
+            UNET, tmp_path / "y.parquet", DiffusionQuantConfig(**options, calibration_samples=40)
+        )
+    calibrator.observe(name, inputs)
+    calibrator.save(tmp_path / "without.parquet")
+    plain = DiffusionQuantConfig(2, min_accuracy=0, calibration=tmp_path / "without.parquet")
+    untimed = DiffusionQuantConfig(**options, enable_time_aware=False, calibration_samples=40)
+    for config, said in ((plain, ["enable_time_aware", "enable_spatial"]), (untimed, ["enable_spatial"])):
+        config.calibration_samples = 40
+        result = ArrowQuantV2().quantize_diffusion_model(UNET, tmp_path / "z.parquet", config)
+        assert list(result["not_applied"]) == said
+        assert "activation_ranges" not in result
     config = DiffusionQuantConfig(**options, calibration_samples=41)
     with pytest.raises(bs.DataError, match=f"has 40 inputs of `{name}`, and 41 are wanted"):
         ArrowQuantV2().quantize_diffusion_model(UNET, tmp_path / "y.parquet", config)
