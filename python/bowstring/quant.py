@@ -30,6 +30,7 @@ from bowstring._diffusion import (
     stratified_timesteps,
 )
 from bowstring._hooks import Hooks
+from bowstring._html import html_report
 from bowstring._layers import dequantize_table, quantize_table
 from bowstring._memory import MemoryBound, memory_needed
 from bowstring._model import Model
@@ -68,6 +69,7 @@ __all__ = [
     "dequantize",
     "dequantize_table",
     "frechet_distance",
+    "html_report",
     "memory_needed",
     "pack",
     "path_kl",
