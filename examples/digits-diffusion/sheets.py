@@ -1,6 +1,6 @@
 """The step of `workflow.yaml` that samples from packed networks, and shows their images beside each other.
 
-bowstring run workflow.yaml --import steps
+bowstring run workflow.yaml --import sheets
 """
 
 from __future__ import annotations
