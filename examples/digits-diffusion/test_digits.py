@@ -256,13 +256,8 @@ def test_the_comparison_shows_that_fewer_bits_cost_more() -> None:
 
 
 def test_the_workflow_compares_three_budgets(tmp_path: Path) -> None:
-    command = [
-        Path(sys.executable).with_name("bowstring"),
-        "run",
-        HERE / "workflow.yaml",
-        "--import",
-        "steps",
-    ]
+    program = Path(sys.executable).with_name("bowstring")
+    command = [str(program), "run", str(HERE / "workflow.yaml"), "--import", "sheets"]
     paths = {"network": DATA / "unet", "scheduler": DATA / "scheduler", "out": tmp_path}
     params = {**paths, "samples": 8, "sampling_steps": 4}
     options = [text for name, value in params.items() for text in ("--param", f"{name}={value}")]
