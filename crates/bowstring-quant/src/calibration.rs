@@ -14,7 +14,7 @@ use arrow::array::{
 use indexmap::{IndexMap, map::Entry};
 
 use crate::{
-    Hessian, Histogram, QuantError, Result,
+    Hessian, Histogram, Model, QuantError, Result,
     hessian::{are_finite, is_weight},
     pack::has_length,
 };
@@ -139,6 +139,19 @@ impl Calibration {
     /// What was seen of a layer, if anything was.
     pub fn layer(&self, name: &str) -> Option<&LayerInputs> {
         self.layers.get(name)
+    }
+
+    /// That what was seen is of this model: of tensors that it has, with as many channels.
+    ///
+    /// # Errors
+    /// [`QuantError::NoTensor`], and [`QuantError::Tensor`] for one with another number of channels.
+    pub fn check(&self, model: &Model) -> Result<()> {
+        for (name, layer) in self.layers() {
+            let tensor = model.tensor(name)?;
+            has_length("channels of inputs", layer.channels, tensor.columns())
+                .map_err(|error| error.of(&tensor))?;
+        }
+        Ok(())
     }
 
     /// Adds what another one has seen.

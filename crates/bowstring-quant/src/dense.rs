@@ -9,11 +9,14 @@ use safetensors::{
     tensor::{Metadata, TensorInfo},
 };
 
-use crate::{Half, QuantError, QuantizedModel, QuantizedTensor, Result, dtype, header::METADATA, on_threads};
+use crate::{
+    Half, QuantError, QuantizedModel, QuantizedTensor, Result, Stored, dtype, header::METADATA, on_threads,
+};
 
 /// Writes the tensors of packed weights into a safetensors file, which appears as a whole or not at all; gives its
 /// bytes. Floats become those of `dtype`: 32 bits, or the nearest of 16, which may be infinite; whole numbers and
-/// flags stay as they were. `on_tensor` hears of each name. In memory is one tensor at a time.
+/// flags stay as they were. `on_tensor` hears of each name. In memory are some rows of a tensor at a time, beside
+/// its bytes in the packed file.
 ///
 /// Tensors stand in the order of the reference library: those of wide types first, by name within them.
 ///
@@ -51,20 +54,22 @@ pub fn dequantize(
             };
             put(&(header.len() as u64).to_le_bytes())?;
             put(&header)?;
-            let mut numbers = Vec::new();
+            let mut bytes = Vec::new();
             for (name, _, tensor) in &tensors {
                 cancel.check()?;
                 if dtype::is_float(tensor.dtype) {
-                    packed.read(name, &mut numbers, cancel)?;
-                    match half {
-                        Some(half) => put(&half.bytes(&numbers))?,
+                    packed.chunks(name, tensor, tensor.columns(), cancel, |_, numbers| match half {
+                        Some(half) => Ok(put(&half.bytes(numbers))?),
                         None => {
-                            put(&numbers.iter().flat_map(|number| number.to_le_bytes()).collect::<Vec<_>>())?
+                            bytes.clear();
+                            bytes.extend(numbers.iter().flat_map(|number| number.to_le_bytes()));
+                            Ok(put(&bytes)?)
                         }
-                    }
+                    })?;
+                } else if tensor.stored == Stored::Kept {
+                    packed.pieces(name, tensor, cancel, |piece| Ok(put(piece.bytes[0])?))?;
                 } else {
-                    let unknown = || QuantError::Dtype { tensor: (*name).to_owned(), dtype: tensor.dtype };
-                    put(&packed.kept(name, cancel)?.ok_or_else(unknown)?)?;
+                    return Err(QuantError::Dtype { tensor: (*name).to_owned(), dtype: tensor.dtype });
                 }
                 on_tensor(name);
             }

@@ -156,19 +156,34 @@ impl Hessian {
         if self.weight == 0.0 {
             return Ok(0.0);
         }
-        let full = Array2::from_shape_fn((channels, channels), |(row, column)| self.at(row, column));
         let step = (PANEL * channels).max(1);
         let errors: Vec<f64> = weights
             .par_chunks(step)
             .zip(values.par_chunks(step))
             .map(|(weights, values)| {
-                let off = weights.iter().zip(values).map(|(&w, &v)| f64::from(w) - f64::from(v)).collect();
-                let off =
-                    Array2::from_shape_vec((weights.len() / channels, channels), off).unwrap_or_default();
-                (&off.dot(&full) * &off).sum()
+                let off: Vec<f64> =
+                    weights.iter().zip(values).map(|(&w, &v)| f64::from(w) - f64::from(v)).collect();
+                self.form(matrix(&off, channels))
             })
             .collect();
         Ok(errors.iter().sum::<f64>() / self.weight)
+    }
+
+    /// `Σ r H rᵀ` over rows `r`, without a matrix of all moments beside the triangle that is there.
+    pub(crate) fn form(&self, rows: ArrayView2<'_, f64>) -> f64 {
+        let sums = matrix(&self.sums, self.channels);
+        let mut form = 0.0;
+        for first in (0..self.channels).step_by(PANEL) {
+            let end = self.channels.min(first + PANEL);
+            let own = rows.slice(s![.., first..end]);
+            let corner = Array2::from_shape_fn((end - first, end - first), |(row, column)| {
+                self.at(first + row, first + column)
+            });
+            // What is left of the corner stands above it too.
+            let left = rows.slice(s![.., ..first]).dot(&sums.slice(s![first..end, ..first]).t());
+            form += ((own.dot(&corner) + 2.0 * left) * own).sum();
+        }
+        form
     }
 }
 
@@ -194,7 +209,7 @@ pub(crate) fn is_weight(weight: f64) -> Result<()> {
 }
 
 /// Whole rows as a matrix.
-fn matrix<T>(numbers: &[T], columns: usize) -> ArrayView2<'_, T> {
+pub(crate) fn matrix<T>(numbers: &[T], columns: usize) -> ArrayView2<'_, T> {
     let rows = numbers.len().checked_div(columns).unwrap_or(0);
     ArrayView2::from_shape((rows, columns), numbers).unwrap_or_else(|_| ArrayView2::from(&[] as &[[T; 0]]))
 }

@@ -39,6 +39,7 @@ mod matrix;
 mod method;
 mod model;
 mod named;
+mod outputs;
 mod pack;
 mod parts;
 mod plan;
@@ -53,6 +54,7 @@ mod scheme;
 mod spool;
 mod time_groups;
 mod transition;
+mod weights;
 mod writer;
 
 pub use safetensors::Dtype;
@@ -78,7 +80,7 @@ pub use crate::{
     policy::{Kind, Policy, Treatment},
     quality::Quality,
     quantize::{NonFinite, Report, Rounding, Settings, on_threads, quantize},
-    quantized_model::{QuantizedModel, QuantizedTensor, Stored},
+    quantized_model::{Measured, QuantizedModel, QuantizedTensor, Stored},
     report::{TensorReport, table},
     schedule::{Prediction, ReverseStep, Schedule, divergence_weights},
     scheme::{Bits, Group, Half, Offset, ScaleType, Scheme},

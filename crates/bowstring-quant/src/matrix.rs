@@ -12,6 +12,7 @@ use crate::{
     pack::{Pack, Unpack, has_length},
     quality::{Quality, Tally},
     scheme::Strides,
+    weights::{Weights, at_once},
 };
 
 /// About how many weights a thread takes at once: they and their codes stay in its cache.
@@ -61,8 +62,19 @@ impl Quantized {
         method: &Method,
         cancel: &Cancel,
     ) -> Result<Self> {
-        let rows = weights.len().checked_div(columns).unwrap_or(0);
-        has_length("weights of whole rows", weights.len(), rows * columns)?;
+        Self::of_weights(Weights::Numbers(weights), columns, scheme, method, cancel)
+    }
+
+    /// The same of weights that stand as bytes, too.
+    pub(crate) fn of_weights(
+        weights: Weights<'_>,
+        columns: usize,
+        scheme: Scheme,
+        method: &Method,
+        cancel: &Cancel,
+    ) -> Result<Self> {
+        let rows = weights.count().checked_div(columns).unwrap_or(0);
+        has_length("weights of whole rows", weights.count(), rows * columns)?;
         let method = method.prepared(columns)?;
         let strides = scheme.strides(columns);
         let mut this = Self {
@@ -78,16 +90,18 @@ impl Quantized {
         // A part without bytes has no chunks of its own.
         let mut offsets = this.offsets.chunks_mut(chunks(strides.offsets)).map(Some).collect::<Vec<_>>();
         offsets.resize_with(rows.div_ceil(block), || None);
-        let failure = weights
-            .par_chunks(chunks(columns))
-            .zip(this.codes.par_chunks_mut(chunks(strides.codes)))
+        let failure = this
+            .codes
+            .par_chunks_mut(chunks(strides.codes))
             .zip(this.scales.par_chunks_mut(chunks(strides.scales)))
             .zip(offsets)
             .enumerate()
-            .map(|(index, (((rows, codes), scales), offsets))| {
+            .map_init(Vec::new, |buffer, (index, ((codes, scales), offsets))| {
                 cancel.check()?;
                 let parts = Parts { codes, scales, offsets: offsets.unwrap_or_default() };
-                run(Rows { weights: rows, columns, scheme, strides, method: &method, parts })
+                let first = index * chunks(columns);
+                let some = weights.some(first..weights.count().min(first + chunks(columns)));
+                run(Rows { weights: some.numbers(buffer), columns, scheme, strides, method: &method, parts })
                     .map_err(|stop| stop.error(weights, index * block, scheme.scale_type))
             })
             // The first in the order of rows, whichever thread was the fastest.
@@ -97,12 +111,8 @@ impl Quantized {
 
     /// That each part has the bytes that scheme and shape say.
     pub(crate) fn check(&self) -> Result<Strides> {
-        let Self { scheme, rows, columns, .. } = self;
-        let strides = scheme.strides(*columns);
-        has_length("bytes of codes", self.codes.len(), rows.saturating_mul(strides.codes))?;
-        has_length("bytes of scales", self.scales.len(), rows.saturating_mul(strides.scales))?;
-        has_length("bytes of offsets", self.offsets.len(), rows.saturating_mul(strides.offsets))?;
-        Ok(strides)
+        let Self { scheme, rows, columns, codes, scales, offsets } = self;
+        have_bytes(*scheme, *rows, *columns, [codes, scales, offsets])
     }
 
     /// How many bytes all parts take.
@@ -131,20 +141,43 @@ impl Quantized {
     /// # Errors
     /// As [`dequantize`](Self::dequantize).
     pub fn quality(&self, weights: &[f32]) -> Result<Quality> {
+        self.quality_of(Weights::Numbers(weights))
+    }
+
+    /// The same of weights that stand as bytes, too.
+    pub(crate) fn quality_of(&self, weights: Weights<'_>) -> Result<Quality> {
         let Self { rows, columns, .. } = *self;
         let strides = self.check()?;
-        has_length("weights", weights.len(), rows.saturating_mul(columns))?;
+        has_length("weights", weights.count(), rows.saturating_mul(columns))?;
         let block = block(columns);
-        let tallies: Vec<Tally> = weights
-            .par_chunks((block * columns).max(1))
+        let blocks: Vec<Weights<'_>> = weights.chunks(block * columns).collect();
+        let tallies: Vec<Tally> = blocks
+            .into_par_iter()
             .enumerate()
-            .map(|(index, weights)| {
-                let mut values = vec![0.0; weights.len()];
+            .map_init(Vec::new, |buffer, (index, weights)| {
+                let mut values = vec![0.0; weights.count()];
                 run(self.values(strides, index * block, &mut values));
-                Tally::of(weights, &values)
+                Tally::of(weights.numbers(buffer), &values)
             })
             .collect();
         Ok(tallies.into_iter().fold(Tally::default(), Tally::and).quality())
+    }
+
+    /// Gives what the codes stand for to `each`, [whole rows](at_once) at a time, with the number of the first weight.
+    pub(crate) fn chunks(&self, cancel: &Cancel, mut each: impl FnMut(usize, &[f32])) -> Result<()> {
+        let Self { rows, columns, .. } = *self;
+        let strides = self.check()?;
+        let (count, block) = (rows.saturating_mul(columns), block(columns));
+        let mut values = vec![0.0; count.min(at_once(columns))];
+        for first in (0..count).step_by(at_once(columns)) {
+            cancel.check()?;
+            let values = &mut values[..at_once(columns).min(count - first)];
+            values.par_chunks_mut((block * columns).max(1)).enumerate().for_each(|(index, values)| {
+                run(self.values(strides, first / columns + index * block, values));
+            });
+            each(first, values);
+        }
+        Ok(())
     }
 
     /// The work that gives the weights of some rows.
@@ -164,6 +197,16 @@ impl Quantized {
     }
 }
 
+/// That codes, scales and offsets have the bytes that scheme and shape say.
+pub(crate) fn have_bytes(scheme: Scheme, rows: usize, columns: usize, parts: [&[u8]; 3]) -> Result<Strides> {
+    let strides = scheme.strides(columns);
+    let [codes, scales, offsets] = parts.map(<[u8]>::len);
+    has_length("bytes of codes", codes, rows.saturating_mul(strides.codes))?;
+    has_length("bytes of scales", scales, rows.saturating_mul(strides.scales))?;
+    has_length("bytes of offsets", offsets, rows.saturating_mul(strides.offsets))?;
+    Ok(strides)
+}
+
 /// How many rows of so many columns a thread takes at once.
 pub(crate) fn block(columns: usize) -> usize {
     (BLOCK / columns.max(1)).max(1)
@@ -180,7 +223,7 @@ enum Stop {
 
 impl Stop {
     /// Of rows that begin with `first_row` of all `weights`.
-    fn error(self, weights: &[f32], first_row: usize, scale_type: ScaleType) -> QuantError {
+    fn error(self, weights: Weights<'_>, first_row: usize, scale_type: ScaleType) -> QuantError {
         match self {
             Self::NotFinite => counted(weights),
             Self::Scale { row, group } => {
@@ -191,16 +234,23 @@ impl Stop {
 }
 
 /// What is wrong with weights of which some are NaN or infinite; `None` where all are finite.
-pub(crate) fn not_finite(weights: &[f32]) -> Option<QuantError> {
-    (!all_finite(weights)).then(|| counted(weights))
+pub(crate) fn not_finite(weights: Weights<'_>) -> Option<QuantError> {
+    let mut buffer = Vec::new();
+    let finite = weights.chunks(BLOCK).all(|some| all_finite(some.numbers(&mut buffer)));
+    (!finite).then(|| counted(weights))
 }
 
-fn counted(weights: &[f32]) -> QuantError {
-    QuantError::NotFinite {
-        nans: weights.iter().filter(|weight| weight.is_nan()).count(),
-        infinities: weights.iter().filter(|weight| weight.is_infinite()).count(),
-        first: weights.iter().position(|weight| !weight.is_finite()).unwrap_or_default(),
+fn counted(weights: Weights<'_>) -> QuantError {
+    let (mut nans, mut infinities, mut first) = (0, 0, None);
+    let mut buffer = Vec::new();
+    for (index, some) in weights.chunks(BLOCK).enumerate() {
+        let some = some.numbers(&mut buffer);
+        nans += some.iter().filter(|weight| weight.is_nan()).count();
+        infinities += some.iter().filter(|weight| weight.is_infinite()).count();
+        let odd = some.iter().position(|weight| !weight.is_finite());
+        first = first.or(odd.map(|place| index * BLOCK + place));
     }
+    QuantError::NotFinite { nans, infinities, first: first.unwrap_or_default() }
 }
 
 /// Quantises some rows.

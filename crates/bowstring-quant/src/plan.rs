@@ -19,7 +19,8 @@ use crate::{
     divergence_weights,
     matrix::{block, not_finite},
     on_threads, path_importance,
-    quantize::{halved, seen_of},
+    quantize::halved,
+    weights::Weights,
 };
 
 /// The bits, or the nearest there are, at which estimates are compared with a measure: few enough that errors show.
@@ -169,7 +170,7 @@ pub fn plan(
 ) -> Result<Plan> {
     settings.rounding.check(model)?;
     if let Harm::PathKl(costs, _) = harm {
-        seen_of(&costs.calibration, model)?;
+        costs.calibration.check(model)?;
     }
     on_threads(settings.threads, || {
         let mut ways = Vec::with_capacity(model.tensors().len());
@@ -244,7 +245,7 @@ fn ways_of(
         return Ok(Way::only(as_it_is));
     }
     tensor.read(numbers)?;
-    match (not_finite(numbers), settings.non_finite) {
+    match (not_finite(Weights::Numbers(numbers)), settings.non_finite) {
         (None, _) => {}
         (Some(_), NonFinite::Keep) => return Ok(Way::only(as_it_is)),
         (Some(error), NonFinite::Refuse) => return Err(error),
@@ -257,7 +258,9 @@ fn ways_of(
         }
         Treatment::Quantize(_) => {}
         Treatment::Keep | Treatment::Halve => {
-            return Ok(Way::only(halved(numbers, as_it_is).map_or(as_it_is, |_| 2 * numbers.len())));
+            return Ok(Way::only(
+                halved(Weights::Numbers(numbers), as_it_is).map_or(as_it_is, |_| 2 * numbers.len()),
+            ));
         }
     }
     let method = match settings.rounding.method(tensor.name) {

@@ -7,11 +7,12 @@ use rayon::ThreadPoolBuilder;
 
 use crate::{
     Calibration, Gptq, Half, Method, Model, ModelWriter, Moments, Order, Policy, Quality, QuantError,
-    Quantized, Result, Scheme, Stored, Tensor, TensorReport, Treatment,
+    Quantized, Result, Scheme, Stored, Tensor, TensorReport, Treatment, dtype,
     matrix::not_finite,
     named::{self, check_names},
-    pack::has_length,
+    outputs::Outputs,
     parts::{Key, Parts},
+    weights::{Weights, at_once},
 };
 
 /// The largest number that 16 bits of [`Half::F16`] have.
@@ -79,7 +80,7 @@ impl Rounding {
     /// That what was seen is of this model, and enough.
     pub(crate) fn check(&self, model: &Model) -> Result<()> {
         let Some(calibration) = self.calibration() else { return Ok(()) };
-        seen_of(calibration, model)?;
+        calibration.check(model)?;
         if matches!(self, Self::Gptq { .. }) && calibration.moments() != Moments::Full {
             let expected = "`full` for `gptq`";
             return Err(QuantError::Option { option: "moments", value: "`diagonal`".to_owned(), expected });
@@ -107,26 +108,20 @@ impl Rounding {
     }
 }
 
-/// That what was seen is of this model.
-pub(crate) fn seen_of(calibration: &Calibration, model: &Model) -> Result<()> {
-    for (name, layer) in calibration.layers() {
-        let tensor = model.tensor(name)?;
-        has_length("channels of inputs", layer.channels(), tensor.columns())
-            .map_err(|error| error.of(&tensor))?;
-    }
-    Ok(())
-}
-
 /// As which numbers of 16 bits finite ones are stored that take so many bytes; `None` where they stay as they are,
 /// because they take no more already, or one of them would be infinite.
-pub(crate) fn halved(numbers: &[f32], bytes: usize) -> Option<Half> {
-    if bytes <= 2 * numbers.len() {
-        None
-    } else if numbers.iter().all(|number| number.abs() <= LARGEST_F16) {
+pub(crate) fn halved(numbers: Weights<'_>, bytes: usize) -> Option<Half> {
+    if bytes <= 2 * numbers.count() {
+        return None;
+    }
+    let mut buffer = Vec::new();
+    let mut all = |fits: fn(&f32) -> bool| {
+        numbers.chunks(at_once(1)).all(|some| some.numbers(&mut buffer).iter().all(fits))
+    };
+    if all(|number| number.abs() <= LARGEST_F16) {
         Some(Half::F16)
     } else {
-        let is_finite = |&number: &f32| half::bf16::from_f32(number).is_finite();
-        numbers.iter().all(is_finite).then_some(Half::Bf16)
+        all(|&number| half::bf16::from_f32(number).is_finite()).then_some(Half::Bf16)
     }
 }
 
@@ -163,7 +158,7 @@ impl Report {
 
 /// Quantises the tensors of a model, one after the other, into a file that appears as a whole or not at all;
 /// `on_tensor` hears of each. A name that ends in `.safetensors` is given such a file, any other Parquet. In memory
-/// are the pages of one tensor at a time, 32 bits for each of its numbers, and what becomes of it. The file depends
+/// are the pages of one tensor at a time and what becomes of it. The file depends
 /// neither on the number of threads nor on what was done by an earlier run.
 ///
 /// Parts of an earlier run are used where they were made by this version of the crate from the same tensor by the
@@ -195,7 +190,7 @@ pub fn quantize(
         }
         let writer = ModelWriter::create(path, metadata)?;
         let parts = settings.resume.then(|| Parts::open(path)).transpose()?;
-        let mut work = Work { model, settings, cancel, writer, parts, numbers: Vec::new(), resumed: 0 };
+        let mut work = Work { model, settings, cancel, writer, parts, resumed: 0 };
         let mut tensors = Vec::new();
         for tensor in model.tensors() {
             cancel.check()?;
@@ -235,12 +230,10 @@ struct Work<'a> {
     cancel: &'a Cancel,
     writer: ModelWriter,
     parts: Option<Parts>,
-    /// Those of the tensor that is worked on.
-    numbers: Vec<f32>,
     resumed: usize,
 }
 
-impl Work<'_> {
+impl<'a> Work<'a> {
     /// Writes a tensor as the settings say.
     fn tensor(&mut self, tensor: &Tensor<'_>) -> Result<TensorReport> {
         let kept = TensorReport::kept(tensor);
@@ -253,8 +246,8 @@ impl Work<'_> {
             }
         };
         match changed {
-            Ok((stored, bytes_after)) => {
-                Ok(TensorReport { stored, bytes_after, not_finite: Some(0), ..kept })
+            Ok(Changed { stored, bytes_after, output_error }) => {
+                Ok(TensorReport { stored, bytes_after, output_error, not_finite: Some(0), ..kept })
             }
             Err(QuantError::NotFinite { nans, infinities, .. })
                 if self.settings.non_finite == NonFinite::Keep =>
@@ -266,9 +259,13 @@ impl Work<'_> {
         }
     }
 
-    /// Writes a tensor as packed codes; says how it is stored, and in how many bytes. Where some numbers are not
-    /// finite, nothing is written.
-    fn pack(&mut self, tensor: &Tensor<'_>, scheme: Scheme) -> Result<(Stored, usize)> {
+    /// What is known of the inputs of a layer, to tell how far off its outputs are.
+    fn outputs(&self, tensor: &Tensor<'_>) -> Option<Outputs<'a>> {
+        self.settings.rounding.calibration()?.layer(tensor.name)?.outputs()
+    }
+
+    /// Writes a tensor as packed codes. Where some numbers are not finite, nothing is written.
+    fn pack(&mut self, tensor: &Tensor<'_>, scheme: Scheme) -> Result<Changed> {
         let method = self.settings.rounding.method(tensor.name);
         let key = self.parts.as_ref().map(|parts| (parts, Key::of(tensor, scheme, &method)));
         let known = match &key {
@@ -281,43 +278,71 @@ impl Work<'_> {
                 part
             }
             None => {
-                let made = packed(self.model, tensor, scheme, &method, &mut self.numbers, self.cancel)?;
+                let made = packed(tensor, scheme, &method, self.cancel)?;
                 key.map_or(Ok(()), |(parts, key)| parts.save(key, tensor, &made.0, made.1))?;
                 made
             }
         };
+        let mut outputs = self.outputs(tensor);
+        if let Some(outputs) = &mut outputs {
+            let weights = Weights::of(tensor)?;
+            matrix.chunks(self.cancel, |first, values| {
+                outputs.add(weights.some(first..first + values.len()), values);
+            })?;
+        }
+        self.model.release(tensor.name)?;
         self.writer.write(tensor, &matrix, quality)?;
-        Ok((Stored::Packed { scheme, columns: matrix.columns, quality }, matrix.bytes()))
+        Ok(Changed {
+            stored: Stored::Packed { scheme, columns: matrix.columns, quality },
+            bytes_after: matrix.bytes(),
+            output_error: outputs.map(|outputs| outputs.error()),
+        })
     }
 
     /// Writes a tensor as numbers of 16 bits, or as it is where they would be infinite; likewise.
-    fn halve(&mut self, tensor: &Tensor<'_>) -> Result<(Stored, usize)> {
-        tensor.read(&mut self.numbers)?;
-        not_finite(&self.numbers).map_or(Ok(()), Err)?;
-        self.model.release(tensor.name)?;
-        let Some(kind) = halved(&self.numbers, tensor.bytes.len()) else {
+    fn halve(&mut self, tensor: &Tensor<'_>) -> Result<Changed> {
+        let weights = Weights::of(tensor)?;
+        not_finite(weights).map_or(Ok(()), Err)?;
+        let Some(kind) = halved(weights, tensor.bytes.len()) else {
             self.writer.keep(tensor)?;
-            return Ok((Stored::Kept, tensor.bytes.len()));
+            return Ok(Changed { stored: Stored::Kept, bytes_after: tensor.bytes.len(), output_error: None });
         };
-        let quality = self.writer.halve(tensor, &self.numbers, kind)?;
-        Ok((Stored::Half { kind, quality }, 2 * self.numbers.len()))
+        let quality = self.writer.halve_weights(tensor, weights, kind)?;
+        let mut outputs = self.outputs(tensor);
+        if let Some(outputs) = &mut outputs {
+            let (mut numbers, mut values) = (Vec::new(), Vec::new());
+            for some in weights.chunks(at_once(tensor.columns())) {
+                self.cancel.check()?;
+                values.clear();
+                dtype::append(kind.dtype(), &kind.bytes(some.numbers(&mut numbers)), &mut values);
+                outputs.add(some, &values);
+            }
+        }
+        Ok(Changed {
+            stored: Stored::Half { kind, quality },
+            bytes_after: 2 * weights.count(),
+            output_error: outputs.map(|outputs| outputs.error()),
+        })
     }
 }
 
-/// What becomes of a tensor that is packed, and how far it is off. The pages of its file are given back once its
-/// numbers are there.
+/// What became of a tensor that is not kept as it was.
+struct Changed {
+    stored: Stored,
+    bytes_after: usize,
+    output_error: Option<f64>,
+}
+
+/// What becomes of a tensor that is packed, and how far it is off.
 fn packed(
-    model: &Model,
     tensor: &Tensor<'_>,
     scheme: Scheme,
     method: &Method,
-    numbers: &mut Vec<f32>,
     cancel: &Cancel,
 ) -> Result<(Quantized, Quality)> {
-    tensor.read(numbers)?;
-    model.release(tensor.name)?;
-    let matrix = Quantized::of(numbers, tensor.columns(), scheme, method, cancel)?;
-    let quality = matrix.quality(numbers)?;
+    let weights = Weights::of(tensor)?;
+    let matrix = Quantized::of_weights(weights, tensor.columns(), scheme, method, cancel)?;
+    let quality = matrix.quality_of(weights)?;
     Ok((matrix, quality))
 }
 

@@ -4,21 +4,28 @@ use std::{
     collections::BTreeMap,
     fs::File,
     io::Read,
+    ops::Range,
     path::{Path, PathBuf},
 };
 
 use bowstring_core::{Cancel, nearest};
 use bowstring_io::Dataset;
 use indexmap::IndexMap;
+use rayon::prelude::*;
 use safetensors::Dtype;
 
 use crate::{
-    Half, Quality, QuantError, Quantized, Result, Scheme,
+    Half, LayerInputs, Quality, QuantError, Quantized, Result, Scheme, Tensor,
     described::Known,
     dtype,
     file::{self, KEPT},
     mapped::Mapped,
-    named, rows,
+    matrix::{block, have_bytes},
+    named,
+    pack::has_length,
+    quality::Tally,
+    rows,
+    weights::{Weights, at_once},
 };
 
 /// The packed weights of a model, as [`ModelWriter`](crate::ModelWriter) writes them. Opening reads what is said
@@ -78,6 +85,12 @@ impl QuantizedTensor {
     pub(crate) fn whole(known: Known) -> Self {
         let Known { dtype, shape, count, stored } = known;
         Self { dtype, shape, stored, count, rows: Vec::new() }
+    }
+
+    /// How many weights an output channel has.
+    pub(crate) fn columns(&self) -> usize {
+        let axes = || self.shape.iter().skip(1).fold(1, |all: usize, &size| all.saturating_mul(size));
+        self.stored.columns().unwrap_or_else(axes)
     }
 }
 
@@ -139,6 +152,15 @@ impl Stored {
     }
 }
 
+/// How far off a tensor is.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Measured {
+    /// Its numbers.
+    pub quality: Quality,
+    /// The outputs of the layer whose weights it has, as [`LayerInputs::output_error`] has it, where inputs were seen.
+    pub output_error: Option<f64>,
+}
+
 impl QuantizedModel {
     /// Opens a file, Parquet or safetensors.
     ///
@@ -190,12 +212,7 @@ impl QuantizedModel {
         if tensor.stored == Stored::Kept && !dtype::is_float(tensor.dtype) {
             return Err(QuantError::Dtype { tensor: name.to_owned(), dtype: tensor.dtype });
         }
-        self.pieces(name, tensor, cancel, |piece| self.append(name, tensor, &piece, numbers))?;
-        // Rows are found by what the file says of its pages, which may be damaged too.
-        if numbers.len() != tensor.count {
-            return Err(self.missing(name, tensor));
-        }
-        Ok(())
+        self.pieces(name, tensor, cancel, |piece| append(tensor, piece, 0..piece.count, numbers))
     }
 
     /// The little-endian bytes of a tensor that is as it was, whole numbers and flags too; `None` of any other.
@@ -212,14 +229,106 @@ impl QuantizedModel {
             bytes.extend_from_slice(piece.bytes[0]);
             Ok(())
         })?;
-        if Some(bytes.len()) != tensor.count.checked_mul(tensor.dtype.bitsize() / 8) {
-            return Err(self.missing(name, tensor));
-        }
         Ok(Some(bytes))
     }
 
-    fn missing(&self, name: &str, tensor: &QuantizedTensor) -> QuantError {
-        self.wrong(tensor.rows.first().copied(), format!("numbers of `{name}` are missing"))
+    /// Reads the bytes of a tensor, which have to be those that were written, and as many as it takes.
+    ///
+    /// # Errors
+    /// As [`kept`](Self::kept).
+    pub fn check(&self, name: &str, cancel: &Cancel) -> Result<()> {
+        let tensor = self.tensor(name)?;
+        self.pieces(name, tensor, cancel, |_| Ok(()))
+    }
+
+    /// How far a tensor is off from the `original` one, without room for either; `None` where it is as it was. With
+    /// what was seen of the `inputs` of the layer whose weights it has, its outputs are compared too. Runs on the
+    /// threads of the current rayon pool.
+    ///
+    /// # Errors
+    /// As [`check`](Self::check); [`QuantError::OtherModel`] when type or shape are other ones, or numbers where they
+    /// should be as they were; [`QuantError::Length`] for another number of channels.
+    pub fn measure(
+        &self,
+        name: &str,
+        original: &Tensor<'_>,
+        inputs: Option<&LayerInputs>,
+        cancel: &Cancel,
+    ) -> Result<Option<Measured>> {
+        let other =
+            |reason| Err(QuantError::OtherModel { path: self.path.clone(), tensor: name.to_owned(), reason });
+        let tensor = self.tensor(name)?;
+        if (tensor.dtype, tensor.shape.as_slice()) != (original.dtype, original.shape) {
+            return other("has another type or shape");
+        }
+        if tensor.stored == Stored::Kept {
+            let (mut first, mut is_same) = (0, true);
+            self.pieces(name, tensor, cancel, |piece| {
+                let bytes = piece.bytes[0];
+                is_same &= original.bytes.get(first..first + bytes.len()) == Some(bytes);
+                first += bytes.len();
+                Ok(())
+            })?;
+            return if is_same && first == original.bytes.len() {
+                Ok(None)
+            } else {
+                other("has other numbers")
+            };
+        }
+        let columns = tensor.columns();
+        if let Some(inputs) = inputs {
+            has_length("channels of inputs", inputs.channels(), columns)
+                .map_err(|error| error.of(original))?;
+        }
+        let weights = Weights::of(original)?;
+        let (mut tally, mut outputs) = (Tally::default(), inputs.and_then(LayerInputs::outputs));
+        self.chunks(name, tensor, columns, cancel, |first, values| {
+            let some = weights.some(first..first + values.len());
+            let step = (block(columns) * columns).max(1);
+            let tallies: Vec<Tally> = values
+                .par_chunks(step)
+                .enumerate()
+                .map_init(Vec::new, |buffer, (index, values)| {
+                    let first = index * step;
+                    Tally::of(some.some(first..first + values.len()).numbers(buffer), values)
+                })
+                .collect();
+            tally = tallies.into_iter().fold(tally, Tally::and);
+            if let Some(outputs) = &mut outputs {
+                outputs.add(some, values);
+            }
+            Ok(())
+        })?;
+        Ok(Some(Measured { quality: tally.quality(), output_error: outputs.map(|outputs| outputs.error()) }))
+    }
+
+    /// Gives the numbers of a tensor of floats to `each`, [whole rows](at_once) of `columns` at a time, with the number
+    /// of the first.
+    pub(crate) fn chunks(
+        &self,
+        name: &str,
+        tensor: &QuantizedTensor,
+        columns: usize,
+        cancel: &Cancel,
+        mut each: impl FnMut(usize, &[f32]) -> Result<()>,
+    ) -> Result<()> {
+        let (mut chunk, mut before) = (Vec::new(), 0);
+        self.pieces(name, tensor, cancel, |piece| {
+            let mut done = 0;
+            while done < piece.count {
+                cancel.check()?;
+                let end = piece.count.min(done + at_once(columns) - chunk.len());
+                append(tensor, piece, done..end, &mut chunk)?;
+                done = end;
+                if chunk.len() == at_once(columns) {
+                    each(before, &chunk)?;
+                    before += chunk.len();
+                    chunk.clear();
+                }
+            }
+            Ok(())
+        })?;
+        if chunk.is_empty() { Ok(()) } else { each(before, &chunk) }
     }
 
     /// The packed matrix of a tensor; `None` of one that is not packed.
@@ -245,67 +354,96 @@ impl QuantizedModel {
         Ok(Some(matrix))
     }
 
-    /// Gives the bytes of a tensor to `each`, once they are found to be those that were written.
-    fn pieces(
+    /// Gives the bytes of a tensor to `each`, once they are found to be those that were written, and as many as the
+    /// numbers take.
+    pub(crate) fn pieces(
         &self,
         name: &str,
         tensor: &QuantizedTensor,
         cancel: &Cancel,
-        mut each: impl FnMut(Piece<'_>) -> Result<()>,
+        mut each: impl FnMut(&Piece<'_>) -> Result<()>,
     ) -> Result<()> {
+        let mut count = 0;
         let checked = |piece: Piece<'_>| {
             if file::checksum(piece.bytes) != piece.checksum {
                 let reason = format!("`{name}` has other bytes than those that were written");
                 return Err(self.wrong(piece.row, reason));
             }
-            each(piece)
+            self.has_its_bytes(name, tensor, &piece)?;
+            count += piece.count;
+            each(&piece)
         };
         match &self.opened.source {
-            Source::Rows(dataset) => rows::pieces(dataset, &self.path, name, tensor, cancel, checked),
-            Source::Mapped(mapped) => mapped.piece(name, tensor).map_or(Ok(()), checked),
+            Source::Rows(dataset) => rows::pieces(dataset, &self.path, name, tensor, cancel, checked)?,
+            Source::Mapped(mapped) => mapped.piece(name, tensor).map_or(Ok(()), checked)?,
         }
-    }
-
-    fn append(
-        &self,
-        name: &str,
-        tensor: &QuantizedTensor,
-        piece: &Piece<'_>,
-        numbers: &mut Vec<f32>,
-    ) -> Result<()> {
-        let ([codes, scales, offsets], count) = (piece.bytes, piece.count);
-        let before = numbers.len();
-        match tensor.stored {
-            Stored::Kept => {
-                dtype::append(tensor.dtype, codes, numbers);
-            }
-            Stored::Half { kind, .. } => {
-                dtype::append(kind.dtype(), codes, numbers);
-            }
-            Stored::Packed { scheme, columns, .. } => {
-                let matrix = Quantized {
-                    scheme,
-                    rows: count.checked_div(columns).unwrap_or(0),
-                    columns,
-                    codes: codes.to_vec(),
-                    scales: scales.to_vec(),
-                    offsets: offsets.to_vec(),
-                };
-                // Before room is made, so that a lie about the size takes no memory.
-                matrix.check().map_err(|error| self.wrong(piece.row, format!("`{name}`: {error}")))?;
-                numbers.resize(before + matrix.rows * columns, 0.0);
-                matrix.dequantize(&mut numbers[before..])?;
-            }
-        }
-        if numbers.len() - before == count {
+        // Rows are found by what the file says of its pages, which may be damaged too.
+        if count == tensor.count {
             return Ok(());
         }
-        Err(self.wrong(piece.row, format!("`{name}` has too few bytes, or too many")))
+        Err(self.wrong(tensor.rows.first().copied(), format!("numbers of `{name}` are missing")))
+    }
+
+    /// That a piece has as many bytes as its numbers take; before room is made for them, so that a lie about the size
+    /// takes no memory.
+    fn has_its_bytes(&self, name: &str, tensor: &QuantizedTensor, piece: &Piece<'_>) -> Result<()> {
+        let Piece { row, count, bytes, .. } = *piece;
+        let takes = |dtype: Dtype| count.checked_mul(dtype.bitsize() / 8) == Some(bytes[0].len());
+        let fits = match tensor.stored {
+            Stored::Kept => takes(tensor.dtype),
+            Stored::Half { kind, .. } => takes(kind.dtype()),
+            Stored::Packed { scheme, columns, .. } => {
+                let rows = count.checked_div(columns).unwrap_or(0);
+                have_bytes(scheme, rows, columns, bytes)
+                    .map_err(|error| self.wrong(row, format!("`{name}`: {error}")))?;
+                rows * columns == count
+            }
+        };
+        match fits {
+            true => Ok(()),
+            false => Err(self.wrong(row, format!("`{name}` has too few bytes, or too many"))),
+        }
     }
 
     fn wrong(&self, row: Option<usize>, reason: String) -> QuantError {
         wrong(&self.path, row, reason)
     }
+}
+
+/// Appends the numbers of a piece that stand in a range of it, whole rows of one that is packed.
+fn append(
+    tensor: &QuantizedTensor,
+    piece: &Piece<'_>,
+    range: Range<usize>,
+    numbers: &mut Vec<f32>,
+) -> Result<()> {
+    let Range { start, end } = range;
+    let [codes, scales, offsets] = piece.bytes;
+    let mut plain = |dtype: Dtype| {
+        let size = dtype.bitsize() / 8;
+        dtype::append(dtype, &codes[start * size..end * size], numbers);
+    };
+    match tensor.stored {
+        Stored::Kept => plain(tensor.dtype),
+        Stored::Half { kind, .. } => plain(kind.dtype()),
+        Stored::Packed { scheme, columns, .. } => {
+            let strides = scheme.strides(columns);
+            let (first, rows) = (start / columns.max(1), (end - start) / columns.max(1));
+            let part = |part: &[u8], stride: usize| part[first * stride..(first + rows) * stride].to_vec();
+            let matrix = Quantized {
+                scheme,
+                rows,
+                columns,
+                codes: part(codes, strides.codes),
+                scales: part(scales, strides.scales),
+                offsets: part(offsets, strides.offsets),
+            };
+            let before = numbers.len();
+            numbers.resize(before + rows * columns, 0.0);
+            matrix.dequantize(&mut numbers[before..])?;
+        }
+    }
+    Ok(())
 }
 
 /// Of a file that says what cannot be.

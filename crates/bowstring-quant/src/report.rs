@@ -30,6 +30,9 @@ pub struct TensorReport {
     pub bytes_before: usize,
     /// How many it takes as it is stored: codes, scales and offsets.
     pub bytes_after: usize,
+    /// How far off the layer's outputs are, as [`LayerInputs::output_error`](crate::LayerInputs::output_error) has
+    /// it, where its inputs were seen and its numbers are not as they were.
+    pub output_error: Option<f64>,
     /// How many of its numbers are NaN or infinite, where they were counted: when it was to be stored otherwise. A
     /// tensor that has some is kept.
     pub not_finite: Option<usize>,
@@ -46,6 +49,7 @@ impl TensorReport {
             stored: Stored::Kept,
             bytes_before: tensor.bytes.len(),
             bytes_after: tensor.bytes.len(),
+            output_error: None,
             not_finite: None,
         }
     }
@@ -91,7 +95,8 @@ impl QuantizedModel {
 /// A row for each tensor: `name`; `kind`; `dtype` and `shape` in its model; `stored`: `kept`, `f16`, `bf16`,
 /// or the offset of its scheme; `bits`, `group_size` (0 for a whole channel) and `scale_type` of packed ones;
 /// `bytes_before` and `bytes`; `sqnr`, `relative_error`, `cosine` and `largest_error` as [`Quality`] has them, null
-/// where it is as it was; `not_finite`, null where that was not counted.
+/// where it is as it was; `output_error`, null where the layer's inputs are not known; `not_finite`, null where that was
+/// not counted.
 ///
 /// # Errors
 /// [`QuantError::Io`] when there are more axes in all than a column can have.
@@ -140,8 +145,10 @@ pub fn table(reports: &[TensorReport]) -> Result<RecordBatch> {
         ("cosine", figures(|quality| quality.cosine)),
         ("largest_error", figures(|quality| quality.largest_error)),
     ];
-    let not_finite = [("not_finite", counts(|report| report.not_finite))];
-    let (names, arrays): (Vec<&str>, Vec<ArrayRef>) = columns.into_iter().chain(not_finite).unzip();
+    let output_errors: Float64Array = reports.iter().map(|report| report.output_error).collect();
+    let more: [(&str, ArrayRef); 2] =
+        [("output_error", Arc::new(output_errors)), ("not_finite", counts(|report| report.not_finite))];
+    let (names, arrays): (Vec<&str>, Vec<ArrayRef>) = columns.into_iter().chain(more).unzip();
     let nullable =
         |name: &str| !["name", "kind", "dtype", "shape", "stored", "bytes_before", "bytes"].contains(&name);
     let fields: Vec<Field> = names

@@ -19,6 +19,7 @@ use crate::{
     pack::has_length,
     quality::Tally,
     spool::Spool,
+    weights::Weights,
 };
 
 /// How many numbers are looked at at once.
@@ -81,10 +82,21 @@ impl ModelWriter {
     /// [`QuantError::Length`] when there are not as many `numbers` as the tensor has; those of
     /// [`keep`](Self::keep).
     pub fn halve(&mut self, tensor: &Tensor<'_>, numbers: &[f32], kind: Half) -> Result<Quality> {
-        has_length("numbers", numbers.len(), tensor.shape.iter().product())?;
-        let (mut tally, mut values) = (Tally::default(), Vec::new());
-        let mut bytes = Vec::with_capacity(numbers.len().saturating_mul(kind.dtype().bitsize() / 8));
+        self.halve_weights(tensor, Weights::Numbers(numbers), kind)
+    }
+
+    /// The same of numbers that stand as bytes, too.
+    pub(crate) fn halve_weights(
+        &mut self,
+        tensor: &Tensor<'_>,
+        numbers: Weights<'_>,
+        kind: Half,
+    ) -> Result<Quality> {
+        has_length("numbers", numbers.count(), tensor.shape.iter().product())?;
+        let (mut tally, mut values, mut buffer) = (Tally::default(), Vec::new(), Vec::new());
+        let mut bytes = Vec::with_capacity(numbers.count().saturating_mul(kind.dtype().bitsize() / 8));
         for numbers in numbers.chunks(AT_ONCE) {
+            let numbers = numbers.numbers(&mut buffer);
             let half = kind.bytes(numbers);
             values.clear();
             dtype::append(kind.dtype(), &half, &mut values);

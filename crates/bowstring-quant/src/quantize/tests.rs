@@ -122,12 +122,12 @@ fn a_table_has_a_row_for_each_tensor() {
     let mut rows: Vec<String> = (0..table.num_rows()).map(json).collect();
     rows.sort();
     expect![[r#"
-        name=conv_in.weight kind=first dtype=F32 shape=[32, 3, 4, 4] stored=f16 bits=- group_size=- scale_type=- bytes_before=6144 bytes=3072 sqnr=75.453 relative_error=0.0001 cosine=0.9999 largest_error=0.0002 not_finite=0
-        name=down.attn.weight kind=inner dtype=F32 shape=[32, 48] stored=zero_point bits=4 group_size=0 scale_type=f16 bytes_before=6144 bytes=864 sqnr=24.786 relative_error=0.0576 cosine=0.9983 largest_error=0.0659 not_finite=0
-        name=down.conv.weight kind=inner dtype=F32 shape=[8, 3, 8, 8] stored=zero_point bits=4 group_size=0 scale_type=f16 bytes_before=6144 bytes=792 sqnr=24.656 relative_error=0.0585 cosine=0.9982 largest_error=0.0664 not_finite=0
-        name=down.norm.weight kind=vector dtype=F32 shape=[48] stored=f16 bits=- group_size=- scale_type=- bytes_before=192 bytes=96 sqnr=73.134 relative_error=0.0002 cosine=0.9999 largest_error=0.0004 not_finite=0
-        name=embeddings.weight kind=embedding dtype=BF16 shape=[2, 24] stored=kept bits=- group_size=- scale_type=- bytes_before=96 bytes=96 sqnr=- relative_error=- cosine=- largest_error=- not_finite=-
-        name=ids kind=integers dtype=I64 shape=[8] stored=kept bits=- group_size=- scale_type=- bytes_before=64 bytes=64 sqnr=- relative_error=- cosine=- largest_error=- not_finite=-"#]].assert_eq(&rows.join("\n"));
+        name=conv_in.weight kind=first dtype=F32 shape=[32, 3, 4, 4] stored=f16 bits=- group_size=- scale_type=- bytes_before=6144 bytes=3072 sqnr=75.453 relative_error=0.0001 cosine=0.9999 largest_error=0.0002 output_error=- not_finite=0
+        name=down.attn.weight kind=inner dtype=F32 shape=[32, 48] stored=zero_point bits=4 group_size=0 scale_type=f16 bytes_before=6144 bytes=864 sqnr=24.786 relative_error=0.0576 cosine=0.9983 largest_error=0.0659 output_error=- not_finite=0
+        name=down.conv.weight kind=inner dtype=F32 shape=[8, 3, 8, 8] stored=zero_point bits=4 group_size=0 scale_type=f16 bytes_before=6144 bytes=792 sqnr=24.656 relative_error=0.0585 cosine=0.9982 largest_error=0.0664 output_error=- not_finite=0
+        name=down.norm.weight kind=vector dtype=F32 shape=[48] stored=f16 bits=- group_size=- scale_type=- bytes_before=192 bytes=96 sqnr=73.134 relative_error=0.0002 cosine=0.9999 largest_error=0.0004 output_error=- not_finite=0
+        name=embeddings.weight kind=embedding dtype=BF16 shape=[2, 24] stored=kept bits=- group_size=- scale_type=- bytes_before=96 bytes=96 sqnr=- relative_error=- cosine=- largest_error=- output_error=- not_finite=-
+        name=ids kind=integers dtype=I64 shape=[8] stored=kept bits=- group_size=- scale_type=- bytes_before=64 bytes=64 sqnr=- relative_error=- cosine=- largest_error=- output_error=- not_finite=-"#]].assert_eq(&rows.join("\n"));
 }
 
 #[test]
@@ -287,4 +287,43 @@ fn what_was_seen_of_another_model_is_refused() {
     let mut other = Calibration::new(Moments::Full);
     other.observe("down.atn.weight", None, &[1.0], 1, 1.0).unwrap();
     assert_eq!(refused(Arc::new(other)), "the model has no tensor `down.atn.weight`");
+}
+
+/// The first of two layers was seen, and a norm that takes 16 bits; the other one was not.
+#[test]
+fn what_was_seen_tells_how_far_off_outputs_are() {
+    for moments in [Moments::Diagonal, Moments::Full] {
+        let mut calibration = calibration(moments, 48).as_ref().clone();
+        let inputs = crate::matrix::tests::weights(50);
+        calibration.observe("down.norm.weight", None, &inputs, 1, 1.0).unwrap();
+        let calibration = Arc::new(calibration);
+        let mut roundings = vec![Rounding::Weighted(Arc::clone(&calibration))];
+        if moments == Moments::Full {
+            let calibration = Arc::clone(&calibration);
+            roundings.push(Rounding::Gptq { calibration, damping: 0.01, order: Order::Largest });
+        }
+        for rounding in roundings {
+            let done = done(0.0, 1.0, &Settings { rounding, ..settings() });
+            let packed = QuantizedModel::open(&done.path).unwrap();
+            let model = Model::open(done.path.with_file_name("model.safetensors")).unwrap();
+            let mut seen = Vec::new();
+            for report in &done.reports {
+                let Some(layer) = calibration.layer(&report.name) else {
+                    assert_eq!(report.output_error, None, "{}", report.name);
+                    continue;
+                };
+                let (mut weights, mut values) = (Vec::new(), Vec::new());
+                let original = model.tensor(&report.name).unwrap();
+                original.read(&mut weights).unwrap();
+                packed.read(&report.name, &mut values, &Cancel::default()).unwrap();
+                let expected = layer.output_error(&weights, &values).unwrap().unwrap();
+                let found = report.output_error.unwrap();
+                assert!(found > 0.0 && (found - expected).abs() <= 1e-12 * expected, "{found} {expected}");
+                let measured = packed.measure(&report.name, &original, Some(layer), &Cancel::default());
+                assert_eq!(measured.unwrap().unwrap().output_error, Some(found));
+                seen.push(report.name.as_str());
+            }
+            assert_eq!(seen, ["down.attn.weight", "down.norm.weight"]);
+        }
+    }
 }

@@ -1,7 +1,7 @@
 use std::{collections::BTreeMap, fs};
 
 use arrow::array::{AsArray, RecordBatch, StringArray};
-use bowstring_core::render;
+use bowstring_core::{Diagnostic, ErrorKind, render};
 use bowstring_io::ReadOptions;
 use expect_test::{Expect, expect};
 use safetensors::tensor::TensorView;
@@ -109,6 +109,99 @@ fn written_is_read(file: &str) {
         assert_eq!(packed.kept(tensor.name, &cancel).unwrap(), expected, "{}", tensor.name);
     }
     assert!(matches!(packed.read("on", &mut numbers, &cancel), Err(QuantError::NoTensor { .. })));
+}
+
+/// Matrices and vectors of many rows of a file, by both formats, packed, of 16 bits and as they were.
+#[test]
+fn what_is_measured_is_what_the_numbers_say() {
+    let folder = TempDir::new().unwrap();
+    let numbers: Vec<f32> =
+        (0..300 * 200).map(|i| (i as f32 * 0.37).sin() * (1.0 + i as f32 * 1e-4)).collect();
+    let narrow: Vec<u8> =
+        numbers.iter().flat_map(|&number| half::bf16::from_f32(number).to_le_bytes()).collect();
+    let wide: Vec<u8> = numbers.iter().flat_map(|number| number.to_le_bytes()).collect();
+    let view = |dtype, shape: &[usize], bytes| TensorView::new(dtype, shape.to_vec(), bytes).unwrap();
+    let tensors = [
+        ("halved", view(Dtype::F32, &[150, 400], &wide)),
+        ("kept", view(Dtype::F32, &[300, 200], &wide)),
+        ("narrow", view(Dtype::BF16, &[30, 2000], &narrow)),
+        ("none", view(Dtype::F32, &[0, 200], &[])),
+        ("packed", view(Dtype::F32, &[300, 200], &wide)),
+    ];
+    let path = folder.path().join("model.safetensors");
+    fs::write(&path, safetensors::serialize(tensors.clone(), None).unwrap()).unwrap();
+    let model = Model::open(path).unwrap();
+    let mut calibration = crate::Calibration::new(crate::Moments::Full);
+    for (name, columns) in [("halved", 400), ("kept", 200), ("narrow", 2000), ("packed", 200)] {
+        calibration.observe(name, None, &numbers[..4 * columns], columns, 1.0).unwrap();
+    }
+    let cancel = Cancel::default();
+    let mut found = Vec::new();
+    for file in ["packed.parquet", "packed.safetensors"] {
+        let path = folder.path().join(file);
+        let mut writer = ModelWriter::create(&path, BTreeMap::new()).unwrap();
+        for tensor in model.tensors() {
+            let mut own = Vec::new();
+            tensor.read(&mut own).unwrap();
+            match tensor.name {
+                "kept" => writer.keep(&tensor).unwrap(),
+                "halved" => drop(writer.halve(&tensor, &own, Half::F16).unwrap()),
+                _ => {
+                    let matrix =
+                        Quantized::of(&own, tensor.columns(), FOUR, &Method::Nearest, &cancel).unwrap();
+                    writer.write(&tensor, &matrix, matrix.quality(&own).unwrap()).unwrap();
+                }
+            }
+        }
+        writer.finish().unwrap();
+        let packed = QuantizedModel::open(path).unwrap();
+        for tensor in model.tensors() {
+            packed.check(tensor.name, &cancel).unwrap();
+            let layer = calibration.layer(tensor.name);
+            let measured = packed.measure(tensor.name, &tensor, layer, &cancel).unwrap();
+            let (mut weights, mut values) = (Vec::new(), Vec::new());
+            tensor.read(&mut weights).unwrap();
+            packed.read(tensor.name, &mut values, &cancel).unwrap();
+            let quality = Quality::of(&weights, &values).unwrap();
+            let Some(Measured { quality: own, output_error }) = measured else {
+                assert_eq!((tensor.name, weights), ("kept", values));
+                continue;
+            };
+            let close = |a: f64, b: f64| a == b || (a - b).abs() <= 1e-12 * b.abs();
+            assert!(
+                close(own.sqnr, quality.sqnr) && close(own.cosine, quality.cosine),
+                "{own:?} {quality:?}"
+            );
+            assert!(close(own.relative_error, quality.relative_error), "{own:?} {quality:?}");
+            assert_eq!(own.largest_error, quality.largest_error);
+            let outputs = layer.map(|layer| layer.output_error(&weights, &values).unwrap().unwrap());
+            assert!(outputs.is_none_or(|outputs| close(output_error.unwrap(), outputs)), "{}", tensor.name);
+            assert_eq!(output_error.is_some(), tensor.name != "none");
+            let plainly = packed.measure(tensor.name, &tensor, None, &cancel).unwrap().unwrap();
+            assert_eq!(plainly, Measured { quality: own, output_error: None });
+            if let Stored::Packed { quality: said, .. } = packed.tensor(tensor.name).unwrap().stored {
+                assert_eq!(own, said, "as it was when it was written");
+            }
+            found.push((tensor.name, own, output_error));
+        }
+        let (tensor, other) = (model.tensor("packed").unwrap(), calibration.layer("halved"));
+        let error = packed.measure("packed", &tensor, other, &cancel).unwrap_err();
+        assert_eq!(error.to_string(), "channels of inputs: 400 where 200 are expected");
+        let error = packed.measure("packed", &model.tensor("halved").unwrap(), None, &cancel).unwrap_err();
+        assert!(error.to_string().ends_with("tensor `packed` has another type or shape"), "{error}");
+        let error = packed.measure("kept", &tensor, None, &cancel);
+        assert!(error.unwrap().is_none(), "the same numbers by another name");
+        let changed = [&[1], &wide[1..]].concat();
+        let changed = Tensor { bytes: &changed, ..tensor };
+        let error = packed.measure("kept", &changed, None, &cancel).unwrap_err();
+        assert!(error.to_string().ends_with("tensor `kept` has other numbers"), "{error}");
+        let stopped = Cancel::new();
+        stopped.cancel();
+        let stopped = packed.measure("packed", &tensor, None, &stopped);
+        assert_eq!(stopped.unwrap_err().kind(), ErrorKind::Cancelled);
+    }
+    let (rows, named) = found.split_at(found.len() / 2);
+    assert_eq!(rows, named, "both formats");
 }
 
 #[test]
