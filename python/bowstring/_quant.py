@@ -42,8 +42,9 @@ class QuantizationReport:
     """A row for each tensor: `name`, `kind`, `dtype` and `shape` in the model; `stored`: `kept`, `f16`,
     `bf16`, `symmetric`, `zero_point` or `minimum`; `bits`, `group_size` (0 for a whole channel) and
     `scale_type` of packed ones; `bytes_before` and `bytes`; `sqnr` in decibels, `relative_error`, `cosine`
-    and `largest_error`, null where nothing changed; `not_finite`: how many numbers are NaN or infinite,
-    null where they were not counted."""
+    and `largest_error`, null where nothing changed; `output_error`: the mean square of what the layer's
+    outputs are off in relation to that of the outputs, null without a calibration that has seen the layer;
+    `not_finite`: how many numbers are NaN or infinite, null where they were not counted."""
     bytes_before: int
     """Bytes of all tensors in the model."""
     bytes_after: int

@@ -414,6 +414,7 @@ def validate(
     path: Path,
     model: Path | None = None,
     *,
+    calibration: Path | None = None,
     min_sqnr: float | None = None,
     max_rel_error: float | None = None,
     threads: int | None = None,
@@ -424,6 +425,8 @@ def validate(
         path: A file that `quantize` has written.
         model: The model that it was made of, which errors are measured against, and kept tensors compared
             with. Without it they are those that the file says.
+        calibration: A file that `Calibrator` has saved, by which `output_error` tells how far off the outputs
+            of the layers are; it needs the model.
         min_sqnr: The least ratio of signal to noise, in decibels, that tensors with fewer bits may have.
         max_rel_error: The largest error in relation to its size that they may have.
         threads: How many threads work; all cores when `None`.
@@ -435,14 +438,20 @@ def validate(
         NotFoundError: When there is no such file, or no such model.
         DataError: When the file is damaged: a tensor has other bytes than those that were written; or when
             its tensors are not those of the model.
-        UsageError: When a limit is no number, or an error below 0.
+        UsageError: When a limit is no number, or an error below 0; when there is a calibration without a
+            model, or one of another model.
 
     Examples:
         >>> _ = bs.quantize(folder / "model.safetensors", folder / "packed.parquet")
         >>> bs.quant.validate(folder / "packed.parquet", folder / "model.safetensors", min_sqnr=40).failing
         ('block.attn.weight',)
     """
-    options = {"min_sqnr": min_sqnr, "max_rel_error": max_rel_error, "threads": threads}
+    options = {
+        "calibration": calibration,
+        "min_sqnr": min_sqnr,
+        "max_rel_error": max_rel_error,
+        "threads": threads,
+    }
     tensors, failing = _bowstring.validate_quantized(path, model, options)
     return ValidationReport(tensors, tuple(failing))
 
@@ -451,6 +460,7 @@ async def validate_async(
     path: Path,
     model: Path | None = None,
     *,
+    calibration: Path | None = None,
     min_sqnr: float | None = None,
     max_rel_error: float | None = None,
     threads: int | None = None,
@@ -459,7 +469,12 @@ async def validate_async(
 
     Cancelling the task stops the work.
     """
-    options = {"min_sqnr": min_sqnr, "max_rel_error": max_rel_error, "threads": threads}
+    options = {
+        "calibration": calibration,
+        "min_sqnr": min_sqnr,
+        "max_rel_error": max_rel_error,
+        "threads": threads,
+    }
     tensors, failing = await _bowstring.validate_quantized_async(path, model, options)
     return ValidationReport(tensors, tuple(failing))
 

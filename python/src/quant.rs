@@ -184,12 +184,19 @@ pub(crate) fn validate_quantized_async<'py>(
 
 fn validation(model: Option<PathBuf>, options: &Bound<'_, PyDict>) -> Result<Validation> {
     let options = Options(options);
-    Ok(Validation { model, gates: gates(&options)?, threads: threads(&options)? })
+    let validation = Validation {
+        model,
+        calibration: options.one("calibration")?,
+        gates: gates(&options)?,
+        threads: threads(&options)?,
+    };
+    validation.check().map_err(failed)?;
+    Ok(validation)
 }
 
 fn validated(validation: &Validation, path: &Path, cancel: &Cancel) -> Result<(PyTable, Vec<String>)> {
     let Validated { tensors, failing } = validation.run(path, cancel).map_err(failed)?;
-    Ok((rows(&tensors)?, failing))
+    Ok((rows(&tensors)?, failing.into_iter().map(|(name, _)| name).collect()))
 }
 
 fn gates(options: &Options<'_, '_>) -> Result<Gates> {

@@ -434,6 +434,22 @@ pub(crate) struct InspectArgs {
     /// A model that was quantized (`.parquet`), a `.safetensors` file, the index of several, or a folder
     pub(crate) model: PathBuf,
 
+    /// The model that it was made of: every tensor is read, and measured against it
+    #[arg(long, value_name = "MODEL")]
+    pub(crate) against: Option<PathBuf>,
+
+    /// A file of what was seen of the layers' inputs, to tell how far off their outputs are
+    #[arg(long, value_name = "FILE", requires = "against")]
+    pub(crate) calibration: Option<PathBuf>,
+
+    /// Read every tensor, and fail when one with fewer bits has a lower ratio of signal to noise
+    #[arg(long, value_name = "DB", allow_negative_numbers = true)]
+    pub(crate) min_sqnr: Option<f64>,
+
+    /// Likewise, when one is further off in relation to its size
+    #[arg(long, value_name = "X", allow_negative_numbers = true)]
+    pub(crate) max_rel_error: Option<f64>,
+
     /// How the rows are written; JSON has null for what is infinite, as the ratio of a tensor without an error
     #[arg(long, value_enum, default_value_t = TableFormat::Table)]
     pub(crate) format: TableFormat,

@@ -139,7 +139,7 @@ fn dispatch(cli: Cli, host: &dyn Host, cancel: &Cancel) -> Result<()> {
         Command::Head(args) => tables::head(&args, cancel),
         Command::Tokenize(args) => tokenize::tokenize(&args, &context),
         Command::Quantize(args) => quant::quantize(&args, &context),
-        Command::Inspect(args) => quant::inspect(&args),
+        Command::Inspect(args) => quant::inspect(&args, &context),
         Command::Convert(args) => convert::convert(&args, &context),
         Command::Completions { shell } => {
             let mut script = Vec::new();

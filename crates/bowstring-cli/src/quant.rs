@@ -15,7 +15,7 @@ use bowstring::{
     ByteSize,
     quant::{
         Allocated, Allotment, Gates, Model, Packed, QuantError, Quantization, QuantizedModel, Stored,
-        TensorReport, table,
+        TensorReport, Validation, table,
     },
 };
 
@@ -69,8 +69,20 @@ pub(crate) fn quantize(args: &QuantizeArgs, context: &Context<'_>) -> Result<()>
     }
 }
 
-/// Writes what is said of the tensors of a model.
-pub(crate) fn inspect(args: &InspectArgs) -> Result<()> {
+/// Writes what is said of the tensors of a model, or found when they are looked at; then fails where they are further
+/// off than they may be.
+pub(crate) fn inspect(args: &InspectArgs, context: &Context<'_>) -> Result<()> {
+    let validation = Validation {
+        model: args.against.clone(),
+        calibration: args.calibration.clone(),
+        gates: Gates { min_sqnr: args.min_sqnr, max_rel_error: args.max_rel_error },
+        threads: NonZero::new(context.options.threads),
+    };
+    if validation.model.is_some() || validation.gates != Gates::default() {
+        let found = validation.run(&args.model, context.cancel)?;
+        rows(&found.tensors, args.format)?;
+        return Ok(found.verdict()?);
+    }
     let ending = args.model.extension().unwrap_or_default();
     let packed = match args.model.is_dir() || (ending != "parquet" && ending != "safetensors") {
         true => None,
@@ -185,7 +197,8 @@ fn with(batch: &RecordBatch, change: impl Fn(&Field) -> Option<ArrayRef>) -> Res
 
 /// A table for people.
 fn shown(reports: &[TensorReport], out: &mut dyn Write) -> io::Result<()> {
-    let columns = vec![
+    let has_outputs = reports.iter().any(|report| report.output_error.is_some());
+    let mut columns = vec![
         Column::left("tensor"),
         Column::left("kind"),
         Column::left("type"),
@@ -197,12 +210,15 @@ fn shown(reports: &[TensorReport], out: &mut dyn Write) -> io::Result<()> {
         Column::right("dB"),
         Column::right("relative error"),
     ];
+    if has_outputs {
+        columns.push(Column::right("output error"));
+    }
     let rows: Vec<Vec<String>> = reports
         .iter()
         .map(|report| {
             let scheme = report.stored.scheme();
             let quality = report.stored.quality();
-            vec![
+            let mut row = vec![
                 printable(&report.name),
                 report.kind.name().to_owned(),
                 report.dtype.to_string(),
@@ -213,7 +229,11 @@ fn shown(reports: &[TensorReport], out: &mut dyn Write) -> io::Result<()> {
                 report.bytes_after.to_string(),
                 quality.map(|quality| format!("{:.1}", quality.sqnr)).unwrap_or_default(),
                 quality.map(|quality| format!("{:.2e}", quality.relative_error)).unwrap_or_default(),
-            ]
+            ];
+            if has_outputs {
+                row.push(report.output_error.map(|error| format!("{error:.2e}")).unwrap_or_default());
+            }
+            row
         })
         .collect();
     grid::write(out, columns, &rows)

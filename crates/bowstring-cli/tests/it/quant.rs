@@ -1,5 +1,6 @@
 //! The commands `quantize` and `inspect`.
 
+use bowstring::quant::{Calibration, Moments};
 use bowstring_testing::safetensors;
 use expect_test::{Expect, expect};
 
@@ -50,10 +51,10 @@ fn a_model_becomes_a_file_and_a_summary() {
     .assert_eq(&run(&["inspect", "packed/model.parquet"]));
     expect![[r#"
         exit 0
-        {"name":"block.attn.weight","kind":"inner","dtype":"F32","shape":[32,48],"stored":"zero_point","bits":4,"group_size":64,"scale_type":"f16","bytes_before":6144,"bytes":864,"sqnr":26.14973209577534,"relative_error":0.049262153734365655,"cosine":0.998785883227442,"largest_error":0.10179257392883301,"not_finite":null}
-        {"name":"block.norm.weight","kind":"vector","dtype":"F32","shape":[48],"stored":"f16","bits":null,"group_size":null,"scale_type":null,"bytes_before":192,"bytes":96,"sqnr":null,"relative_error":0.0,"cosine":1.0,"largest_error":0.0,"not_finite":null}
-        {"name":"block.up.weight","kind":"inner","dtype":"F32","shape":[20,72],"stored":"zero_point","bits":4,"group_size":64,"scale_type":"f16","bytes_before":5760,"bytes":820,"sqnr":26.120618572033706,"relative_error":0.049427548554032516,"cosine":0.9987777117667942,"largest_error":0.08723366260528564,"not_finite":null}
-        {"name":"conv_in.weight","kind":"first","dtype":"F32","shape":[8,4],"stored":"f16","bits":null,"group_size":null,"scale_type":null,"bytes_before":128,"bytes":64,"sqnr":76.16293576893271,"relative_error":0.00015554398151521083,"cosine":0.9999999879213798,"largest_error":0.00023996829986572266,"not_finite":null}
+        {"name":"block.attn.weight","kind":"inner","dtype":"F32","shape":[32,48],"stored":"zero_point","bits":4,"group_size":64,"scale_type":"f16","bytes_before":6144,"bytes":864,"sqnr":26.14973209577534,"relative_error":0.049262153734365655,"cosine":0.998785883227442,"largest_error":0.10179257392883301,"output_error":null,"not_finite":null}
+        {"name":"block.norm.weight","kind":"vector","dtype":"F32","shape":[48],"stored":"f16","bits":null,"group_size":null,"scale_type":null,"bytes_before":192,"bytes":96,"sqnr":null,"relative_error":0.0,"cosine":1.0,"largest_error":0.0,"output_error":null,"not_finite":null}
+        {"name":"block.up.weight","kind":"inner","dtype":"F32","shape":[20,72],"stored":"zero_point","bits":4,"group_size":64,"scale_type":"f16","bytes_before":5760,"bytes":820,"sqnr":26.120618572033706,"relative_error":0.049427548554032516,"cosine":0.9987777117667942,"largest_error":0.08723366260528564,"output_error":null,"not_finite":null}
+        {"name":"conv_in.weight","kind":"first","dtype":"F32","shape":[8,4],"stored":"f16","bits":null,"group_size":null,"scale_type":null,"bytes_before":128,"bytes":64,"sqnr":76.16293576893271,"relative_error":0.00015554398151521083,"cosine":0.9999999879213798,"largest_error":0.00023996829986572266,"output_error":null,"not_finite":null}
     "#]].assert_eq(&run(&["inspect", "packed/model.parquet", "--format", "json"]));
     expect![[r#"
         exit 0
@@ -90,11 +91,11 @@ fn options_say_how() {
         ],
         &expect![[r#"
             exit 0
-            name,kind,dtype,shape,stored,bits,group_size,scale_type,bytes_before,bytes,sqnr,relative_error,cosine,largest_error,not_finite
-            block.attn.weight,inner,F32,32×48,minimum,2,256,f32,6144,640,12.053517075015506,0.24964573234000978,0.9732984325610242,0.3299259813502431,0
-            block.norm.weight,vector,F32,48,f16,,,,192,96,inf,0.0,1.0,0.0,0
-            block.up.weight,inner,F32,20×72,minimum,8,256,f32,5760,1600,50.12019909026654,0.003118818096489535,0.9999951384372503,0.0038748979568481445,0
-            conv_in.weight,first,F32,8×4,kept,,,,128,128,,,,,
+            name,kind,dtype,shape,stored,bits,group_size,scale_type,bytes_before,bytes,sqnr,relative_error,cosine,largest_error,output_error,not_finite
+            block.attn.weight,inner,F32,32×48,minimum,2,256,f32,6144,640,12.053517075015506,0.24964573234000978,0.9732984325610242,0.3299259813502431,,0
+            block.norm.weight,vector,F32,48,f16,,,,192,96,inf,0.0,1.0,0.0,,0
+            block.up.weight,inner,F32,20×72,minimum,8,256,f32,5760,1600,50.12019909026654,0.003118818096489535,0.9999951384372503,0.0038748979568481445,,0
+            conv_in.weight,first,F32,8×4,kept,,,,128,128,,,,,,
         "#]],
     );
     check(
@@ -154,6 +155,72 @@ fn numbers_that_are_none_are_refused_or_kept_and_told() {
         kept     block.norm.weight, for numbers that are NaN or infinite: 1
     "#]]
     .assert_eq(&run(&["quantize", "model.safetensors", "x.parquet", "--keep-non-finite"]));
+}
+
+/// Rows come first; then the work fails.
+#[test]
+fn a_file_is_measured_against_its_model() {
+    let folder = folder(1.0);
+    let run = |args: &[&str]| folder.run(&[&["inspect", "packed.parquet"], args].concat());
+    folder.run(&["quantize", "model.safetensors", "packed.parquet"]);
+    let mut seen = Calibration::new(Moments::Diagonal);
+    let inputs: Vec<f32> = (0..48 * 20).map(|i| (i as f32 * 0.3).cos()).collect();
+    seen.observe("block.attn.weight", None, &inputs, 48, 1.0).unwrap();
+    seen.save(&folder.path("seen.parquet")).unwrap();
+    let plain = run(&[]);
+    assert_eq!(run(&["--against", "model.safetensors"]), plain);
+    assert_eq!(run(&["--min-sqnr", "20", "--max-rel-error", "0.05"]), plain);
+    expect![[r#"
+        exit 1
+        tensor             kind    type  shape  stored      bits  group  bytes    dB  relative error  output error
+        ─────────────────  ──────  ────  ─────  ──────────  ────  ─────  ─────  ────  ──────────────  ────────────
+        block.attn.weight  inner   F32   32×48  zero_point     4     64    864  26.1         4.93e-2       2.42e-3
+        block.norm.weight  vector  F32   48     f16                         96   inf          0.00e0
+        block.up.weight    inner   F32   20×72  zero_point     4     64    820  26.1         4.94e-2
+        conv_in.weight     first   F32   8×4    f16                         64  76.2         1.56e-4
+        error: 1 tensor is further off than allowed: `block.up.weight` (26.1 dB, relative error 4.94e-2)
+
+        hint: give them more bits, or keep them, by rules for their names
+    "#]].assert_eq(&run(&[
+        "--against",
+        "model.safetensors",
+        "--calibration",
+        "seen.parquet",
+        "--min-sqnr",
+        "26.13",
+    ]));
+    expect![[r#"
+        exit 2
+        error: the following required arguments were not provided:
+          --against <MODEL>
+
+        Usage: bowstring inspect --against <MODEL> --calibration <FILE> <MODEL>
+
+        For more information, try '--help'.
+    "#]]
+    .assert_eq(&run(&["--calibration", "seen.parquet"]));
+    expect![[r#"
+        exit 2
+        error: `max_rel_error` cannot be NaN
+
+        hint: it is a number of at least 0
+    "#]]
+    .assert_eq(&run(&["--max-rel-error", "nan"]));
+    let other = folder.run(&["inspect", "model.safetensors", "--min-sqnr", "20"]);
+    expect![[r#"
+        exit 3
+        error: `model.safetensors` is no file of packed weights
+
+        hint: name a file that `quantize` has written, or the `.safetensors` of a model
+    "#]]
+    .assert_eq(&other);
+    folder.file("model.safetensors", safetensors(&[("block.attn.weight", &[1], &[1.0])]));
+    expect![[r#"
+        exit 3
+        error: `packed.parquet` was not made of this model: tensor `block.attn.weight` has another type or shape
+
+        hint: name the model that was quantised
+    "#]].assert_eq(&run(&["--against", "model.safetensors"]));
 }
 
 #[test]

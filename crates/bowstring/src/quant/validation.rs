@@ -7,7 +7,8 @@ use std::{
 
 use bowstring_core::Cancel;
 use bowstring_quant::{
-    Model, Quality, QuantError, QuantizedModel, Result, Stored, Tensor, TensorReport, on_threads,
+    Calibration, Measured, Model, Quality, QuantError, QuantizedModel, Result, Stored, TensorReport,
+    on_threads,
 };
 
 use super::Gates;
@@ -17,6 +18,9 @@ use super::Gates;
 pub struct Validation {
     /// The model that it was made of, which figures are measured against; otherwise they are those of the file.
     pub model: Option<PathBuf>,
+    /// A file of what was seen of the layers' inputs, by which the model's outputs are compared with those that there
+    /// are now.
+    pub calibration: Option<PathBuf>,
     /// How far off tensors may be.
     pub gates: Gates,
     /// How many threads work; all cores when `None`.
@@ -28,80 +32,96 @@ pub struct Validation {
 pub struct Validated {
     /// Each tensor, in the order of the file.
     pub tensors: Vec<TensorReport>,
-    /// Those that do not pass the gates, the worst first.
-    pub failing: Vec<String>,
+    /// Those that do not pass the gates with how far off they are, the worst first.
+    pub failing: Vec<(String, Quality)>,
+}
+
+impl Validated {
+    /// That all tensors pass.
+    ///
+    /// # Errors
+    /// [`QuantError::TooFar`] with those that do not.
+    pub fn verdict(&self) -> Result<()> {
+        match self.failing.as_slice() {
+            [] => Ok(()),
+            failing => Err(QuantError::TooFar { tensors: failing.to_vec() }),
+        }
+    }
 }
 
 impl Validation {
-    /// Reads every tensor of a file, whose bytes have to be those that were written.
+    /// Whether this can be asked for, as far as can be told before a file is opened.
     ///
     /// # Errors
-    /// [`QuantError::Option`] for gates that cannot be; those of [`QuantizedModel::open`],
-    /// [`QuantizedModel::read`] and [`Model::open`]; [`QuantError::OtherModel`] when a tensor of the file and the
+    /// [`QuantError::Option`] for gates that cannot be, and for a calibration without a model.
+    pub fn check(&self) -> Result<()> {
+        if self.calibration.is_some() && self.model.is_none() {
+            return Err(QuantError::Option {
+                option: "calibration",
+                value: "given without a model".to_owned(),
+                expected: "for outputs that are compared with those of a model",
+            });
+        }
+        self.gates.check()
+    }
+
+    /// Reads every tensor of a file, whose bytes have to be those that were written, some rows at a time.
+    ///
+    /// # Errors
+    /// Those of [`check`](Self::check), [`QuantizedModel::open`], [`QuantizedModel::check`], [`Model::open`],
+    /// [`Calibration::open`] and [`Calibration::check`]; [`QuantError::OtherModel`] when a tensor of the file and the
     /// model's are not the same.
     pub fn run(&self, path: &Path, cancel: &Cancel) -> Result<Validated> {
-        self.gates.check()?;
+        self.check()?;
         let packed = QuantizedModel::open(path)?;
         let model = self.model.as_deref().map(Model::open).transpose()?;
+        let calibration = self.calibration.as_deref().map(Calibration::open).transpose()?;
+        if let (Some(calibration), Some(model)) = (&calibration, &model) {
+            calibration.check(model)?;
+        }
+        let other = |tensor: &str, reason| QuantError::OtherModel {
+            path: path.to_owned(),
+            tensor: tensor.to_owned(),
+            reason,
+        };
         let missing = model
             .iter()
             .flat_map(Model::tensors)
             .find(|tensor| packed.tensor(tensor.name).is_err())
-            .map(|tensor| other_model(path, tensor.name, "is not in the file"));
+            .map(|tensor| other(tensor.name, "is not in the file"));
         missing.map_or(Ok(()), Err)?;
         let mut tensors = packed.reports();
         on_threads(self.threads, || {
-            let mut buffers = (Vec::new(), Vec::new());
             for report in &mut tensors {
                 cancel.check()?;
-                let tensor = model.as_ref().map(|model| original(path, model, report)).transpose()?;
-                look(&packed, report, tensor.as_ref(), &mut buffers, cancel)?;
-                model.as_ref().map(|model| model.release(&report.name)).transpose()?;
+                let Some(model) = &model else {
+                    packed.check(&report.name, cancel)?;
+                    continue;
+                };
+                let original =
+                    model.tensor(&report.name).map_err(|_| other(&report.name, "is not in the model"))?;
+                let inputs = calibration.as_ref().and_then(|calibration| calibration.layer(&report.name));
+                let measured = packed.measure(&report.name, &original, inputs, cancel)?;
+                if let (Some(Measured { quality: found, output_error }), Some(quality)) =
+                    (measured, quality_of(&mut report.stored))
+                {
+                    *quality = found;
+                    report.output_error = output_error;
+                }
+                model.release(&report.name)?;
             }
             Ok(())
         })?;
-        let failing = self.gates.failing(&tensors).into_iter().map(|(name, _)| name.to_owned()).collect();
+        let failing = self.gates.failing(&tensors);
+        let failing = failing.into_iter().map(|(name, quality)| (name.to_owned(), quality)).collect();
         Ok(Validated { tensors, failing })
     }
 }
 
-/// The tensor of a model that a file has, too.
-fn original<'a>(path: &Path, model: &'a Model, report: &TensorReport) -> Result<Tensor<'a>> {
-    let other = |reason| other_model(path, &report.name, reason);
-    let tensor = model.tensor(&report.name).map_err(|_| other("is not in the model"))?;
-    if (tensor.dtype, tensor.shape) == (report.dtype, report.shape.as_slice()) {
-        Ok(tensor)
-    } else {
-        Err(other("has another type or shape"))
+/// Where it stands how far off a tensor is.
+fn quality_of(stored: &mut Stored) -> Option<&mut Quality> {
+    match stored {
+        Stored::Kept => None,
+        Stored::Half { quality, .. } | Stored::Packed { quality, .. } => Some(quality),
     }
-}
-
-/// Reads a tensor, and measures how far off it is from what it was, where that is known.
-fn look(
-    packed: &QuantizedModel,
-    report: &mut TensorReport,
-    original: Option<&Tensor<'_>>,
-    (numbers, weights): &mut (Vec<f32>, Vec<f32>),
-    cancel: &Cancel,
-) -> Result<()> {
-    if let Some(bytes) = packed.kept(&report.name, cancel)? {
-        return match original {
-            Some(tensor) if tensor.bytes != bytes => {
-                Err(other_model(packed.path(), &report.name, "has other numbers"))
-            }
-            _ => Ok(()),
-        };
-    }
-    packed.read(&report.name, numbers, cancel)?;
-    if let Some(tensor) = original
-        && let Stored::Half { quality, .. } | Stored::Packed { quality, .. } = &mut report.stored
-    {
-        tensor.read(weights)?;
-        *quality = Quality::of(weights, numbers)?;
-    }
-    Ok(())
-}
-
-fn other_model(path: &Path, tensor: &str, reason: &'static str) -> QuantError {
-    QuantError::OtherModel { path: path.to_owned(), tensor: tensor.to_owned(), reason }
 }

@@ -4,6 +4,8 @@
 mod config;
 #[cfg(feature = "quant")]
 mod dequantize;
+#[cfg(feature = "quant")]
+mod evaluate;
 #[cfg(feature = "graph")]
 mod graph;
 #[cfg(feature = "quant")]
@@ -38,6 +40,7 @@ pub fn registry(session: &Session) -> Registry {
     {
         quantize::register(&mut registry, session);
         dequantize::register(&mut registry, session);
+        evaluate::register(&mut registry, session);
     }
     #[cfg(feature = "tokenizer")]
     tokenize::register(&mut registry, session);

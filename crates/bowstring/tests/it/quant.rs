@@ -174,7 +174,7 @@ fn a_gate_fails_the_step_and_writes_nothing() {
 /// What is found of a file of packed weights.
 fn validated(bench: &Bench, validation: &Validation) -> String {
     match validation.run(&bench.path("packed.parquet"), &bowstring::Cancel::new()) {
-        Ok(found) => found.failing.join(", "),
+        Ok(found) => found.failing.into_iter().map(|(name, _)| name).collect::<Vec<_>>().join(", "),
         Err(error) => bench.masked(&error.to_string()),
     }
 }
@@ -185,7 +185,7 @@ fn a_validation_measures_what_the_file_has() {
     assert!(bench.run(&quantize("")).report.error.is_none());
     let model = Some(bench.path("model.safetensors"));
     let gates = |min_sqnr| Gates { min_sqnr: Some(min_sqnr), max_rel_error: None };
-    let of = |min_sqnr| Validation { model: model.clone(), gates: gates(min_sqnr), threads: None };
+    let of = |min_sqnr| Validation { model: model.clone(), gates: gates(min_sqnr), ..Validation::default() };
     expect![].assert_eq(&validated(&bench, &of(20.0)));
     expect!["block.up.weight, block.attn.weight"].assert_eq(&validated(&bench, &of(40.0)));
     assert_eq!(
@@ -275,15 +275,96 @@ fn a_method_is_given_what_it_goes_by() {
     assert_eq!(refused(request), "`order` cannot be given for this method");
 }
 
-/// Layers' outputs are nearer by what was seen of their inputs.
-#[test]
-fn what_was_seen_of_inputs_decides() {
-    let bench = bench();
+fn calibrated(bench: &Bench) -> Calibration {
     let inputs: Vec<f32> =
         (0..200 * 48).map(|i| ((i * i) as f32 * 0.37).sin() * (1 + i % 48 % 7) as f32).collect();
     let mut seen = Calibration::new(Moments::Full);
     seen.observe("block.attn.weight", None, &inputs, 48, 1.0).unwrap();
     seen.save(&bench.path("seen.parquet")).unwrap();
+    seen
+}
+
+#[test]
+fn a_calibration_tells_how_far_off_outputs_are() {
+    let bench = bench();
+    let seen = calibrated(&bench);
+    assert!(bench.run(&quantize("")).report.error.is_none());
+    let validation = Validation {
+        model: Some(bench.path("model.safetensors")),
+        calibration: Some(bench.path("seen.parquet")),
+        ..Validation::default()
+    };
+    let path = bench.path("packed.parquet");
+    let found = validation.run(&path, &bowstring::Cancel::new()).unwrap();
+    found.verdict().unwrap();
+    let [mut weights, mut values] = [vec![], vec![]];
+    let model = Model::open(bench.path("model.safetensors")).unwrap();
+    model.tensor("block.attn.weight").unwrap().read(&mut weights).unwrap();
+    QuantizedModel::open(&path).unwrap().read("block.attn.weight", &mut values, &Default::default()).unwrap();
+    let expected = seen.layer("block.attn.weight").unwrap().output_error(&weights, &values).unwrap();
+    let errors: Vec<_> = found.tensors.iter().map(|tensor| tensor.output_error).collect();
+    assert!((errors[0].unwrap() - expected.unwrap()).abs() < 1e-12);
+    assert_eq!(errors[1..], [None, None], "of which nothing was seen");
+
+    let alone = Validation { model: None, ..validation.clone() };
+    expect!["`calibration` cannot be given without a model"].assert_eq(&validated(&bench, &alone));
+    let mut other = Calibration::new(Moments::Diagonal);
+    other.observe("block.up.weight", None, &[1.0; 4], 4, 1.0).unwrap();
+    other.save(&bench.path("seen.parquet")).unwrap();
+    expect!["channels of inputs: 4 where 96 are expected"].assert_eq(&validated(&bench, &validation));
+}
+
+fn evaluate(config: &str) -> String {
+    format!(
+        "- {{name: good, type: quant.evaluate, depends_on: [packed], config: {{packed: \"${{dir}}/packed.parquet\"{config}}}}}\n"
+    )
+}
+
+#[test]
+fn a_step_evaluates_what_was_packed() {
+    let bench = bench();
+    calibrated(&bench);
+    let model = ", model: \"${dir}/model.safetensors\", calibration: \"${dir}/seen.parquet\"";
+    let steps = quantize("")
+        + &evaluate(&format!("{model}, min_sqnr: 20, max_rel_error: 0.1"))
+        + "- {name: rows, type: sql, config: {query: \"SELECT name, round(sqnr, 1) AS sqnr, round(output_error, 5) AS \
+           output_error FROM good ORDER BY name\"}}\n";
+    expect![[r#"
+        +-------------------+------+--------------+
+        | name              | sqnr | output_error |
+        +-------------------+------+--------------+
+        | block.attn.weight | 26.1 | 0.00216      |
+        | block.norm.weight | 76.0 |              |
+        | block.up.weight   | 26.1 |              |
+        +-------------------+------+--------------+"#]]
+    .assert_eq(&bench.shown(&steps, "rows"));
+    // The file says the same, but of outputs.
+    expect![[r#"
+        exit 1: step `good` (failed): 2 tensors are further off than allowed: `block.up.weight` (26.1 dB, relative error 4.98e-2), `block.attn.weight` (26.1 dB, relative error 4.93e-2)
+        hint: give them more bits, or keep them, by rules for their names"#]].assert_eq(&bench.shown(&(quantize("") + &evaluate(", min_sqnr: 40")), "good"));
+    let finished = bench.run(&(quantize("") + &evaluate(", max_rel_error: 0.001")));
+    let (_, step) = finished.report.steps.iter().find(|(name, _)| &**name == "good").unwrap();
+    assert_eq!(step.error.as_ref().unwrap().kind, bowstring::ErrorKind::Failed);
+    assert!(bench.path("packed.parquet").exists(), "it is only looked at");
+    expect![[r#"
+        `max_rel_error` cannot be -1
+          at test.yaml:5:117
+
+        hint: it is a number of at least 0"#]]
+    .assert_eq(&bench.shown(&(quantize("") + &evaluate(", max_rel_error: -1")), "good"));
+    expect![[r#"
+        `calibration` cannot be given without a model
+          at test.yaml:5:115
+
+        hint: it is for outputs that are compared with those of a model"#]]
+    .assert_eq(&bench.shown(&(quantize("") + &evaluate(", calibration: seen.parquet")), "good"));
+}
+
+/// Layers' outputs are nearer by what was seen of their inputs.
+#[test]
+fn what_was_seen_of_inputs_decides() {
+    let bench = bench();
+    let seen = calibrated(&bench);
     let hessian = seen.layer("block.attn.weight").unwrap().hessian().unwrap();
     let mut weights = Vec::new();
     Model::open(bench.path("model.safetensors"))
