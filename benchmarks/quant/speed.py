@@ -1,9 +1,10 @@
-"""How fast is a matrix written with 4 bits in groups of 64, and read back? Prints JSON.
+"""How fast is a matrix written with 4 bits in groups of 64, and read back? Prints JSON, or writes a table.
 
 Single precision in memory to packed codes in memory, and back; no file is touched. Within the time is what a
 library needs for that from its arguments to its answer, with memory for the answer; torchao's codes stay a
 byte each and its others' are packed. Rounds go through all contenders forwards and backwards in turn, so that
-ratios are of calls that are near one another in time. What was timed is checked by its error.
+ratios are of calls that are near one another in time. What was timed is checked by its error. With `--out` it
+keeps itself to as many cores as threads.
 """
 
 from __future__ import annotations
@@ -12,16 +13,21 @@ import argparse
 import gc
 import json
 import math
+import os
 import statistics
 import sys
+import sysconfig
 import time
 import warnings
 from collections.abc import Callable
 from functools import partial
+from importlib.metadata import version
+from pathlib import Path
 from typing import NamedTuple
 
 import contenders
 import numpy as np
+import table
 import torch
 
 import bowstring as bs
@@ -117,8 +123,13 @@ def measured(found: list[Contender], operation: str, rounds: int, matrix: np.nda
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--quick", action="store_true", help="three rounds, not seven")
+    parser.add_argument("--out", type=Path, help="the table, as Markdown")
     options = parser.parse_args()
     warnings.filterwarnings("ignore")
+    if options.out:
+        os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[-THREADS:])
+        # quanto builds an extension with the ninja that is installed beside this interpreter.
+        os.environ["PATH"] = os.pathsep.join([sysconfig.get_path("scripts"), os.environ["PATH"]])
     torch.set_num_threads(THREADS)
     matrix = (np.random.default_rng(7).laplace(size=SHAPE) / math.sqrt(SHAPE[1])).astype(np.float32)
     with torch.no_grad():
@@ -128,7 +139,14 @@ def main() -> None:
             for operation in ("quantise", "dequantise")
             for row in measured(found, operation, 3 if options.quick else 7, matrix)
         ]
-    print(json.dumps({"shape": SHAPE, "bits": BITS, "group": GROUP, "threads": THREADS, "rows": rows}))
+    found = {"shape": SHAPE, "bits": BITS, "group": GROUP, "threads": THREADS, "rows": rows}
+    if not options.out:
+        print(json.dumps(found))
+        return
+    packages = {"bowstring": "bowstring", **contenders.PACKAGES}
+    versions = {name: version(package) for name, package in packages.items()}
+    lines = ["# Speed of quantisers", "", table.sitting("speed.py", versions), "", *table.speed(found)[2:]]
+    options.out.write_text("\n".join(lines).rstrip() + "\n", encoding="utf-8")
 
 
 if __name__ == "__main__":

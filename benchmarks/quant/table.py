@@ -131,7 +131,7 @@ def _errors(materials: dict) -> list[str]:
     return lines
 
 
-def _speed(found: dict) -> list[str]:
+def speed(found: dict) -> list[str]:
     rows, columns = found["shape"]
     lines = [
         "## Speed",
@@ -168,18 +168,25 @@ def _speed(found: dict) -> list[str]:
     return [*lines, "", "Goals:", *(f"- {goal}: {'held' if held else 'missed'}" for goal, held in goals), ""]
 
 
+def sitting(script: str, versions: dict) -> str:
+    """What was run, where."""
+    listed = ", ".join(f"{name} {version}" for name, version in versions.items())
+    return (
+        f"`python benchmarks/quant/{script}`, {platform.machine()}, {os.cpu_count()} cores, Python "
+        f"{platform.python_version()}. Versions: {listed}."
+    )
+
+
 def markdown(found: dict) -> str:
-    versions = ", ".join(f"{name} {version}" for name, version in found["versions"].items())
     lines = [
         "# Quantisers side by side",
         "",
-        f"`python benchmarks/quant/run.py`, {platform.machine()}, {os.cpu_count()} cores, Python "
-        f"{platform.python_version()}. Versions: {versions}.",
+        sitting("run.py", found["versions"]),
         "",
         ERRORS,
         *_summary(found["materials"]),
         *_errors(found["materials"]),
-        *(_speed(found["speed"]) if "speed" in found else []),
+        *(speed(found["speed"]) if "speed" in found else []),
     ]
     return "\n".join(lines).rstrip() + "\n"
 

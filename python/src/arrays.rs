@@ -80,11 +80,7 @@ pub(crate) fn quantize_array<'py>(
     let method = array_method(method, importance, moments, columns, damping, order)?;
     let (matrix, quality) = work_apart(py, move |cancel| {
         let weights = floats("array", &weights)?;
-        let work = || {
-            let matrix = Quantized::of(weights.values(), columns, scheme, &method, cancel)?;
-            let quality = matrix.quality(weights.values())?;
-            Ok((matrix, quality))
-        };
+        let work = || Quantized::measured(weights.values(), columns, scheme, &method, cancel);
         on_threads(threads, work).map_err(failed)
     })?;
     let scales = match scheme.scale_type {

@@ -90,7 +90,7 @@ impl ActivationRange {
         let Self { least, greatest } = self;
         let scheme =
             Scheme { bits, group: Group::Channel, offset: Offset::ZeroPoint, scale_type: ScaleType::F32 };
-        Grid::over(Range { least, greatest }, &scheme)
+        Grid::over(Range { least, greatest, finite: true }, &scheme)
     }
 }
 

@@ -25,29 +25,40 @@ pub(crate) struct Grid {
 pub(crate) struct Range {
     pub(crate) least: f32,
     pub(crate) greatest: f32,
+    /// Whether no weight is NaN or infinite; where some are, the ends mean nothing.
+    pub(crate) finite: bool,
 }
 
 impl Range {
     #[inline(always)]
     pub(crate) fn of(weights: &[f32]) -> Self {
-        let Some(&first) = weights.first() else { return Self { least: 0.0, greatest: 0.0 } };
-        let (mut least, mut greatest) = ([first; LANES], [first; LANES]);
-        let (chunks, rest) = weights.as_chunks::<LANES>();
-        for chunk in chunks {
-            least = std::array::from_fn(|lane| smaller(chunk[lane], least[lane]));
-            greatest = std::array::from_fn(|lane| greater(chunk[lane], greatest[lane]));
-        }
-        for (lane, &weight) in rest.iter().enumerate() {
+        let Some(&first) = weights.first() else { return Self { least: 0.0, greatest: 0.0, finite: true } };
+        let (mut least, mut greatest, mut magnitude) = ([first; LANES], [first; LANES], [0; LANES]);
+        let mut add = |lane: usize, weight: f32| {
             least[lane] = smaller(weight, least[lane]);
             greatest[lane] = greater(weight, greatest[lane]);
+            magnitude[lane] = magnitude[lane].max(magnitude_bits(weight));
+        };
+        let (chunks, rest) = weights.as_chunks::<LANES>();
+        for chunk in chunks {
+            for (lane, &weight) in chunk.iter().enumerate() {
+                add(lane, weight);
+            }
         }
-        Self { least: folded(least, smaller), greatest: folded(greatest, greater) }
+        for (lane, &weight) in rest.iter().enumerate() {
+            add(lane, weight);
+        }
+        Self {
+            least: folded(least, smaller),
+            greatest: folded(greatest, greater),
+            finite: magnitude.into_iter().fold(0, u32::max) < INFINITE,
+        }
     }
 
     /// The same with 0 in it.
     #[inline(always)]
     pub(crate) fn with_zero(self) -> Self {
-        Self { least: self.least.min(0.0), greatest: self.greatest.max(0.0) }
+        Self { least: self.least.min(0.0), greatest: self.greatest.max(0.0), ..self }
     }
 }
 
@@ -59,7 +70,7 @@ impl Grid {
         match scheme.offset {
             Offset::Symmetric => {
                 let middle = f32::from(scheme.bits.middle());
-                let Range { least, greatest } = range.with_zero();
+                let Range { least, greatest, .. } = range.with_zero();
                 // The side of the codes below the middle has one more.
                 let upright = (greatest / (middle - 1.0)).max(-least / middle);
                 let mirrored = (-least / (middle - 1.0)).max(greatest / middle);
@@ -67,7 +78,7 @@ impl Grid {
                 Self { scale: stored(scale, scheme.scale_type), zero: middle, minimum: 0.0 }
             }
             Offset::ZeroPoint => {
-                let Range { least, greatest } = range.with_zero();
+                let Range { least, greatest, .. } = range.with_zero();
                 // Each by itself, since their difference may be beyond all numbers.
                 let scale = stored(greatest / largest - least / largest, scheme.scale_type);
                 let zero = round(-least / scale, largest);
@@ -123,6 +134,21 @@ impl Grid {
     }
 }
 
+/// What [`magnitude_bits`] gives for an infinity; NaN has more, and all else less.
+const INFINITE: u32 = f32::INFINITY.to_bits();
+
+/// The bits of the absolute value, which as integers are in its order.
+#[inline(always)]
+fn magnitude_bits(weight: f32) -> u32 {
+    weight.to_bits() & 0x7FFF_FFFF
+}
+
+/// Whether no weight is NaN or infinite.
+#[inline(always)]
+pub(crate) fn all_finite(weights: &[f32]) -> bool {
+    weights.iter().fold(0, |most, &weight| magnitude_bits(weight).max(most)) < INFINITE
+}
+
 /// A scale as it is stored. One that is too small for its type becomes the smallest there is, which puts
 /// weights no further off than half of it; that of a group of zeros becomes 1.
 #[inline(always)]
@@ -172,13 +198,8 @@ fn greater(a: f32, b: f32) -> f32 {
 
 /// All lanes as one, the halves together, then their halves.
 #[inline(always)]
-pub(crate) fn folded(mut lanes: [f32; LANES], join: impl Fn(f32, f32) -> f32) -> f32 {
-    let mut half = LANES / 2;
-    while half > 0 {
-        for lane in 0..half {
-            lanes[lane] = join(lanes[lane], lanes[lane + half]);
-        }
-        half /= 2;
-    }
-    lanes[0]
+pub(crate) fn folded(lanes: [f32; LANES], join: impl Fn(f32, f32) -> f32) -> f32 {
+    let eight: [f32; LANES / 2] = std::array::from_fn(|lane| join(lanes[lane], lanes[lane + 8]));
+    let four: [f32; LANES / 4] = std::array::from_fn(|lane| join(eight[lane], eight[lane + 4]));
+    join(join(four[0], four[2]), join(four[1], four[3]))
 }

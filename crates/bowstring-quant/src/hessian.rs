@@ -7,7 +7,7 @@
 use ndarray::{Array2, ArrayView2, s};
 use rayon::prelude::*;
 
-use crate::{QuantError, Result, matrix::all_finite, pack::has_length};
+use crate::{QuantError, Result, grid::all_finite, pack::has_length};
 
 /// How many inputs are multiplied in single precision before the sums go on in double precision.
 const INPUTS: usize = 256;

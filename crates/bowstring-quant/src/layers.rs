@@ -16,7 +16,7 @@ use bowstring_core::Cancel;
 
 use crate::{
     Bits, Group, Method, Offset, Quality, QuantError, Quantized, Result, Scheme, matrix::not_finite,
-    pack::has_length,
+    pack::has_length, weights::Weights,
 };
 
 const NAME: &str = "layer_name";
@@ -129,7 +129,7 @@ pub fn dequantize_layers(batches: &[RecordBatch], cancel: &Cancel) -> Result<Vec
                 let first = weights.len();
                 weights.resize(first + matrix.rows * matrix.columns, 0.0);
                 matrix.dequantize(&mut weights[first..])?;
-                not_finite(&weights[first..]).map_or(Ok(shape), Err)
+                not_finite(Weights::Numbers(&weights[first..])).map_or(Ok(shape), Err)
             };
             append(&mut lengths, &read().map_err(|error| layer.wrong(error))?);
             ends.push(weights.len() as i64);

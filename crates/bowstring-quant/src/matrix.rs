@@ -1,13 +1,13 @@
 //! What does a tensor of weights become, and what does it stand for?
 
 use bowstring_core::Cancel;
-use bowstring_simd::{Work, run};
+use bowstring_simd::{Work, large_pages, run};
 use half::{bf16, f16};
 use rayon::prelude::*;
 
 use crate::{
     Offset, QuantError, Result, ScaleType, Scheme,
-    grid::Grid,
+    grid::{Grid, all_finite},
     method::{Method, Prepared, Rounded},
     pack::{Pack, Unpack, has_length},
     quality::{Quality, Tally},
@@ -40,11 +40,13 @@ pub struct Quantized {
     pub offsets: Vec<u8>,
 }
 
-/// Some rows of the parts of a matrix.
+/// Some rows of the parts of a matrix, and what their errors are added to.
 struct Parts<'a> {
     codes: &'a mut [u8],
     scales: &'a mut [u8],
     offsets: &'a mut [u8],
+    /// One for each [`block`] of rows, or none where errors are not asked for.
+    tallies: &'a mut [Tally],
 }
 
 impl Quantized {
@@ -73,6 +75,47 @@ impl Quantized {
         method: &Method,
         cancel: &Cancel,
     ) -> Result<Self> {
+        Self::written(weights, columns, scheme, method, cancel, &mut [])
+    }
+
+    /// [`of`](Self::of) and [`quality`](Self::quality) in one go, which is faster: errors are added up while weights
+    /// and codes are in a cache.
+    ///
+    /// # Errors
+    /// As [`of`](Self::of).
+    pub fn measured(
+        weights: &[f32],
+        columns: usize,
+        scheme: Scheme,
+        method: &Method,
+        cancel: &Cancel,
+    ) -> Result<(Self, Quality)> {
+        Self::measured_of(Weights::Numbers(weights), columns, scheme, method, cancel)
+    }
+
+    /// The same of weights that stand as bytes, too.
+    pub(crate) fn measured_of(
+        weights: Weights<'_>,
+        columns: usize,
+        scheme: Scheme,
+        method: &Method,
+        cancel: &Cancel,
+    ) -> Result<(Self, Quality)> {
+        let rows = weights.count().checked_div(columns).unwrap_or(0);
+        let mut tallies = vec![Tally::default(); rows.div_ceil(block(columns))];
+        let this = Self::written(weights, columns, scheme, method, cancel, &mut tallies)?;
+        Ok((this, Tally::all(tallies).quality()))
+    }
+
+    /// The parts, and errors in `tallies`, if there is one for each [`block`] of rows.
+    fn written(
+        weights: Weights<'_>,
+        columns: usize,
+        scheme: Scheme,
+        method: &Method,
+        cancel: &Cancel,
+        tallies: &mut [Tally],
+    ) -> Result<Self> {
         let rows = weights.count().checked_div(columns).unwrap_or(0);
         has_length("weights of whole rows", weights.count(), rows * columns)?;
         let method = method.prepared(columns)?;
@@ -85,20 +128,21 @@ impl Quantized {
             scales: vec![0; rows * strides.scales],
             offsets: vec![0; rows * strides.offsets],
         };
+        large_pages(&this.codes);
+        let tally_rows = block(columns);
         let block = method.block(columns);
         let chunks = |stride: usize| (block * stride).max(1);
-        // A part without bytes has no chunks of its own.
-        let mut offsets = this.offsets.chunks_mut(chunks(strides.offsets)).map(Some).collect::<Vec<_>>();
-        offsets.resize_with(rows.div_ceil(block), || None);
+        let count = rows.div_ceil(block);
         let failure = this
             .codes
             .par_chunks_mut(chunks(strides.codes))
             .zip(this.scales.par_chunks_mut(chunks(strides.scales)))
-            .zip(offsets)
+            .zip(pieces(&mut this.offsets, chunks(strides.offsets), count))
+            .zip(pieces(tallies, block / tally_rows, count))
             .enumerate()
-            .map_init(Vec::new, |buffer, (index, ((codes, scales), offsets))| {
+            .map_init(Vec::new, |buffer, (index, (((codes, scales), offsets), tallies))| {
                 cancel.check()?;
-                let parts = Parts { codes, scales, offsets: offsets.unwrap_or_default() };
+                let parts = Parts { codes, scales, offsets, tallies };
                 let first = index * chunks(columns);
                 let some = weights.some(first..weights.count().min(first + chunks(columns)));
                 run(Rows { weights: some.numbers(buffer), columns, scheme, strides, method: &method, parts })
@@ -121,7 +165,7 @@ impl Quantized {
     }
 
     /// Writes the weights that the codes stand for into `weights`, which has room for all of them, on the
-    /// threads of the current rayon pool.
+    /// threads of the current rayon pool. It is fastest where that memory has not been touched so far.
     ///
     /// # Errors
     /// [`QuantError::Length`] when `weights` or a part has another length than shape and scheme say.
@@ -129,6 +173,7 @@ impl Quantized {
         let Self { rows, columns, .. } = *self;
         let strides = self.check()?;
         has_length("weights", weights.len(), rows.saturating_mul(columns))?;
+        large_pages(weights);
         let block = block(columns);
         weights.par_chunks_mut((block * columns).max(1)).enumerate().for_each(|(index, weights)| {
             run(self.values(strides, index * block, weights));
@@ -157,10 +202,10 @@ impl Quantized {
             .map_init(Vec::new, |buffer, (index, weights)| {
                 let mut values = vec![0.0; weights.count()];
                 run(self.values(strides, index * block, &mut values));
-                Tally::of(weights.numbers(buffer), &values)
+                Tally::of_rows(weights.numbers(buffer), &values, columns)
             })
             .collect();
-        Ok(tallies.into_iter().fold(Tally::default(), Tally::and).quality())
+        Ok(Tally::all(tallies).quality())
     }
 
     /// Gives what the codes stand for to `each`, [whole rows](at_once) at a time, with the number of the first weight.
@@ -195,6 +240,13 @@ impl Quantized {
             offsets: part(&self.offsets, strides.offsets),
         }
     }
+}
+
+/// `count` pieces of so many, which are empty where there is nothing.
+fn pieces<T>(all: &mut [T], size: usize, count: usize) -> Vec<&mut [T]> {
+    let mut pieces: Vec<_> = all.chunks_mut(size).collect();
+    pieces.resize_with(count, Default::default);
+    pieces
 }
 
 /// That codes, scales and offsets have the bytes that scheme and shape say.
@@ -269,11 +321,9 @@ impl Work for Rows<'_> {
     #[inline(always)]
     fn run(self) -> Self::Output {
         let Self { weights, columns, scheme, strides, method, parts } = self;
-        if !all_finite(weights) {
-            return Err(Stop::NotFinite);
-        }
-        let Rounded { codes, grids } = method.round(weights, columns, &scheme);
-        let groups = scheme.group.count(columns);
+        let Rounded { codes, grids } = method.round(weights, columns, &scheme).ok_or(Stop::NotFinite)?;
+        let (size, groups) = (scheme.group.size(columns), scheme.group.count(columns));
+        let mut values = vec![0.0; if parts.tallies.is_empty() { 0 } else { columns }];
         let mut zeros = vec![0; groups];
         for (row, (codes, grids)) in codes.chunks_exact(columns).zip(grids.chunks_exact(groups)).enumerate() {
             let scales = &mut parts.scales[row * strides.scales..][..strides.scales];
@@ -293,6 +343,12 @@ impl Work for Rows<'_> {
             Pack { bits: scheme.bits, codes, packed }.run();
             if scheme.offset == Offset::ZeroPoint {
                 Pack { bits: scheme.bits, codes: &zeros, packed: offsets }.run();
+            }
+            if let Some(tally) = parts.tallies.get_mut(row / block(columns)) {
+                for ((values, codes), grid) in values.chunks_mut(size).zip(codes.chunks(size)).zip(grids) {
+                    grid.decode(codes, values);
+                }
+                tally.add(&weights[row * columns..][..columns], &values);
             }
         }
         Ok(())
@@ -338,13 +394,6 @@ impl Work for Values<'_> {
             }
         }
     }
-}
-
-/// Whether no weight is NaN or infinite.
-#[inline(always)]
-pub(crate) fn all_finite(weights: &[f32]) -> bool {
-    let largest = |largest: u32, weight: &f32| largest.max(weight.to_bits() & 0x7FFF_FFFF);
-    weights.iter().fold(0, largest) < f32::INFINITY.to_bits()
 }
 
 /// Stores the number `index` of a row.

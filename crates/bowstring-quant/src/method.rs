@@ -5,7 +5,7 @@ use std::{str::FromStr, sync::Arc};
 use crate::{
     Bits, Gptq, Offset, QuantError, Result, Scheme,
     gptq::Factor,
-    grid::{Grid, LANES, Range, folded, round, stored},
+    grid::{Grid, LANES, Range, all_finite, folded, round, stored},
     matrix::block,
     pack::has_length,
 };
@@ -92,24 +92,28 @@ impl Prepared<'_> {
     pub(crate) fn block(&self, columns: usize) -> usize {
         match self {
             Self::Nearest | Self::Search(_) => block(columns),
-            Self::Gptq(_) => block(columns).max(Factor::ROWS),
+            // Whole blocks of the others, so that figures are added up in the same order.
+            Self::Gptq(_) => Factor::ROWS.next_multiple_of(block(columns)),
         }
     }
 
-    /// Whole rows of weights as codes and grids.
+    /// Whole rows of weights as codes and grids; `None` where a weight is not finite.
     #[inline(always)]
-    pub(crate) fn round(&self, weights: &[f32], columns: usize, scheme: &Scheme) -> Rounded {
+    pub(crate) fn round(&self, weights: &[f32], columns: usize, scheme: &Scheme) -> Option<Rounded> {
         let importance = match self {
             Self::Nearest => None,
             Self::Search(importance) => Some(*importance),
-            Self::Gptq(factor) => return factor.round(weights, scheme),
+            Self::Gptq(factor) => return all_finite(weights).then(|| factor.round(weights, scheme)),
         };
         let size = scheme.group.size(columns);
         let mut codes = vec![0; weights.len()];
-        let mut grids = Vec::with_capacity(weights.len().div_ceil(size));
+        let mut grids = Vec::with_capacity(scheme.group.count(columns) * (weights.len() / columns));
+        let mut finite = true;
         for (weights, codes) in weights.chunks_exact(columns).zip(codes.chunks_exact_mut(columns)) {
             for (group, (weights, codes)) in weights.chunks(size).zip(codes.chunks_mut(size)).enumerate() {
-                let nearest = Grid::over(Range::of(weights), scheme);
+                let range = Range::of(weights);
+                finite &= range.finite;
+                let nearest = Grid::over(range, scheme);
                 let grid = match importance {
                     None => nearest,
                     Some(None) => search(weights, Equal, nearest, scheme),
@@ -121,7 +125,7 @@ impl Prepared<'_> {
                 grids.push(grid);
             }
         }
-        Rounded { codes, grids }
+        finite.then_some(Rounded { codes, grids })
     }
 }
 
@@ -216,63 +220,73 @@ struct Sums {
 }
 
 impl Sums {
-    /// Of the codes that the weights get on a grid.
+    /// Of the codes that the weights get on a grid; without a minimum only what is needed to fit a scale.
     #[inline(always)]
-    fn of<I: Importance>(weights: &[f32], importance: I, grid: Grid, largest: f32) -> Self {
+    fn of<I: Importance, const MINIMUM: bool>(
+        weights: &[f32],
+        importance: I,
+        grid: Grid,
+        largest: f32,
+    ) -> Self {
         let inverse = 1.0 / grid.scale;
         let base = grid.zero - grid.minimum * inverse;
         let mut lanes = [[0.0; LANES]; 5];
         by_lanes(weights, |lane, index, weight| {
             let h = importance.at(index);
             let d = round(weight * inverse + base, largest) - grid.zero;
-            lanes[0][lane] += h;
-            lanes[1][lane] += h * d;
-            lanes[2][lane] += h * d * d;
-            lanes[3][lane] += h * weight;
-            lanes[4][lane] += h * d * weight;
+            lanes[0][lane] += h * d * d;
+            lanes[1][lane] += h * d * weight;
+            if MINIMUM {
+                lanes[2][lane] += h;
+                lanes[3][lane] += h * d;
+                lanes[4][lane] += h * weight;
+            }
         });
-        let [one, d, dd, w, wd] = lanes.map(|lanes| folded(lanes, |a, b| a + b));
+        let [dd, wd, one, d, w] = lanes.map(|lanes| folded(lanes, |a, b| a + b));
         Self { one, d, dd, w, wd }
     }
 
     /// The best scale and minimum for these codes, and by how much they lessen the squared error of the group;
     /// `None` where all codes are the same.
     #[inline(always)]
-    fn fit(&self, offset: Offset) -> Option<(f32, f32, f32)> {
-        match offset {
-            Offset::Symmetric | Offset::ZeroPoint => {
-                (self.dd > 0.0).then(|| (self.wd / self.dd, 0.0, self.wd * self.wd / self.dd))
-            }
-            Offset::Minimum => {
-                let spread = self.one * self.dd - self.d * self.d;
-                let scale = (self.one * self.wd - self.d * self.w) / spread;
-                let minimum = (self.w - scale * self.d) / self.one;
-                (spread > 0.0 && scale.is_finite()).then_some((
-                    scale,
-                    minimum,
-                    scale * self.wd + minimum * self.w,
-                ))
-            }
+    fn fit<const MINIMUM: bool>(&self) -> Option<(f32, f32, f32)> {
+        if !MINIMUM {
+            return (self.dd > 0.0).then(|| (self.wd / self.dd, 0.0, self.wd * self.wd / self.dd));
         }
+        let spread = self.one * self.dd - self.d * self.d;
+        let scale = (self.one * self.wd - self.d * self.w) / spread;
+        let minimum = (self.w - scale * self.d) / self.one;
+        (spread > 0.0 && scale.is_finite()).then_some((scale, minimum, scale * self.wd + minimum * self.w))
     }
 }
 
 /// The grid of the least squared error that is found.
 #[inline(always)]
 fn search<I: Importance>(weights: &[f32], importance: I, nearest: Grid, scheme: &Scheme) -> Grid {
+    match scheme.offset {
+        Offset::Symmetric | Offset::ZeroPoint => search_by::<I, false>(weights, importance, nearest, scheme),
+        Offset::Minimum => search_by::<I, true>(weights, importance, nearest, scheme),
+    }
+}
+
+/// The same for grids with or without a minimum.
+#[inline(always)]
+fn search_by<I: Importance, const MINIMUM: bool>(
+    weights: &[f32],
+    importance: I,
+    nearest: Grid,
+    scheme: &Scheme,
+) -> Grid {
     let largest = f32::from(scheme.bits.largest());
     let (first, step, count) = parts(scheme.bits);
     let shifts = shifts(scheme);
-    let fitted = |grid: Grid| {
-        let (scale, minimum, gain) = Sums::of(weights, importance, grid, largest).fit(scheme.offset)?;
-        Some((Grid { scale, minimum, ..grid }, gain))
-    };
     let mut best = (nearest, f32::NEG_INFINITY);
     for part in 0..count {
         let part = first - step * f32::from(part);
         for shift in -shifts..=shifts {
             let grid = tried(nearest, scheme, part, f32::from(shift));
-            if let Some(fit) = grid.and_then(fitted)
+            if let Some(grid) = grid
+                && let Some(fit) = fitted::<I, MINIMUM>(weights, importance, grid, largest)
                 && fit.1 > best.1
             {
                 best = fit;
@@ -280,7 +294,7 @@ fn search<I: Importance>(weights: &[f32], importance: I, nearest: Grid, scheme: 
         }
     }
     for _ in 0..REFITS {
-        match fitted(best.0) {
+        match fitted::<I, MINIMUM>(weights, importance, best.0, largest) {
             Some(fit) if fit.1 > best.1 => best = fit,
             _ => break,
         }
@@ -290,8 +304,23 @@ fn search<I: Importance>(weights: &[f32], importance: I, nearest: Grid, scheme: 
         zero: best.0.zero,
         minimum: scheme.scale_type.stored(best.0.minimum),
     };
-    let error = |grid| error(weights, importance, grid, largest);
-    if found.is_finite() && error(found) < error(nearest) { found } else { nearest }
+    let better = found.is_finite()
+        && error(weights, importance, found, largest) < error(weights, importance, nearest, largest);
+    if better { found } else { nearest }
+}
+
+/// A grid fitted to the codes that the weights get on it, and by how much that lessens the squared error. A function,
+/// since closures that are called twice are compiled for the oldest processor.
+#[inline(always)]
+fn fitted<I: Importance, const MINIMUM: bool>(
+    weights: &[f32],
+    importance: I,
+    grid: Grid,
+    largest: f32,
+) -> Option<(Grid, f32)> {
+    let sums = Sums::of::<I, MINIMUM>(weights, importance, grid, largest);
+    let (scale, minimum, gain) = sums.fit::<MINIMUM>()?;
+    Some((Grid { scale, minimum, ..grid }, gain))
 }
 
 /// The squared error of a group.

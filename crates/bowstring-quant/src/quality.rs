@@ -1,6 +1,11 @@
 //! How far are weights from those that they replace?
 
+use bowstring_simd::{Work, run};
+
 use crate::{Result, pack::has_length};
+
+/// Sums are kept in so many lanes, whatever the processor has, so that they come out the same everywhere.
+const LANES: usize = 4;
 
 /// Errors of some weights against the original ones. All of them are finite numbers, or infinite where what they
 /// are divided by is 0.
@@ -18,54 +23,99 @@ pub struct Quality {
 }
 
 impl Quality {
-    /// Of `weights` that became `values`; sums are of double precision, in the order of the weights.
+    /// Of `weights` that became `values`; sums are of double precision, those of every fourth weight together.
     ///
     /// # Errors
     /// [`QuantError::Length`](crate::QuantError::Length) when there are not as many of both.
     pub fn of(weights: &[f32], values: &[f32]) -> Result<Self> {
         has_length("weights to compare with", values.len(), weights.len())?;
-        Ok(Tally::of(weights, values).quality())
+        Ok(Tally::default().with(weights, values).quality())
     }
 }
 
 /// Sums over weights and what they became.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Tally {
-    signal: f64,
-    noise: f64,
-    size: f64,
-    product: f64,
-    largest_error: f64,
+    signal: [f64; LANES],
+    noise: [f64; LANES],
+    size: [f64; LANES],
+    product: [f64; LANES],
+    largest_error: [f64; LANES],
 }
 
 impl Tally {
-    pub(crate) fn of(weights: &[f32], values: &[f32]) -> Self {
-        let mut tally = Self::default();
-        for (&weight, &value) in weights.iter().zip(values) {
-            let (weight, value) = (f64::from(weight), f64::from(value));
-            let off = weight - value;
-            tally.signal += weight * weight;
-            tally.noise += off * off;
-            tally.size += value * value;
-            tally.product += weight * value;
-            tally.largest_error = tally.largest_error.max(off.abs());
+    /// Of all, in their order.
+    pub(crate) fn all(tallies: Vec<Self>) -> Self {
+        tallies.into_iter().fold(Self::default(), Self::and)
+    }
+
+    /// Of whole rows, one after the other.
+    pub(crate) fn of_rows(weights: &[f32], values: &[f32], columns: usize) -> Self {
+        let rows = weights.chunks(columns.max(1)).zip(values.chunks(columns.max(1)));
+        rows.fold(Self::default(), |tally, (weights, values)| tally.with(weights, values))
+    }
+
+    /// With these weights and what they became.
+    pub(crate) fn with(self, weights: &[f32], values: &[f32]) -> Self {
+        run(Add { tally: self, weights, values })
+    }
+
+    /// The same, for code that is compiled for this processor already.
+    #[inline(always)]
+    pub(crate) fn add(&mut self, weights: &[f32], values: &[f32]) {
+        let mut tally = *self;
+        let (weights, last_weights) = weights.as_chunks::<LANES>();
+        let (values, last_values) = values.as_chunks::<LANES>();
+        for (weights, values) in weights.iter().zip(values) {
+            tally.step(weights, values);
         }
-        tally
+        if !last_weights.is_empty() {
+            let padded =
+                |rest: &[f32]| std::array::from_fn(|lane| rest.get(lane).copied().unwrap_or_default());
+            tally.step(&padded(last_weights), &padded(last_values));
+        }
+        *self = tally;
+    }
+
+    /// With a weight for each lane. One sum after the other, which compilers make vectors of.
+    #[inline(always)]
+    fn step(&mut self, weights: &[f32; LANES], values: &[f32; LANES]) {
+        let (weights, values) = (weights.map(f64::from), values.map(f64::from));
+        let off: [f64; LANES] = std::array::from_fn(|lane| weights[lane] - values[lane]);
+        for lane in 0..LANES {
+            self.signal[lane] += weights[lane] * weights[lane];
+        }
+        for lane in 0..LANES {
+            self.noise[lane] += off[lane] * off[lane];
+        }
+        for lane in 0..LANES {
+            self.size[lane] += values[lane] * values[lane];
+        }
+        for lane in 0..LANES {
+            self.product[lane] += weights[lane] * values[lane];
+        }
+        for lane in 0..LANES {
+            let (off, largest) = (off[lane].abs(), self.largest_error[lane]);
+            self.largest_error[lane] = if off > largest { off } else { largest };
+        }
     }
 
     /// Of both.
-    pub(crate) fn and(self, other: Self) -> Self {
-        Self {
-            signal: self.signal + other.signal,
-            noise: self.noise + other.noise,
-            size: self.size + other.size,
-            product: self.product + other.product,
-            largest_error: self.largest_error.max(other.largest_error),
+    pub(crate) fn and(mut self, other: Self) -> Self {
+        for lane in 0..LANES {
+            self.signal[lane] += other.signal[lane];
+            self.noise[lane] += other.noise[lane];
+            self.size[lane] += other.size[lane];
+            self.product[lane] += other.product[lane];
+            self.largest_error[lane] = self.largest_error[lane].max(other.largest_error[lane]);
         }
+        self
     }
 
     pub(crate) fn quality(self) -> Quality {
-        let Self { signal, noise, size, product, largest_error } = self;
+        let [signal, noise, size, product] =
+            [self.signal, self.noise, self.size, self.product].map(|lanes| lanes.iter().sum::<f64>());
+        let largest_error = self.largest_error.into_iter().fold(0.0, f64::max);
         let exact = noise == 0.0;
         Quality {
             sqnr: if exact { f64::INFINITY } else { 10.0 * (signal / noise).log10() },
@@ -77,6 +127,23 @@ impl Tally {
             },
             largest_error,
         }
+    }
+}
+
+/// Adds weights and what they became to sums.
+struct Add<'a> {
+    tally: Tally,
+    weights: &'a [f32],
+    values: &'a [f32],
+}
+
+impl Work for Add<'_> {
+    type Output = Tally;
+
+    #[inline(always)]
+    fn run(mut self) -> Tally {
+        self.tally.add(self.weights, self.values);
+        self.tally
     }
 }
 
@@ -103,5 +170,39 @@ mod tests {
         assert_eq!((from_nothing.sqnr, from_nothing.relative_error), (f64::NEG_INFINITY, f64::INFINITY));
         assert_eq!(Quality::of(&[2.0], &[0.0]).unwrap().cosine, 0.0);
         assert!(Quality::of(&[1.0], &[]).is_err());
+    }
+
+    /// Each figure by its definition, weight by weight.
+    fn slowly(weights: &[f32], values: &[f32]) -> Quality {
+        let pairs =
+            || weights.iter().zip(values).map(|(&weight, &value)| (f64::from(weight), f64::from(value)));
+        let sum = |of: fn((f64, f64)) -> f64| pairs().map(of).sum::<f64>();
+        let (signal, noise) =
+            (sum(|(weight, _)| weight * weight), sum(|(weight, value)| (weight - value).powi(2)));
+        Quality {
+            sqnr: 10.0 * (signal / noise).log10(),
+            relative_error: (noise / signal).sqrt(),
+            cosine: sum(|(weight, value)| weight * value) / (signal * sum(|(_, value)| value * value)).sqrt(),
+            largest_error: pairs().map(|(weight, value)| (weight - value).abs()).fold(0.0, f64::max),
+        }
+    }
+
+    #[test]
+    fn every_weight_counts_in_every_length() {
+        for length in 1..100 {
+            let weights: Vec<f32> = (0..length).map(|index| (index as f32 * 0.7).sin() + 0.1).collect();
+            for off in 0..length {
+                let mut values = weights.clone();
+                values[off] += 0.5;
+                let (quality, slow) = (Quality::of(&weights, &values).unwrap(), slowly(&weights, &values));
+                let close = |a: f64, b: f64| (a - b).abs() <= 1e-13 * b.abs().max(1.0);
+                assert!(close(quality.sqnr, slow.sqnr), "{quality:?}, not {slow:?}");
+                assert!(close(quality.relative_error, slow.relative_error), "{quality:?}, not {slow:?}");
+                assert!(close(quality.cosine, slow.cosine), "{quality:?}, not {slow:?}");
+                assert_eq!(quality.largest_error, slow.largest_error);
+                let plainly = Add { tally: Tally::default(), weights: &weights, values: &values }.run();
+                assert_eq!(plainly.quality(), quality, "another processor");
+            }
+        }
     }
 }

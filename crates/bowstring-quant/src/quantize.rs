@@ -340,10 +340,7 @@ fn packed(
     method: &Method,
     cancel: &Cancel,
 ) -> Result<(Quantized, Quality)> {
-    let weights = Weights::of(tensor)?;
-    let matrix = Quantized::of_weights(weights, tensor.columns(), scheme, method, cancel)?;
-    let quality = matrix.quality_of(weights)?;
-    Ok((matrix, quality))
+    Quantized::measured_of(Weights::of(tensor)?, tensor.columns(), scheme, method, cancel)
 }
 
 #[cfg(test)]

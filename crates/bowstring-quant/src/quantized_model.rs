@@ -290,7 +290,8 @@ impl QuantizedModel {
                 .enumerate()
                 .map_init(Vec::new, |buffer, (index, values)| {
                     let first = index * step;
-                    Tally::of(some.some(first..first + values.len()).numbers(buffer), values)
+                    let weights = some.some(first..first + values.len()).numbers(buffer);
+                    Tally::of_rows(weights, values, columns)
                 })
                 .collect();
             tally = tallies.into_iter().fold(tally, Tally::and);

@@ -100,7 +100,7 @@ impl ModelWriter {
             let half = kind.bytes(numbers);
             values.clear();
             dtype::append(kind.dtype(), &half, &mut values);
-            tally = tally.and(Tally::of(numbers, &values));
+            tally = tally.with(numbers, &values);
             bytes.extend_from_slice(&half);
         }
         let quality = tally.quality();

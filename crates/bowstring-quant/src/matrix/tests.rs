@@ -112,11 +112,22 @@ proptest! {
             for part in [&mut other.codes, &mut other.scales, &mut other.offsets] {
                 part.fill(0xAA);
             }
-            let parts = Parts { codes: &mut other.codes, scales: &mut other.scales, offsets: &mut other.offsets };
+            let (whole, quality) =
+                Quantized::measured(&weights, columns, scheme, &method, &Cancel::default()).unwrap();
+            prop_assert_eq!(&whole, &matrix);
+            prop_assert_eq!(quality, matrix.quality(&weights).unwrap());
+            let mut tallies = vec![Tally::default(); matrix.rows.div_ceil(block(columns))];
+            let parts = Parts {
+                codes: &mut other.codes,
+                scales: &mut other.scales,
+                offsets: &mut other.offsets,
+                tallies: &mut tallies,
+            };
             let strides = scheme.strides(columns);
             let method = &method.prepared(columns).unwrap();
             Rows { weights: &weights, columns, scheme, strides, method, parts }.run().unwrap();
             prop_assert_eq!(&other, &matrix);
+            prop_assert_eq!(Tally::all(tallies).quality(), quality);
             let mut values = vec![f32::NAN; weights.len()];
             let Quantized { codes, scales, offsets, .. } = &matrix;
             Values { weights: &mut values, columns, scheme, strides, codes, scales, offsets }.run();
