@@ -81,22 +81,13 @@ impl Tally {
     #[inline(always)]
     fn step(&mut self, weights: &[f32; LANES], values: &[f32; LANES]) {
         let (weights, values) = (weights.map(f64::from), values.map(f64::from));
-        let off: [f64; LANES] = std::array::from_fn(|lane| weights[lane] - values[lane]);
-        for lane in 0..LANES {
-            self.signal[lane] += weights[lane] * weights[lane];
-        }
-        for lane in 0..LANES {
-            self.noise[lane] += off[lane] * off[lane];
-        }
-        for lane in 0..LANES {
-            self.size[lane] += values[lane] * values[lane];
-        }
-        for lane in 0..LANES {
-            self.product[lane] += weights[lane] * values[lane];
-        }
-        for lane in 0..LANES {
-            let (off, largest) = (off[lane].abs(), self.largest_error[lane]);
-            self.largest_error[lane] = if off > largest { off } else { largest };
+        add(&mut self.signal, each(weights, values, |weight, _| weight * weight));
+        add(&mut self.noise, each(weights, values, |weight, value| (weight - value) * (weight - value)));
+        add(&mut self.size, each(weights, values, |_, value| value * value));
+        add(&mut self.product, each(weights, values, |weight, value| weight * value));
+        let off = each(weights, values, |weight, value| (weight - value).abs());
+        for (largest, off) in self.largest_error.iter_mut().zip(off) {
+            *largest = if off > *largest { off } else { *largest };
         }
     }
 
@@ -127,6 +118,19 @@ impl Tally {
             },
             largest_error,
         }
+    }
+}
+
+/// One number of each lane's two.
+#[inline(always)]
+fn each(left: [f64; LANES], right: [f64; LANES], of: impl Fn(f64, f64) -> f64) -> [f64; LANES] {
+    std::array::from_fn(|lane| of(left[lane], right[lane]))
+}
+
+#[inline(always)]
+fn add(sums: &mut [f64; LANES], terms: [f64; LANES]) {
+    for (sum, term) in sums.iter_mut().zip(terms) {
+        *sum += term;
     }
 }
 

@@ -1,7 +1,9 @@
+use std::sync::Arc;
+
 use proptest::prelude::*;
 
 use super::*;
-use crate::{Bits, Group};
+use crate::{Bits, Gptq, Group, Hessian, Order};
 
 fn scheme(bits: Bits, group: Group, offset: Offset, scale_type: ScaleType) -> Scheme {
     Scheme { bits, group, offset, scale_type }
@@ -178,6 +180,26 @@ fn threads_do_not_change_the_bytes() {
         pool.install(|| quantized(&weights, 136, scheme, &Method::Search { importance: None }))
     };
     assert_eq!(with(1), with(4));
+}
+
+#[test]
+fn figures_are_the_same_whenever_they_are_taken() {
+    // Blocks of 23 rows, of which GPTQ takes two at once.
+    let (rows, columns) = (150, 700);
+    let weights = weights(rows * columns);
+    let sums = (0..columns * columns).map(|at| if at % (columns + 1) == 0 { 1.0 } else { 0.0 }).collect();
+    let hessian = Arc::new(Hessian::from_sums(columns, 1.0, sums).unwrap());
+    let scheme = scheme(Bits::Four, Group::of(64).unwrap(), Offset::ZeroPoint, ScaleType::F16);
+    for method in [
+        Method::Nearest,
+        Method::Search { importance: None },
+        Method::Gptq(Gptq { hessian, damping: 0.01, order: Order::Natural }),
+    ] {
+        let (matrix, quality) =
+            Quantized::measured(&weights, columns, scheme, &method, &Cancel::default()).unwrap();
+        assert_eq!(matrix, quantized(&weights, columns, scheme, &method));
+        assert_eq!(quality, matrix.quality(&weights).unwrap(), "{}", method.name());
+    }
 }
 
 #[test]
