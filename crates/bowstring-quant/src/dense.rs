@@ -45,7 +45,11 @@ pub fn dequantize(
     let mut tensors: Vec<_> =
         packed.tensors().map(|(name, tensor)| (name, becomes(tensor), tensor)).collect();
     tensors.sort_by(|left, right| right.1.cmp(&left.1).then(left.0.cmp(right.0)));
-    let (header, bytes) = header(packed, &tensors)?;
+    let shapes: Vec<_> =
+        tensors.iter().map(|(name, dtype, tensor)| (*name, *dtype, tensor.shape.as_slice())).collect();
+    // Without it, some programs do not load a file.
+    let metadata = HashMap::from([("format".to_owned(), "pt".to_owned())]);
+    let (header, bytes) = header(packed.path(), &shapes, metadata)?;
     on_threads(threads, || {
         write_file(path, WriteMode::Overwrite, |out| {
             let mut put = |bytes: &[u8]| {
@@ -80,25 +84,27 @@ pub fn dequantize(
 }
 
 /// The JSON that comes first, filled up with spaces so that the numbers begin at a multiple of eight, and how many
-/// bytes come behind it.
-fn header(packed: &QuantizedModel, tensors: &[(&str, Dtype, &QuantizedTensor)]) -> Result<(Vec<u8>, usize)> {
-    let wrong = |reason: String| QuantError::Index { path: packed.path().to_owned(), reason };
+/// bytes come behind it. The tensors of `source` are to stand in this order.
+pub(crate) fn header(
+    source: &Path,
+    tensors: &[(&str, Dtype, &[usize])],
+    metadata: HashMap<String, String>,
+) -> Result<(Vec<u8>, usize)> {
+    let wrong = |reason: String| QuantError::Index { path: source.to_owned(), reason };
     let mut end: usize = 0;
     let mut infos = Vec::with_capacity(tensors.len());
-    for (name, dtype, tensor) in tensors {
+    for (name, dtype, shape) in tensors {
         if *name == METADATA {
             return Err(wrong(format!("no tensor of a safetensors file can be called `{METADATA}`")));
         }
         let start = end;
-        let bytes = tensor.shape.iter().try_fold(dtype.bitsize() / 8, |bytes, &axis| bytes.checked_mul(axis));
+        let bytes = shape.iter().try_fold(dtype.bitsize() / 8, |bytes, &axis| bytes.checked_mul(axis));
         end = bytes
             .and_then(|bytes| start.checked_add(bytes))
             .ok_or_else(|| wrong(format!("the size of `{name}` is beyond all memory")))?;
-        let info = TensorInfo { dtype: *dtype, shape: tensor.shape.clone(), data_offsets: (start, end) };
+        let info = TensorInfo { dtype: *dtype, shape: shape.to_vec(), data_offsets: (start, end) };
         infos.push(((*name).to_owned(), info));
     }
-    // Without it, some programs do not load a file.
-    let metadata = HashMap::from([("format".to_owned(), "pt".to_owned())]);
     let header = Metadata::new(Some(metadata), infos).map_err(|error| wrong(error.to_string()))?;
     let mut json = serde_json::to_vec(&header).map_err(|error| wrong(error.to_string()))?;
     json.resize(json.len().next_multiple_of(size_of::<u64>()), b' ');

@@ -39,6 +39,51 @@ pub(crate) fn append(dtype: Dtype, bytes: &[u8], numbers: &mut Vec<f32>) -> bool
     true
 }
 
+/// The numbers of little-endian `bytes`, exactly; `None` for types that are not [floats](is_float).
+pub(crate) fn exactly(dtype: Dtype, bytes: &[u8]) -> Option<Vec<f64>> {
+    if dtype == Dtype::F64 {
+        return Some(bytes.as_chunks().0.iter().map(|&bytes| f64::from_le_bytes(bytes)).collect());
+    }
+    let mut numbers = Vec::new();
+    append(dtype, bytes, &mut numbers).then(|| numbers.into_iter().map(f64::from).collect())
+}
+
+/// A writer of single numbers into little-endian bytes of a type of floats.
+pub(crate) struct Encoder {
+    dtype: Dtype,
+    /// Of eight bits, what each byte stands for.
+    bytes: Vec<f64>,
+}
+
+impl Encoder {
+    /// For a type of [floats](is_float).
+    pub(crate) fn of(dtype: Dtype) -> Self {
+        let all: Vec<u8> = (0..=u8::MAX).collect();
+        let is_byte = matches!(dtype, Dtype::F8_E4M3 | Dtype::F8_E5M2);
+        Self { dtype, bytes: if is_byte { exactly(dtype, &all).unwrap_or_default() } else { Vec::new() } }
+    }
+
+    /// Appends a finite number; `false`, and nothing, where the type does not have exactly this one.
+    pub(crate) fn put(&self, number: f64, bytes: &mut Vec<u8>) -> bool {
+        let is_same = |other: f64| other.to_bits() == number.to_bits();
+        match self.dtype {
+            Dtype::F64 => bytes.extend(number.to_le_bytes()),
+            Dtype::F32 if is_same(f64::from(number as f32)) => bytes.extend((number as f32).to_le_bytes()),
+            Dtype::F16 if is_same(f16::from_f64(number).to_f64()) => {
+                bytes.extend(f16::from_f64(number).to_le_bytes());
+            }
+            Dtype::BF16 if is_same(bf16::from_f64(number).to_f64()) => {
+                bytes.extend(bf16::from_f64(number).to_le_bytes());
+            }
+            _ => match self.bytes.iter().position(|&byte| is_same(byte)) {
+                Some(byte) => bytes.push(byte as u8),
+                None => return false,
+            },
+        }
+        true
+    }
+}
+
 /// The number of eight bits: a sign, four bits of exponent less 7, three of mantissa; no infinities, and all
 /// ones are NaN (Micikevicius et al. 2022, "FP8 Formats for Deep Learning").
 fn e4m3(byte: u8) -> f32 {
@@ -76,6 +121,36 @@ mod tests {
             [1.525_878_9e-5, 6.103_515_6e-5, 1.0, 57344.0, f32::INFINITY, f32::NEG_INFINITY]
         );
         assert!(read(Dtype::F8_E5M2, &[0x7D, 0x7F]).iter().all(|number| number.is_nan()));
+    }
+
+    /// What a type has is written as it was read; what is between, beyond or below is not.
+    #[test]
+    fn numbers_are_written_exactly_or_not_at_all() {
+        for dtype in [Dtype::F8_E4M3, Dtype::F8_E5M2, Dtype::F16, Dtype::BF16] {
+            let wide = !matches!(dtype, Dtype::F8_E4M3 | Dtype::F8_E5M2);
+            let all: Vec<u8> = match wide {
+                true => (0..=u16::MAX).flat_map(u16::to_le_bytes).collect(),
+                false => (0..=u8::MAX).collect(),
+            };
+            let (encoder, size) = (Encoder::of(dtype), if wide { 2 } else { 1 });
+            for (number, expected) in exactly(dtype, &all).unwrap().into_iter().zip(all.chunks(size)) {
+                let mut bytes = Vec::new();
+                if number.is_finite() {
+                    assert!(encoder.put(number, &mut bytes));
+                    assert_eq!(bytes, expected, "{dtype} {number}");
+                }
+            }
+            for other in [1.0 + 1e-9, 1e300, 1e-300] {
+                assert!(!encoder.put(other, &mut Vec::new()), "{dtype} {other}");
+            }
+        }
+        let mut bytes = Vec::new();
+        assert!(Encoder::of(Dtype::F32).put(0.1_f32.into(), &mut bytes));
+        assert!(!Encoder::of(Dtype::F32).put(0.1, &mut bytes));
+        assert!(Encoder::of(Dtype::F64).put(0.1, &mut bytes));
+        assert_eq!(bytes, [&0.1_f32.to_le_bytes()[..], &0.1_f64.to_le_bytes()].concat());
+        assert_eq!(exactly(Dtype::F64, &1e300_f64.to_le_bytes()), Some(vec![1e300]));
+        assert_eq!(exactly(Dtype::I8, &[1]), None);
     }
 
     #[test]

@@ -265,6 +265,16 @@ pub enum QuantError {
         /// How many there are at the least.
         least: usize,
     },
+    /// Tensors that cannot be evened out together.
+    #[error("couple {couple}: `{tensor}` {reason}")]
+    Couple {
+        /// Which couple, counted from 0.
+        couple: usize,
+        /// The tensor that is to blame.
+        tensor: String,
+        /// Why not.
+        reason: String,
+    },
     /// A layer whose cost cannot be told, as its inputs were not seen.
     #[error("nothing was seen of the inputs of `{tensor}`{}", at(*timestep))]
     Unseen {
@@ -348,6 +358,7 @@ impl Diagnostic for QuantError {
             | Self::Length { .. }
             | Self::Code { .. }
             | Self::NoTensor { .. }
+            | Self::Couple { .. }
             | Self::Parts { .. }
             | Self::Pattern { .. }
             | Self::Column { .. }
@@ -406,9 +417,13 @@ impl Diagnostic for QuantError {
             Self::Budget { least, .. } => format!("the least possible is {least} bytes"),
             Self::Calibration { .. } => "name a file that a calibration was saved in".to_owned(),
             Self::NoActivations { .. } => "calibrate with samples of every timestep".to_owned(),
-            Self::Unseen { .. } => {
-                "calibrate every layer that is quantized in the same timesteps, or say by a rule what becomes of it"
+            Self::Couple { .. } => {
+                "a couple has what makes the channels, with an axis of them first, and the weights of all layers that \
+                 read them, with the channels as second axis"
                     .to_owned()
+            }
+            Self::Unseen { .. } => {
+                "calibrate all layers that matter, in the same timesteps, or say by a rule what becomes of them".to_owned()
             }
             Self::NotFinite { .. } => {
                 "keep such tensors as they are, or mend the model: no grid has these values".to_owned()

@@ -26,6 +26,7 @@ mod described;
 mod divergence;
 mod dtype;
 mod equalization;
+mod equalize;
 mod error;
 mod file;
 mod gptq;
@@ -66,6 +67,7 @@ pub use crate::{
     dense::dequantize,
     divergence::{PathKl, categorical_kl, gaussian_kl, path_kl},
     equalization::{Equalization, raise_to_columns},
+    equalize::{Couple, Equalized, equalize},
     error::{QuantError, Result},
     gptq::{Gptq, Order},
     header::HeaderProblem,
