@@ -92,6 +92,13 @@ impl Mapped {
         let bytes = parts.each_ref().map(|part| &self.map[part.clone()]);
         Some(Piece { row: None, count: tensor.count, checksum: *checksum, bytes })
     }
+
+    /// Lets the system take back the memory in which it keeps the bytes of a tensor.
+    pub(crate) fn release(&self, name: &str) {
+        if let Some(Place { parts, .. }) = self.places.get(name) {
+            parts.iter().for_each(|part| model::give_back(&self.map, part));
+        }
+    }
 }
 
 #[cfg(test)]

@@ -3,6 +3,7 @@
 use std::{
     collections::HashMap,
     fs::{self, File},
+    ops::Range,
     path::{Component, Path, PathBuf},
 };
 
@@ -151,15 +152,7 @@ impl Model {
     /// [`QuantError::NoTensor`] when there is none of this name.
     pub fn release(&self, name: &str) -> Result<()> {
         let Placed { entry, file } = self.placed(name)?;
-        let map = &self.files[*file].map;
-        #[expect(unsafe_code, reason = "the only way to give back pages")]
-        // SAFETY: the map is shared with its file and only read, so that what is given back is read again from
-        // there; the range was found to be within it when the header was read.
-        let advised = unsafe {
-            map.unchecked_advise_range(UncheckedAdvice::DontNeed, entry.bytes.start, entry.bytes.len())
-        };
-        // Advice may be refused: then the memory stays in use a little longer.
-        drop(advised);
+        give_back(&self.files[*file].map, &entry.bytes);
         Ok(())
     }
 
@@ -278,6 +271,20 @@ pub(crate) fn map(path: &Path) -> Result<Mmap> {
     // SAFETY: the map is only read, and any bytes are numbers; that the file must not become shorter is said to
     // whoever opens a model.
     unsafe { Mmap::map(&file) }.map_err(|error| QuantError::system("map", path, error))
+}
+
+/// Lets the system take back the memory in which it keeps a part of a file that was [mapped](map), until somebody looks
+/// at it again.
+pub(crate) fn give_back(map: &Mmap, part: &Range<usize>) {
+    if map.get(part.clone()).is_none() {
+        return;
+    }
+    #[expect(unsafe_code, reason = "the only way to give back pages")]
+    // SAFETY: the range is within the map, which is shared with its file and only read, so that what is given back is
+    // read again from there.
+    let advised = unsafe { map.unchecked_advise_range(UncheckedAdvice::DontNeed, part.start, part.len()) };
+    // Advice may be refused: then the memory stays in use a little longer.
+    drop(advised);
 }
 
 fn read_json<T: for<'de> Deserialize<'de>>(path: &Path) -> Result<T> {

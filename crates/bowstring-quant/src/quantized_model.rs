@@ -376,7 +376,11 @@ impl QuantizedModel {
         };
         match &self.opened.source {
             Source::Rows(dataset) => rows::pieces(dataset, &self.path, name, tensor, cancel, checked)?,
-            Source::Mapped(mapped) => mapped.piece(name, tensor).map_or(Ok(()), checked)?,
+            Source::Mapped(mapped) => {
+                let result = mapped.piece(name, tensor).map_or(Ok(()), checked);
+                mapped.release(name);
+                result?;
+            }
         }
         // Rows are found by what the file says of its pages, which may be damaged too.
         if count == tensor.count {

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import pyarrow as pa
@@ -55,6 +56,58 @@ def test_limits_name_the_worst_first(model: Path, packed: Path) -> None:
         most = sorted(relative.values())[1] * 1.0001
         failing = [name for name in relative if relative[name] > most]
         assert quant.validate(packed, path, max_rel_error=most).failing == tuple(failing)
+
+
+@pytest.fixture
+def seen(tmp_path: Path) -> tuple[Path, np.ndarray]:
+    """A calibration of one of the layers, and the inputs that it has seen."""
+    inputs = RANDOM.standard_normal((300, 48)).astype(np.float32) @ RANDOM.standard_normal((48, 48))
+    calibrator = quant.Calibrator(moments="full")
+    calibrator.observe("block.attn.weight", inputs.astype(np.float32))
+    calibrator.save(tmp_path / "seen.parquet")
+    return tmp_path / "seen.parquet", inputs.astype(np.float32).astype(np.float64)
+
+
+def output_errors(tensors: bs.Table) -> dict[str, float]:
+    rows = pa.table(tensors).to_pylist()
+    return {row["name"]: row["output_error"] for row in rows if row["output_error"] is not None}
+
+
+@pytest.mark.parametrize("method", ["mse", "weighted", "gptq"])
+def test_outputs_are_off_by_what_numpy_says(
+    model: Path, tmp_path: Path, seen: tuple[Path, np.ndarray], method: Literal["mse", "weighted", "gptq"]
+) -> None:
+    calibration, inputs = seen
+    out = tmp_path / "packed.safetensors"
+    given = None if method == "mse" else calibration
+    report = bs.quantize(model, out, bits=3, method=method, calibration=given)
+    weights = TENSORS["block.attn.weight"].astype(np.float64)
+    off = weights - bs.QuantizedModel(out).read("block.attn.weight")
+    expected = np.sum((inputs @ off.T) ** 2) / np.sum((inputs @ weights.T) ** 2)
+    found = output_errors(quant.validate(out, model, calibration=calibration).tensors)
+    assert found == {"block.attn.weight": pytest.approx(expected, rel=1e-4)}
+    assert output_errors(report.tensors) == ({} if method == "mse" else pytest.approx(found))
+    assert output_errors(quant.validate(out, model).tensors) == {}
+
+
+async def test_a_calibration_is_that_of_the_model(
+    model: Path, packed: Path, seen: tuple[Path, np.ndarray], tmp_path: Path
+) -> None:
+    calibration, _ = seen
+    found = await quant.validate_async(packed, model, calibration=calibration)
+    again = quant.validate(packed, model, calibration=calibration, threads=1)
+    assert pa.table(found.tensors) == pa.table(again.tensors)
+    with pytest.raises(bs.UsageError, match="calibration"):
+        quant.validate(packed, calibration=calibration)
+    with pytest.raises(bs.UsageError, match="calibration"):
+        await quant.validate_async(packed, calibration=calibration)
+    with pytest.raises(bs.NotFoundError):
+        quant.validate(packed, model, calibration=tmp_path / "nothing.parquet")
+    other = quant.Calibrator()
+    other.observe("block.up.weight", np.ones((3, 10), np.float32))
+    other.save(calibration)
+    with pytest.raises(bs.UsageError, match="10 where 64 are expected"):
+        quant.validate(packed, model, calibration=calibration)
 
 
 def test_another_model_and_damage_are_found(model: Path, packed: Path, tmp_path: Path) -> None:
