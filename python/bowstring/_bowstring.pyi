@@ -39,6 +39,8 @@ __all__ = [
     "dequantize_array",
     "dequantize_table",
     "divergence_weights",
+    "equalize_model",
+    "equalize_model_async",
     "metadata",
     "metadata_async",
     "optimize_ranges",
@@ -627,6 +629,20 @@ def unpack_codes(packed: object, bits: int, count: int) -> npt.NDArray[np.uint8]
 def quantize_array(
     weights: object, shape: Sequence[int] | None, options: Mapping[str, object]
 ) -> dict[str, Any]: ...
+def equalize_model(
+    model: Path,
+    out: Path,
+    couples: Sequence[tuple[Sequence[str], Sequence[str]]],
+    calibration: Path,
+    strength: float,
+) -> tuple[list[list[float]], list[int]]: ...
+def equalize_model_async(
+    model: Path,
+    out: Path,
+    couples: Sequence[tuple[Sequence[str], Sequence[str]]],
+    calibration: Path,
+    strength: float,
+) -> Awaitable[tuple[list[list[float]], list[int]]]: ...
 def dequantize_array(
     shape: Sequence[int], parts: Sequence[object], options: Mapping[str, object]
 ) -> npt.NDArray[Any]: ...

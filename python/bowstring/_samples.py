@@ -8,15 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING
 
 from bowstring._errors import DataError, UsageError
 
 if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
-
-    Numbers: TypeAlias = npt.NDArray[np.float64]
 
 RESAMPLES = 100
 
@@ -185,7 +183,7 @@ def frechet_distance(features: npt.ArrayLike, reference: npt.ArrayLike, *, seed:
         )
     mean, covariance = theirs.mean(axis=0), np.atleast_2d(np.cov(theirs, rowvar=False))
     values, vectors = np.linalg.eigh(covariance)
-    root: Numbers = vectors * np.sqrt(values.clip(0)) @ vectors.T
+    root: npt.NDArray[np.float64] = vectors * np.sqrt(values.clip(0)) @ vectors.T
 
     def distance(rows: npt.NDArray[np.int64]) -> float:
         chosen = ours[rows]
@@ -199,7 +197,7 @@ def frechet_distance(features: npt.ArrayLike, reference: npt.ArrayLike, *, seed:
     return Estimate(found.value, max(found.low, 0.0), found.high)
 
 
-def _checked(name: str, numbers: npt.ArrayLike) -> Numbers:
+def _checked(name: str, numbers: npt.ArrayLike) -> npt.NDArray[np.float64]:
     import numpy as np
 
     array = np.asarray(numbers)

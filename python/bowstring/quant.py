@@ -29,6 +29,7 @@ from bowstring._diffusion import (
     path_kl,
     stratified_timesteps,
 )
+from bowstring._equalize import Couple, Equalized, equalize, equalize_async
 from bowstring._hooks import Hooks
 from bowstring._html import html_report
 from bowstring._layers import dequantize_table, quantize_table
@@ -48,6 +49,8 @@ __all__ = [
     "Allocation",
     "Calibrator",
     "Choices",
+    "Couple",
+    "Equalized",
     "Estimate",
     "Hooks",
     "MemoryBound",
@@ -68,6 +71,8 @@ __all__ = [
     "compare_samples",
     "dequantize",
     "dequantize_table",
+    "equalize",
+    "equalize_async",
     "frechet_distance",
     "html_report",
     "memory_needed",

@@ -52,7 +52,10 @@ mod _bowstring {
         layers::{dequantize_table, quantize_table},
         metadata::{metadata, metadata_async},
         model::PyModel,
-        quant::{PyQuantizedModel, quantize, quantize_async, validate_quantized, validate_quantized_async},
+        quant::{
+            PyQuantizedModel, equalize_model, equalize_model_async, quantize, quantize_async,
+            validate_quantized, validate_quantized_async,
+        },
         read::{read, read_async, scan},
         schedule::{PySchedule, categorical_kl, divergence_weights, path_kl},
         script::cli,

@@ -12,8 +12,9 @@ use arrow::buffer::Buffer;
 use bowstring::{
     Cancel, Error,
     quant::{
-        Allocated, Allotment, Dtype, Gates, Group, Measure, Packed, Progress, QuantError, Quantization,
-        QuantizedModel, Scheme, Tensor, TensorReport, Validated, Validation, on_threads, table,
+        Allocated, Allotment, Calibration, Couple, Dtype, Gates, Group, Measure, Model, Packed, Progress,
+        QuantError, Quantization, QuantizedModel, Scheme, Tensor, TensorReport, Validated, Validation,
+        equalize, on_threads, table,
     },
     query::Table,
 };
@@ -180,6 +181,51 @@ pub(crate) fn validate_quantized_async<'py>(
 ) -> Result<Bound<'py, PyAny>> {
     let validation = validation(model, options)?;
     work_async(py, move |cancel| validated(&validation, &path, cancel), |found| found)
+}
+
+/// The factors of each couple, and of how many channels they are limited.
+type Factors = (Vec<Vec<f32>>, Vec<usize>);
+
+/// Writes a model whose layers are given channels of more even sizes; couples are names of writers and of readers.
+#[pyfunction]
+pub(crate) fn equalize_model(
+    py: Python<'_>,
+    model: PathBuf,
+    out: PathBuf,
+    couples: Vec<(Vec<String>, Vec<String>)>,
+    calibration: PathBuf,
+    strength: f32,
+) -> Result<Factors> {
+    work_apart(py, move |cancel| equalized(&model, &out, couples, &calibration, strength, cancel))
+}
+
+/// The same, to be awaited.
+#[pyfunction]
+pub(crate) fn equalize_model_async<'py>(
+    py: Python<'py>,
+    model: PathBuf,
+    out: PathBuf,
+    couples: Vec<(Vec<String>, Vec<String>)>,
+    calibration: PathBuf,
+    strength: f32,
+) -> Result<Bound<'py, PyAny>> {
+    let work = move |cancel: &Cancel| equalized(&model, &out, couples, &calibration, strength, cancel);
+    work_async(py, work, |factors| factors)
+}
+
+fn equalized(
+    model: &Path,
+    out: &Path,
+    couples: Vec<(Vec<String>, Vec<String>)>,
+    calibration: &Path,
+    strength: f32,
+    cancel: &Cancel,
+) -> Result<Factors> {
+    let couples: Vec<_> = couples.into_iter().map(|(writers, readers)| Couple { writers, readers }).collect();
+    let calibration = Calibration::open(calibration).map_err(failed)?;
+    let model = Model::open(model).map_err(failed)?;
+    let found = equalize(&model, &couples, &calibration, strength, out, cancel, |_| ()).map_err(failed)?;
+    Ok((found.factors, found.limited))
 }
 
 fn validation(model: Option<PathBuf>, options: &Bound<'_, PyDict>) -> Result<Validation> {

@@ -5,6 +5,7 @@ mod config;
 #[cfg(feature = "quant")]
 mod dequantize;
 #[cfg(feature = "quant")]
+mod equalize;
 mod evaluate;
 #[cfg(feature = "graph")]
 mod graph;
@@ -40,6 +41,7 @@ pub fn registry(session: &Session) -> Registry {
     {
         quantize::register(&mut registry, session);
         dequantize::register(&mut registry, session);
+        equalize::register(&mut registry);
         evaluate::register(&mut registry, session);
     }
     #[cfg(feature = "tokenizer")]

@@ -457,3 +457,47 @@ fn a_budget_is_spent_by_paths() {
     let shown = bench.shown(&quantize(without), "packed");
     assert!(shown.contains("`schedule` cannot be absent where the model is no pipeline"), "{shown}");
 }
+
+/// The same numbers come out of the layer that reads a norm, bit for bit.
+#[test]
+fn a_model_is_evened_out_by_a_step() {
+    let bench = bench();
+    let mut seen = Calibration::new(Moments::Diagonal);
+    let inputs: Vec<f32> = (0..48).map(|channel| 4_f32.powi(channel % 5)).collect();
+    seen.observe("block.attn.weight", None, &inputs, 48, 1.0).unwrap();
+    seen.save(&bench.path("seen.parquet")).unwrap();
+    let step = |config: &str| {
+        format!(
+            "- {{name: even, type: quant.equalize, config: {{model: \"${{dir}}/model.safetensors\", path: \
+             \"${{dir}}/even.safetensors\", calibration: \"${{dir}}/seen.parquet\", couples: [{{writers: \
+             [block.norm.weight], readers: [block.attn.weight]}}]{config}}}}}\n"
+        )
+    };
+    assert!(bench.run(&step("")).report.error.is_none());
+    let products = |name: &str| -> Vec<f32> {
+        let model = Model::open(bench.path(name)).unwrap();
+        let read = |tensor: &str| {
+            let mut numbers = Vec::new();
+            model.tensor(tensor).unwrap().read(&mut numbers).unwrap();
+            numbers
+        };
+        let norm = read("block.norm.weight");
+        read("block.attn.weight")
+            .iter()
+            .zip(norm.iter().cycle())
+            .map(|(weight, norm)| weight * norm)
+            .collect()
+    };
+    assert_eq!(products("model.safetensors"), products("even.safetensors"));
+    let bytes = |name: &str| std::fs::read(bench.path(name)).unwrap();
+    assert_ne!(bytes("model.safetensors"), bytes("even.safetensors"));
+    let shown = bench.shown(&step(", strength: 2"), "even");
+    assert!(
+        shown.contains("`strength` cannot be 2") && shown.contains("hint: it is a number of 0 to 1"),
+        "{shown}"
+    );
+    let shown = bench.shown(&step("").replace("even.safetensors", "even.parquet"), "even");
+    assert!(shown.contains("is no name of a safetensors file"), "{shown}");
+    let shown = bench.shown(&step("").replace("[block.norm.weight]", "[block.gone]"), "even");
+    assert!(shown.contains("the model has no tensor `block.gone`"), "{shown}");
+}
