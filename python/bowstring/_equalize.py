@@ -52,8 +52,8 @@ def equalize(
     Channel `j` of what a couple's layers read is divided by a power of two near `x[j]**strength /
     w[j]**(1 - strength)`, with the root mean square `x` of the inputs and the largest weights `w`, and the
     weights that it meets are multiplied by it (after SmoothQuant, Xiao et al. 2023). No number loses a bit,
-    so that the model computes what it did as long as no result under- or overflows. Layers lose less then when
-    their inputs are rounded. The calibration is of the model as it was: calibrate the new one again.
+    so that the model computes what it did as long as no result under- or overflows. Layers lose less then
+    when their inputs are rounded. The calibration is of the model as it was: calibrate the new one again.
 
     Args:
         model: A `.safetensors` file, the index of several, or the folder of a model or of a diffusers
