@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from importlib.util import find_spec
 from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+
+# They need torch, which `make test-torch` installs; `make test` does not.
+collect_ignore = ["torch_hooks"] if find_spec("torch") is None else []
 
 NUMBERS = pa.table(
     {
