@@ -3,11 +3,13 @@
 use std::{str::FromStr, sync::Arc};
 
 use crate::{
-    Bits, Gptq, Offset, QuantError, Result, Scheme,
+    Bits, CodeType, Gptq, Offset, Order, QuantError, Result, Scheme,
     gptq::Factor,
-    grid::{Grid, LANES, Range, folded, round, stored},
+    grid::{Form, Grid, LANES, Range, folded, round},
+    levels::{Levels, Linear, Quadratic},
     matrix::block,
     pack::has_length,
+    scales::Scales,
 };
 
 /// How the grid of each group is chosen; every weight then gets the nearest value that its grid has.
@@ -96,28 +98,48 @@ impl Prepared<'_> {
         }
     }
 
+    /// How many times the largest scale of the weights as they are may become, where weights change before they are
+    /// rounded.
+    pub(crate) fn headroom(&self) -> f32 {
+        match self {
+            Self::Gptq(factor) if factor.order() == Order::Natural => 2.0,
+            Self::Nearest | Self::Search(_) | Self::Gptq(_) => 1.0,
+        }
+    }
+
     /// Whole rows of weights as codes and grids.
     #[inline(always)]
-    pub(crate) fn round(&self, weights: &[f32], columns: usize, scheme: &Scheme) -> Rounded {
+    pub(crate) fn round(&self, weights: &[f32], columns: usize, scheme: Scheme, scales: Scales) -> Rounded {
+        match scheme.code_type {
+            CodeType::Linear => self.rounded(weights, columns, &Form { scheme, levels: Linear, scales }),
+            CodeType::Quadratic => {
+                let levels = Quadratic::of(scheme.bits);
+                self.rounded(weights, columns, &Form { scheme, levels, scales })
+            }
+        }
+    }
+
+    #[inline(always)]
+    fn rounded<L: Levels>(&self, weights: &[f32], columns: usize, form: &Form<L>) -> Rounded {
         let importance = match self {
             Self::Nearest => None,
             Self::Search(importance) => Some(*importance),
-            Self::Gptq(factor) => return factor.round(weights, scheme),
+            Self::Gptq(factor) => return factor.round(weights, form),
         };
-        let size = scheme.group.size(columns);
+        let size = form.scheme.group.size(columns);
         let mut codes = vec![0; weights.len()];
         let mut grids = Vec::with_capacity(weights.len().div_ceil(size));
         for (weights, codes) in weights.chunks_exact(columns).zip(codes.chunks_exact_mut(columns)) {
             for (group, (weights, codes)) in weights.chunks(size).zip(codes.chunks_mut(size)).enumerate() {
-                let nearest = Grid::over(Range::of(weights), scheme);
+                let nearest = Grid::over(Range::of(weights), form);
                 let grid = match importance {
                     None => nearest,
-                    Some(None) => search(weights, Equal, nearest, scheme),
+                    Some(None) => search(weights, Equal, nearest, form),
                     Some(Some(importance)) => {
-                        search(weights, &importance[group * size..][..weights.len()], nearest, scheme)
+                        search(weights, &importance[group * size..][..weights.len()], nearest, form)
                     }
                 };
-                grid.encode(weights, scheme.bits, codes);
+                grid.encode(weights, form, codes);
                 grids.push(grid);
             }
         }
@@ -133,8 +155,8 @@ pub(crate) struct Rounded {
 
 /// The grid that a search finds for a group where errors count so much.
 #[inline(always)]
-pub(crate) fn search_grid(weights: &[f32], importance: &[f32], scheme: &Scheme) -> Grid {
-    search(weights, importance, Grid::over(Range::of(weights), scheme), scheme)
+pub(crate) fn search_grid<L: Levels>(weights: &[f32], importance: &[f32], form: &Form<L>) -> Grid {
+    search(weights, importance, Grid::over(Range::of(weights), form), form)
 }
 
 /// How much an error counts.
@@ -185,22 +207,19 @@ fn shifts(scheme: &Scheme) -> i8 {
 /// A grid over a part of the range of `full`: with another zero point, or with another share of what is left out
 /// at the lower end; `None` for a zero point that there is not.
 #[inline(always)]
-fn tried(full: Grid, scheme: &Scheme, part: f32, shift: f32) -> Option<Grid> {
-    let largest = f32::from(scheme.bits.largest());
-    let scale = full.scale * part;
-    match scheme.offset {
+fn tried<L: Levels>(full: Grid, form: &Form<L>, part: f32, shift: f32) -> Option<Grid> {
+    let largest = form.largest();
+    match form.scheme.offset {
         Offset::Symmetric | Offset::ZeroPoint => {
             let zero = full.zero + shift;
-            (0.0..=largest).contains(&zero).then_some(Grid { scale, zero, ..full })
+            let grid = Grid { scale: full.scale * part, zero, ..full };
+            (0.0..=largest).contains(&zero).then_some(grid)
         }
-        Offset::Minimum => {
-            let left_out = (1.0 - part) * full.scale * largest;
-            Some(Grid { scale, minimum: full.minimum + left_out * (0.5 + 0.2 * shift), ..full })
-        }
+        Offset::Minimum => Some(form.levels.narrowed(full, part, shift, largest)),
     }
 }
 
-/// Sums over a group, with `d` for a code less the zero point: enough to fit a grid to the codes.
+/// Sums over a group, with `d` for the value of a code in scales: enough to fit a grid to the codes.
 #[derive(Clone, Copy, Debug, Default)]
 struct Sums {
     /// Of the importances.
@@ -218,13 +237,12 @@ struct Sums {
 impl Sums {
     /// Of the codes that the weights get on a grid.
     #[inline(always)]
-    fn of<I: Importance>(weights: &[f32], importance: I, grid: Grid, largest: f32) -> Self {
-        let inverse = 1.0 / grid.scale;
-        let base = grid.zero - grid.minimum * inverse;
+    fn of<I: Importance, L: Levels>(weights: &[f32], importance: I, grid: Grid, form: &Form<L>) -> Self {
+        let (levels, largest, inverse) = (form.levels, form.largest(), 1.0 / grid.scale);
         let mut lanes = [[0.0; LANES]; 5];
         by_lanes(weights, |lane, index, weight| {
             let h = importance.at(index);
-            let d = round(weight * inverse + base, largest) - grid.zero;
+            let d = levels.value(round(levels.place(weight, &grid, inverse), largest) - grid.zero);
             lanes[0][lane] += h;
             lanes[1][lane] += h * d;
             lanes[2][lane] += h * d * d;
@@ -259,19 +277,19 @@ impl Sums {
 
 /// The grid of the least squared error that is found.
 #[inline(always)]
-fn search<I: Importance>(weights: &[f32], importance: I, nearest: Grid, scheme: &Scheme) -> Grid {
-    let largest = f32::from(scheme.bits.largest());
+fn search<I: Importance, L: Levels>(weights: &[f32], importance: I, nearest: Grid, form: &Form<L>) -> Grid {
+    let Form { scheme, scales, .. } = *form;
     let (first, step, count) = parts(scheme.bits);
-    let shifts = shifts(scheme);
+    let shifts = shifts(&scheme);
     let fitted = |grid: Grid| {
-        let (scale, minimum, gain) = Sums::of(weights, importance, grid, largest).fit(scheme.offset)?;
+        let (scale, minimum, gain) = Sums::of(weights, importance, grid, form).fit(scheme.offset)?;
         Some((Grid { scale, minimum, ..grid }, gain))
     };
     let mut best = (nearest, f32::NEG_INFINITY);
     for part in 0..count {
         let part = first - step * f32::from(part);
         for shift in -shifts..=shifts {
-            let grid = tried(nearest, scheme, part, f32::from(shift));
+            let grid = tried(nearest, form, part, f32::from(shift));
             if let Some(fit) = grid.and_then(fitted)
                 && fit.1 > best.1
             {
@@ -285,21 +303,27 @@ fn search<I: Importance>(weights: &[f32], importance: I, nearest: Grid, scheme: 
             _ => break,
         }
     }
-    let found = Grid {
-        scale: stored(best.0.scale, scheme.scale_type),
-        zero: best.0.zero,
-        minimum: scheme.scale_type.stored(best.0.minimum),
-    };
-    let error = |grid| error(weights, importance, grid, largest);
-    if found.is_finite() && error(found) < error(nearest) { found } else { nearest }
+    let error = |grid| error(weights, importance, grid, form);
+    let mut found = (nearest, error(nearest));
+    let (scale, other) = scales.around(best.0.scale);
+    for scale in [scale].into_iter().chain(other) {
+        let grid = Grid { scale, zero: best.0.zero, minimum: scales.minimum(best.0.minimum) };
+        if grid.is_finite() {
+            let error = error(grid);
+            if error < found.1 {
+                found = (grid, error);
+            }
+        }
+    }
+    found.0
 }
 
 /// The squared error of a group.
 #[inline(always)]
-fn error<I: Importance>(weights: &[f32], importance: I, grid: Grid, largest: f32) -> f32 {
+fn error<I: Importance, L: Levels>(weights: &[f32], importance: I, grid: Grid, form: &Form<L>) -> f32 {
     let mut lanes = [0.0; LANES];
     by_lanes(weights, |lane, index, weight| {
-        let off = weight - grid.value(grid.code(weight, largest));
+        let off = weight - grid.value(grid.code(weight, form), form.levels);
         lanes[lane] += importance.at(index) * off * off;
     });
     folded(lanes, |a, b| a + b)

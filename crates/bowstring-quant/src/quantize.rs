@@ -287,7 +287,9 @@ impl Work<'_> {
             }
         };
         self.writer.write(tensor, &matrix, quality)?;
-        Ok((Stored::Packed { scheme, columns: matrix.columns, quality }, matrix.bytes()))
+        let stored =
+            Stored::Packed { scheme, columns: matrix.columns, scale_unit: matrix.scale_unit, quality };
+        Ok((stored, matrix.bytes()))
     }
 
     /// Writes a tensor as numbers of 16 bits, or as it is where they would be infinite; likewise.

@@ -13,7 +13,7 @@ use indexmap::IndexMap;
 use safetensors::Dtype;
 
 use crate::{
-    Half, Quality, QuantError, Quantized, Result, Scheme,
+    Half, Quality, QuantError, Quantized, Result, ScaleType, Scheme,
     described::Known,
     dtype,
     file::{self, KEPT},
@@ -41,8 +41,8 @@ pub(crate) struct Opened {
 /// Where the bytes of a file are.
 #[derive(Debug)]
 pub(crate) enum Source {
-    /// In rows of Parquet.
-    Rows(Dataset),
+    /// In rows of Parquet, in a file of this version.
+    Rows(Dataset, String),
     /// In tensors of safetensors.
     Mapped(Mapped),
 }
@@ -99,6 +99,8 @@ pub enum Stored {
         scheme: Scheme,
         /// How many weights an output channel has: the tensor is a matrix of rows of so many.
         columns: usize,
+        /// What its scales count in: [`Quantized::scale_unit`].
+        scale_unit: f32,
         /// How far the weights are off.
         quality: Quality,
     },
@@ -126,6 +128,16 @@ impl Stored {
     pub(crate) fn columns(&self) -> Option<usize> {
         match *self {
             Self::Packed { columns, .. } => Some(columns),
+            Self::Kept | Self::Half { .. } => None,
+        }
+    }
+
+    /// What its scales count in, if they are of 8 bits.
+    pub(crate) fn scale_unit(&self) -> Option<f32> {
+        match *self {
+            Self::Packed { scheme, scale_unit, .. } => {
+                (scheme.scale_type == ScaleType::F8).then_some(scale_unit)
+            }
             Self::Kept | Self::Half { .. } => None,
         }
     }
@@ -229,10 +241,10 @@ impl QuantizedModel {
     /// written.
     pub fn matrix(&self, name: &str, cancel: &Cancel) -> Result<Option<Quantized>> {
         let tensor = self.tensor(name)?;
-        let Stored::Packed { scheme, columns, .. } = tensor.stored else { return Ok(None) };
+        let Stored::Packed { scheme, columns, scale_unit, .. } = tensor.stored else { return Ok(None) };
         let rows = tensor.count.checked_div(columns).unwrap_or(0);
         let (codes, scales, offsets) = (Vec::new(), Vec::new(), Vec::new());
-        let mut matrix = Quantized { scheme, rows, columns, codes, scales, offsets };
+        let mut matrix = Quantized { scheme, rows, columns, scale_unit, codes, scales, offsets };
         self.pieces(name, tensor, cancel, |piece| {
             let [codes, scales, offsets] = piece.bytes;
             matrix.codes.extend_from_slice(codes);
@@ -261,7 +273,9 @@ impl QuantizedModel {
             each(piece)
         };
         match &self.opened.source {
-            Source::Rows(dataset) => rows::pieces(dataset, &self.path, name, tensor, cancel, checked),
+            Source::Rows(dataset, version) => {
+                rows::pieces((dataset, version), &self.path, name, tensor, cancel, checked)
+            }
             Source::Mapped(mapped) => mapped.piece(name, tensor).map_or(Ok(()), checked),
         }
     }
@@ -282,11 +296,12 @@ impl QuantizedModel {
             Stored::Half { kind, .. } => {
                 dtype::append(kind.dtype(), codes, numbers);
             }
-            Stored::Packed { scheme, columns, .. } => {
+            Stored::Packed { scheme, columns, scale_unit, .. } => {
                 let matrix = Quantized {
                     scheme,
                     rows: count.checked_div(columns).unwrap_or(0),
                     columns,
+                    scale_unit,
                     codes: codes.to_vec(),
                     scales: scales.to_vec(),
                     offsets: offsets.to_vec(),
