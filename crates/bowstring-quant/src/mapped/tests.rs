@@ -230,7 +230,7 @@ fn a_file_that_cannot_be_true_is_refused() {
         r#"\"name\":\"w"#,
         r#"\"title\":\"w"#,
         expect![
-            "`FOLDER/packed.safetensors` is damaged: what it says of its tensors cannot be read: missing field `name` at line 1 column 285"
+            "`FOLDER/packed.safetensors` is damaged: what it says of its tensors cannot be read: missing field `name` at line 1 column 306"
         ],
     );
     check(
@@ -346,7 +346,7 @@ fn a_file_that_cannot_be_true_is_refused() {
         r#"\"cosine\":\"0"#,
         r#"\"cosine\":\"O"#,
         expect![
-            "`FOLDER/packed.safetensors` is damaged: what it says of its tensors cannot be read: `O.9994919278554506` is no number at line 1 column 284"
+            "`FOLDER/packed.safetensors` is damaged: what it says of its tensors cannot be read: `O.9994919278554506` is no number at line 1 column 305"
         ],
     );
     check(

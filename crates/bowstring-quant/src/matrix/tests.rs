@@ -329,13 +329,20 @@ fn quadratic_codes_and_scales_of_eight_bits_lose_less_in_as_many_bits() {
             for bits in [Bits::Four, Bits::Eight] {
                 let linear = error(bits, 64, ScaleType::F16, CodeType::Linear);
                 let quadratic = error(bits, 64, ScaleType::F16, CodeType::Quadratic);
-                let eight = error(bits, 40, ScaleType::F8, CodeType::Quadratic);
-                let name = method.name();
+                let name = format!("{} {offset:?} {bits}", method.name());
                 // What reaches over the whole range gains the least.
                 let share = if matches!(method, Method::Nearest) { 1.0 } else { 0.95 };
-                assert!(quadratic.0 < share * linear.0, "{name} {offset:?} {bits}: {quadratic:?} {linear:?}");
-                assert!(eight.1 < quadratic.1 + 0.1, "{eight:?} {quadratic:?}");
-                assert!(eight.0 < quadratic.0, "{name} {offset:?} {bits}: {eight:?} {quadratic:?}");
+                assert!(quadratic.0 < share * linear.0, "{name}: {quadratic:?} against {linear:?}");
+                // The largest groups with which scales of 8 bits take no more in all.
+                let group = match (offset, bits) {
+                    (Offset::Symmetric, _) => 32,
+                    (_, Bits::Four) => 40,
+                    // Zero points take as much as scales then, and smaller groups gain nothing.
+                    _ => continue,
+                };
+                let eight = error(bits, group, ScaleType::F8, CodeType::Quadratic);
+                assert!(eight.1 <= quadratic.1, "{name}: {eight:?} against {quadratic:?}");
+                assert!(eight.0 < quadratic.0, "{name}: {eight:?} against {quadratic:?}");
             }
         }
     }
