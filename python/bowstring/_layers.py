@@ -35,15 +35,15 @@ def quantize_table(
             need not stay exactly 0.
         method: How scales are chosen: `"nearest"` over the whole range, `"mse"` by a search for the least
             squared error.
-        scale_type: How scales are stored: in 32 or 16 bits, or, where there are no float minima, as `"f8"` in 8.
+        scale_type: How scales are stored: in 32 or 16 bits, or, without float minima, as `"f8"` in 8.
         code_type: Which values codes stand for: `"linear"`, all as far from one another, or `"quadratic"`,
             nearer to one another near 0, which most often loses less from 3 bits on.
         threads: How many threads work; all cores when `None`. They do not change the result.
 
     Returns:
         A row for each layer, in the same order: `layer_name` and `shape`; `bits`, `group_size` (0 for a whole
-        channel), `scheme`, `scale_type`, `scale_unit` and `code_type`; `codes`, `scales` and `offsets`, bytes that stand as in
-        [the files](quantized-models.md), the last null where the scheme is symmetric; `sqnr` in decibels,
+        channel), `scheme`, `scale_type`, `scale_unit` and `code_type`; `codes`, `scales` and
+        `offsets`, bytes that stand as in [the files](quantized-models.md), the last null where the scheme is symmetric; `sqnr` in decibels,
         `relative_error`, `cosine` and `largest_error`.
 
     Raises:

@@ -146,7 +146,7 @@ def quantize(
             when `None`.
         order: For `"gptq"`: whether the channels with the `"largest"` inputs are rounded first, as when
             `None`, or all in their `"natural"` order.
-        scale_type: How scales are stored: in 32 or 16 bits, or, where there are no float minima, as `"f8"` in 8.
+        scale_type: How scales are stored: in 32 or 16 bits, or, without float minima, as `"f8"` in 8.
         code_type: Which values codes stand for: `"linear"`, all as far from one another, or `"quadratic"`,
             nearer to one another near 0, which most often loses less from 3 bits on.
         policy: What becomes of tensors, by patterns for their names: `"keep"`, `"half"`, or bits, as in

@@ -161,8 +161,8 @@ class QuantizedArray:
     codes: npt.NDArray[np.uint8] = field(repr=False)
     """The packed codes."""
     scales: npt.NDArray[Any] = field(repr=False)
-    """A scale for each group, `float32` or `float16`, or `int8` for `f8`; of `bf16`, which numpy does not have, the bits as
-    `uint16`, which are the upper half of those of a `float32`."""
+    """A scale for each group, `float32` or `float16`, or `int8` for `f8`; of `bf16`, which numpy does not
+    have, the bits as `uint16`, which are the upper half of those of a `float32`."""
     offsets: npt.NDArray[Any] = field(repr=False)
     """The packed zero points of the groups, or minima as `scales`; none where the scheme is symmetric."""
     sqnr: float
@@ -237,7 +237,7 @@ def quantize_array(
         method: How scales are chosen: `"nearest"` over the whole range; `"mse"` by a search for the least
             squared error, `"weighted"` by one that needs `importance`; `"gptq"` so that the layer's outputs
             stay the nearest, which needs `second_moments` (Frantar et al. 2022).
-        scale_type: How scales are stored: in 32 or 16 bits, or, where there are no float minima, as `"f8"` in 8.
+        scale_type: How scales are stored: in 32 or 16 bits, or, without float minima, as `"f8"` in 8.
         code_type: Which values codes stand for: `"linear"`, all as far from one another, or `"quadratic"`,
             nearer to one another near 0, which most often loses less from 3 bits on.
         importance: How much an error counts in each input: the mean square of what the layer gets there.
