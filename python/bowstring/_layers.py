@@ -43,8 +43,8 @@ def quantize_table(
     Returns:
         A row for each layer, in the same order: `layer_name` and `shape`; `bits`, `group_size` (0 for a whole
         channel), `scheme`, `scale_type`, `scale_unit` and `code_type`; `codes`, `scales` and
-        `offsets`, bytes that stand as in [the files](quantized-models.md), the last null where the scheme is symmetric; `sqnr` in decibels,
-        `relative_error`, `cosine` and `largest_error`.
+        `offsets`, bytes that stand as in [the files](quantized-models.md), the last null where the scheme is
+        symmetric; `sqnr` in decibels, `relative_error`, `cosine` and `largest_error`.
 
     Raises:
         TypeError: When it is no table.
