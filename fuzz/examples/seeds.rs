@@ -19,7 +19,7 @@ use bowstring_io::{
     WriteOptions, Writer,
 };
 use bowstring_quant::{
-    Bits, Group, Model, NonFinite, Offset, Policy, Rounding, ScaleType, Scheme, Settings, quantize,
+    Bits, CodeType, Group, Model, NonFinite, Offset, Policy, Rounding, ScaleType, Scheme, Settings, quantize,
 };
 use bowstring_testing::people;
 use parquet::{
@@ -312,7 +312,7 @@ fn models(seeds: &mut Seeds) -> Result<()> {
         for offset in [Offset::Symmetric, Offset::ZeroPoint, Offset::Minimum] {
             for name in ["x.parquet", "x.safetensors"] {
                 let settings = Settings {
-                    scheme: Scheme { bits, group: Group::of(16)?, offset, scale_type: ScaleType::F16 },
+                    scheme: Scheme { bits, group: Group::of(16)?, offset, scale_type: ScaleType::F16, code_type: CodeType::Linear },
                     rounding: Rounding::Nearest,
                     policy: Policy::default(),
                     non_finite: NonFinite::Refuse,

@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, num::NonZero, path::Path};
 
 use bowstring_core::{Cancel, Diagnostic, ErrorKind, render};
 use bowstring_quant::{
-    Bits, Group, Model, NonFinite, Offset, Policy, QuantError, QuantizedModel, Result, Rounding, ScaleType,
+    Bits, CodeType, Group, Model, NonFinite, Offset, Policy, QuantError, QuantizedModel, Result, Rounding, ScaleType,
     Scheme, Settings, Stored, quantize, table,
 };
 use safetensors::SafeTensors;
@@ -47,6 +47,7 @@ fn quantized(model: &Model, out: &Path) -> Option<QuantizedModel> {
             group: Group::of(16).expect("a size that is allowed"),
             offset: Offset::ZeroPoint,
             scale_type: ScaleType::Bf16,
+            code_type: CodeType::Linear,
         },
         rounding: Rounding::Nearest,
         policy: Policy::default(),

@@ -17,7 +17,8 @@ def quantize_table(
     symmetric: bool = False,
     float_minimum: bool = False,
     method: Literal["nearest", "mse"] = "mse",
-    scale_type: Literal["f32", "f16", "bf16"] = "f16",
+    scale_type: Literal["f32", "f16", "bf16", "f8"] = "f16",
+    code_type: Literal["linear", "quadratic"] = "linear",
     threads: int | None = None,
 ) -> Table:
     """Write layers that are rows of a table with a few bits for each weight.
@@ -34,14 +35,16 @@ def quantize_table(
             need not stay exactly 0.
         method: How scales are chosen: `"nearest"` over the whole range, `"mse"` by a search for the least
             squared error.
-        scale_type: How scales are stored.
+        scale_type: How scales are stored: in 32 or 16 bits, or, without float minima, as `"f8"` in 8.
+        code_type: Which values codes stand for: `"linear"`, all as far from one another, or `"quadratic"`,
+            nearer to one another near 0, which most often loses less from 3 bits on.
         threads: How many threads work; all cores when `None`. They do not change the result.
 
     Returns:
         A row for each layer, in the same order: `layer_name` and `shape`; `bits`, `group_size` (0 for a whole
-        channel), `scheme` and `scale_type`; `codes`, `scales` and `offsets`, bytes that stand as in
-        [the files](quantized-models.md), the last null where the scheme is symmetric; `sqnr` in decibels,
-        `relative_error`, `cosine` and `largest_error`.
+        channel), `scheme`, `scale_type`, `scale_unit` and `code_type`; `codes`, `scales` and
+        `offsets`, bytes that stand as in [the files](quantized-models.md), the last null where the scheme is
+        symmetric; `sqnr` in decibels, `relative_error`, `cosine` and `largest_error`.
 
     Raises:
         TypeError: When it is no table.
@@ -63,6 +66,7 @@ def quantize_table(
         "float_minimum": float_minimum,
         "method": method,
         "scale_type": scale_type,
+        "code_type": code_type,
         "threads": threads,
     }
     return _bowstring.quantize_table(table, options)

@@ -41,10 +41,11 @@ class QuantizationReport:
     tensors: Table
     """A row for each tensor: `name`, `kind`, `dtype` and `shape` in the model; `stored`: `kept`, `f16`,
     `bf16`, `symmetric`, `zero_point` or `minimum`; `bits`, `group_size` (0 for a whole channel) and
-    `scale_type` of packed ones; `bytes_before` and `bytes`; `sqnr` in decibels, `relative_error`, `cosine`
-    and `largest_error`, null where nothing changed; `output_error`: the mean square of what the layer's
-    outputs are off in relation to that of the outputs, null without a calibration that has seen the layer;
-    `not_finite`: how many numbers are NaN or infinite, null where they were not counted."""
+    `scale_type` and `code_type` of packed ones; `bytes_before` and `bytes`; `sqnr` in decibels,
+    `relative_error`, `cosine` and `largest_error`, null where nothing changed; `output_error`: the mean
+    square of what the layer's outputs are off in relation to that of the outputs, null without a calibration
+    that has seen the layer; `not_finite`: how many numbers are NaN or infinite, null where they were not
+    counted."""
     bytes_before: int
     """Bytes of all tensors in the model."""
     bytes_after: int
@@ -88,7 +89,8 @@ def quantize(
     calibration: Path | None = None,
     damping: float | None = None,
     order: Literal["largest", "natural"] | None = None,
-    scale_type: Literal["f32", "f16", "bf16"] = "f16",
+    scale_type: Literal["f32", "f16", "bf16", "f8"] = "f16",
+    code_type: Literal["linear", "quadratic"] = "linear",
     policy: Mapping[str, int | str] | None = None,
     profile: Literal["edge", "local", "cloud"] | None = None,
     keep_non_finite: bool = False,
@@ -144,7 +146,9 @@ def quantize(
             when `None`.
         order: For `"gptq"`: whether the channels with the `"largest"` inputs are rounded first, as when
             `None`, or all in their `"natural"` order.
-        scale_type: How scales are stored.
+        scale_type: How scales are stored: in 32 or 16 bits, or, without float minima, as `"f8"` in 8.
+        code_type: Which values codes stand for: `"linear"`, all as far from one another, or `"quadratic"`,
+            nearer to one another near 0, which most often loses less from 3 bits on.
         policy: What becomes of tensors, by patterns for their names: `"keep"`, `"half"`, or bits, as in
             `{"*.attn.*": 8}`; `*` stands for any characters, and the first pattern that fits decides.
         profile: Bits and groups for a place where the model shall run: `"edge"` has 2 and 256, `"local"` 4
@@ -196,6 +200,7 @@ def quantize(
         "damping": damping,
         "order": order,
         "scale_type": scale_type,
+        "code_type": code_type,
         "policy": policy,
         "profile": profile,
         "keep_non_finite": keep_non_finite,

@@ -152,13 +152,17 @@ class QuantizedArray:
     """How many neighbours of a channel share a scale."""
     scheme: Literal["symmetric", "zero_point", "minimum"]
     """Where codes begin."""
-    scale_type: Literal["f32", "f16", "bf16"]
+    scale_type: Literal["f32", "f16", "bf16", "f8"]
     """How scales are stored, and minima."""
+    scale_unit: float
+    """What scales of `f8` count in: one of `u` is `u * abs(u)` of them. 1 for others."""
+    code_type: Literal["linear", "quadratic"]
+    """Which values codes stand for."""
     codes: npt.NDArray[np.uint8] = field(repr=False)
     """The packed codes."""
     scales: npt.NDArray[Any] = field(repr=False)
-    """A scale for each group, `float32` or `float16`; of `bf16`, which numpy does not have, the bits as
-    `uint16`, which are the upper half of those of a `float32`."""
+    """A scale for each group, `float32` or `float16`, or `int8` for `f8`; of `bf16`, which numpy does not
+    have, the bits as `uint16`, which are the upper half of those of a `float32`."""
     offsets: npt.NDArray[Any] = field(repr=False)
     """The packed zero points of the groups, or minima as `scales`; none where the scheme is symmetric."""
     sqnr: float
@@ -209,7 +213,8 @@ def quantize_array(
     symmetric: bool = False,
     float_minimum: bool = False,
     method: Literal["nearest", "mse", "weighted", "gptq"] = "mse",
-    scale_type: Literal["f32", "f16", "bf16"] = "f16",
+    scale_type: Literal["f32", "f16", "bf16", "f8"] = "f16",
+    code_type: Literal["linear", "quadratic"] = "linear",
     importance: object | None = None,
     second_moments: npt.ArrayLike | None = None,
     damping: float | None = None,
@@ -232,7 +237,9 @@ def quantize_array(
         method: How scales are chosen: `"nearest"` over the whole range; `"mse"` by a search for the least
             squared error, `"weighted"` by one that needs `importance`; `"gptq"` so that the layer's outputs
             stay the nearest, which needs `second_moments` (Frantar et al. 2022).
-        scale_type: How scales are stored.
+        scale_type: How scales are stored: in 32 or 16 bits, or, without float minima, as `"f8"` in 8.
+        code_type: Which values codes stand for: `"linear"`, all as far from one another, or `"quadratic"`,
+            nearer to one another near 0, which most often loses less from 3 bits on.
         importance: How much an error counts in each input: the mean square of what the layer gets there.
             All count the same when `None`; only for a method that searches.
         second_moments: For `"gptq"`: the matrix `X.T @ X` of the layer's inputs `X`, a row for each.
@@ -266,6 +273,7 @@ def quantize_array(
         "float_minimum": float_minimum,
         "method": method,
         "scale_type": scale_type,
+        "code_type": code_type,
         "importance": given_column("importance", importance),
         "second_moments": _flat(second_moments),
         "damping": damping,
@@ -313,6 +321,8 @@ def dequantize(
         "group_size": quantized.group_size,
         "scheme": quantized.scheme,
         "scale_type": quantized.scale_type,
+        "scale_unit": quantized.scale_unit,
+        "code_type": quantized.code_type,
         "dtype": dtype,
         "threads": threads,
     }
@@ -338,7 +348,8 @@ async def quantize_async(
     calibration: Path | None = None,
     damping: float | None = None,
     order: Literal["largest", "natural"] | None = None,
-    scale_type: Literal["f32", "f16", "bf16"] = "f16",
+    scale_type: Literal["f32", "f16", "bf16", "f8"] = "f16",
+    code_type: Literal["linear", "quadratic"] = "linear",
     policy: Mapping[str, int | str] | None = None,
     profile: Literal["edge", "local", "cloud"] | None = None,
     keep_non_finite: bool = False,
@@ -371,6 +382,7 @@ async def quantize_async(
         "damping": damping,
         "order": order,
         "scale_type": scale_type,
+        "code_type": code_type,
         "policy": policy,
         "profile": profile,
         "keep_non_finite": keep_non_finite,

@@ -87,6 +87,7 @@ pub(crate) fn quantize_array<'py>(
         ScaleType::F32 => "<f4",
         ScaleType::F16 => "<f2",
         ScaleType::Bf16 => "<u2",
+        ScaleType::F8 => "i1",
     };
     let offsets = match scheme.offset {
         Offset::Minimum => scales,
@@ -107,6 +108,8 @@ pub(crate) fn quantize_array<'py>(
     }
     fields.set_item("scheme", scheme.offset.name())?;
     fields.set_item("scale_type", scheme.scale_type.name())?;
+    fields.set_item("scale_unit", matrix.scale_unit)?;
+    fields.set_item("code_type", scheme.code_type.name())?;
     fields.set_item("codes", part(matrix.codes, "u1")?)?;
     fields.set_item("scales", part(matrix.scales, scales)?)?;
     fields.set_item("offsets", part(matrix.offsets, offsets)?)?;
@@ -131,6 +134,7 @@ pub(crate) fn dequantize_array<'py>(
     let scheme = Scheme { offset: word(&given, "scheme")?.unwrap_or(scheme.offset), ..scheme };
     let kinds = [("f32", None), ("f16", Some(Half::F16)), ("bf16", Some(Half::Bf16))];
     let half = given.word("dtype", &kinds)?.flatten();
+    let scale_unit = given.one::<f64>("scale_unit")?.unwrap_or(1.0) as f32;
     let [codes, scales, offsets] = parts;
     let parts = [("codes", array(&codes)?), ("scales", array(&scales)?), ("offsets", array(&offsets)?)];
     let numbers = work_apart(py, move |cancel| {
@@ -141,7 +145,7 @@ pub(crate) fn dequantize_array<'py>(
         let count = shape.iter().fold(1, |all: usize, &axis| all.saturating_mul(axis));
         let columns = columns(&shape);
         let rows = count.checked_div(columns).unwrap_or(0);
-        let matrix = Quantized { scheme, rows, columns, codes, scales, offsets };
+        let matrix = Quantized { scheme, rows, columns, scale_unit, codes, scales, offsets };
         fits("bytes of codes, scales and offsets", matrix.bytes(), scheme.bytes(rows, columns))?;
         let mut numbers = vec![0.0; rows * columns];
         on_threads(threads, || matrix.dequantize(&mut numbers)).map_err(failed)?;

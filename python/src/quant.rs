@@ -273,6 +273,7 @@ pub(crate) fn request(options: &Options<'_, '_>) -> Result<Quantization> {
         symmetric: flag("symmetric")?,
         float_minimum: flag("float_minimum")?,
         scale_type: word(options, "scale_type")?,
+        code_type: word(options, "code_type")?,
         method: word(options, "method")?.unwrap_or_default(),
         calibration: options.one("calibration")?,
         damping: options.one("damping")?,

@@ -6,7 +6,9 @@ use std::{path::PathBuf, str::FromStr};
 use bowstring::{
     ByteSize, Diagnostic,
     io::Format,
-    quant::{AllocationMethod, Budget, Group, Order, Profile, QuantError, RoundingMethod, ScaleType},
+    quant::{
+        AllocationMethod, Budget, CodeType, Group, Order, Profile, QuantError, RoundingMethod, ScaleType,
+    },
 };
 use clap::{
     Args, Parser, Subcommand, ValueEnum,
@@ -370,9 +372,16 @@ pub(crate) struct QuantizeArgs {
     #[arg(long)]
     pub(crate) float_minimum: bool,
 
-    /// How scales are stored
-    #[arg(long, value_parser = word::<ScaleType>(["f32", "f16", "bf16"]), default_value = "f16")]
+    /// How scales are stored: in 32 or 16 bits, or for schemes without float minima in 8
+    #[arg(long, value_parser = word::<ScaleType>(["f32", "f16", "bf16", "f8"]), default_value = "f16")]
     pub(crate) scale_type: ScaleType,
+
+    /// Which values codes stand for
+    #[arg(long, value_parser = word::<CodeType>([
+        PossibleValue::new("linear").help("All as far from one another"),
+        PossibleValue::new("quadratic").help("Nearer to one another near 0, which loses less from 3 bits on"),
+    ]), default_value = "linear")]
+    pub(crate) code_type: CodeType,
 
     /// How scales are chosen
     #[arg(long, value_parser = word::<RoundingMethod>([

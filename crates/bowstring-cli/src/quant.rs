@@ -45,6 +45,7 @@ pub(crate) fn quantize(args: &QuantizeArgs, context: &Context<'_>) -> Result<()>
         symmetric: args.symmetric,
         float_minimum: args.float_minimum,
         scale_type: Some(args.scale_type),
+        code_type: Some(args.code_type),
         method: args.method,
         calibration: args.calibration.clone(),
         damping: args.damping,

@@ -8,8 +8,10 @@
 //! end after the other, which keeps what it finds only where it is better. O(bins) for each of some hundred ranges.
 
 use crate::{
-    Bits, Group, Histogram, Offset, QuantError, Result, ScaleType, Scheme,
-    grid::{Grid, Range},
+    Bits, CodeType, Group, Histogram, Offset, QuantError, Result, ScaleType, Scheme,
+    grid::{Form, Grid, Range},
+    levels::Linear,
+    scales::Scales,
 };
 
 /// From the least to the greatest activation that has a code of its own; 0 is one of them.
@@ -75,9 +77,9 @@ impl ActivationRange {
 
     /// Gives each of `values` the nearest one that has a code.
     pub fn quantize(self, bits: Bits, values: &mut [f32]) {
-        let (grid, largest) = (self.grid(bits), f32::from(bits.largest()));
+        let (form, grid) = (form(bits), self.grid(bits));
         for value in values {
-            *value = grid.value(grid.code(*value, largest));
+            *value = grid.value(grid.code(*value, &form), form.levels);
         }
     }
 
@@ -88,10 +90,20 @@ impl ActivationRange {
 
     fn grid(self, bits: Bits) -> Grid {
         let Self { least, greatest } = self;
-        let scheme =
-            Scheme { bits, group: Group::Channel, offset: Offset::ZeroPoint, scale_type: ScaleType::F32 };
-        Grid::over(Range { least, greatest, finite: true }, &scheme)
+        Grid::over(Range { least, greatest, finite: true }, &form(bits))
     }
+}
+
+/// How activations are written.
+fn form(bits: Bits) -> Form<Linear> {
+    let scheme = Scheme {
+        bits,
+        group: Group::Channel,
+        offset: Offset::ZeroPoint,
+        scale_type: ScaleType::F32,
+        code_type: CodeType::Linear,
+    };
+    Form { scheme, levels: Linear, scales: Scales::WIDE }
 }
 
 /// In how many steps ranges of the same shape are tried.
@@ -129,9 +141,9 @@ impl Mixture {
 
     /// The squared error, weighted.
     pub(crate) fn error(&self, range: ActivationRange, bits: Bits) -> f64 {
-        let (grid, largest) = (range.grid(bits), f32::from(bits.largest()));
+        let (form, grid) = (form(bits), range.grid(bits));
         let squared = self.points.iter().map(|&(value, weight)| {
-            let off = f64::from(value - grid.value(grid.code(value, largest)));
+            let off = f64::from(value - grid.value(grid.code(value, &form), form.levels));
             weight * off * off
         });
         self.within + squared.sum::<f64>()

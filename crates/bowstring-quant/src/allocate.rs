@@ -450,7 +450,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::{Bits, Group, Offset, ScaleType};
+    use crate::{Bits, CodeType, Group, Offset, ScaleType};
 
     #[test]
     fn candidates_have_the_bytes_of_their_schemes() {
@@ -459,6 +459,7 @@ mod tests {
             group: Group::of(32).unwrap(),
             offset: Offset::Symmetric,
             scale_type: ScaleType::F16,
+            code_type: CodeType::Linear,
         };
         let schemes = [scheme(Bits::Two), scheme(Bits::Four)];
         let cost = |tensor: usize, scheme: &Scheme| {

@@ -120,7 +120,8 @@ mod tests {
 
     use super::*;
     use crate::{
-        Bits, Group, Model, NonFinite, Offset, Policy, Rounding, ScaleType, Scheme, Settings, quantize,
+        Bits, CodeType, Group, Model, NonFinite, Offset, Policy, Rounding, ScaleType, Scheme, Settings,
+        quantize,
     };
 
     /// A model of floats and whole numbers, packed.
@@ -145,6 +146,7 @@ mod tests {
                 group: Group::Channel,
                 offset: Offset::ZeroPoint,
                 scale_type: ScaleType::F16,
+                code_type: CodeType::Linear,
             },
             rounding: Rounding::Nearest,
             policy: Policy::default(),

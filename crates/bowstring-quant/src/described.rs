@@ -5,7 +5,10 @@
 use safetensors::Dtype;
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error};
 
-use crate::{Bits, Group, Half, Quality, Result, Scheme, Stored, Tensor, file::KEPT};
+use crate::{
+    Bits, CodeType, Group, Half, Quality, Result, ScaleType, Scheme, Stored, Tensor,
+    file::{FIRST, KEPT},
+};
 
 /// What a file says of a tensor, which may not be true.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
@@ -22,6 +25,10 @@ pub(crate) struct Described {
     pub(crate) group_size: Option<u32>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) scale_type: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) scale_unit: Option<Figure>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) code_type: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) sqnr: Option<Figure>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -71,10 +78,20 @@ impl Described {
             columns: stored.columns().map(|columns| columns as u64),
             group_size: scheme.map(|scheme| scheme.group.number()),
             scale_type: scheme.map(|scheme| scheme.scale_type.name().to_owned()),
+            scale_unit: stored.scale_unit().map(f64::from).map(Figure),
+            code_type: scheme.map(|scheme| scheme.code_type.name().to_owned()),
             sqnr: figure(|quality| quality.sqnr),
             relative_error: figure(|quality| quality.relative_error),
             cosine: figure(|quality| quality.cosine),
             largest_error: figure(|quality| quality.largest_error),
+        }
+    }
+
+    /// What a file of a version means by it: all codes of the first are linear, which it does not say.
+    pub(crate) fn of_version(self, version: &str) -> Self {
+        match version {
+            FIRST => Self { code_type: Some(CodeType::Linear.name().to_owned()), ..self },
+            _ => self,
         }
     }
 
@@ -98,7 +115,8 @@ impl Described {
                     let scheme = self.scheme().map_err(|error| format!("`{name}`: {error}"))?;
                     let columns = self.columns.and_then(|columns| columns.try_into().ok());
                     let columns = columns.ok_or_else(|| format!("`{name}` has no columns"))?;
-                    Stored::Packed { scheme, columns, quality: self.quality()? }
+                    let scale_unit = self.unit(scheme.scale_type)?;
+                    Stored::Packed { scheme, columns, scale_unit, quality: self.quality()? }
                 }
             },
         };
@@ -106,7 +124,7 @@ impl Described {
     }
 
     fn scheme(&self) -> Result<Scheme> {
-        Ok(Scheme {
+        let scheme = Scheme {
             bits: Bits::try_from(self.bits.unwrap_or(0))?,
             group: match self.group_size {
                 Some(0) => Group::Channel,
@@ -114,7 +132,25 @@ impl Described {
             },
             offset: self.scheme.parse()?,
             scale_type: self.scale_type.as_deref().unwrap_or_default().parse()?,
-        })
+            code_type: self.code_type.as_deref().unwrap_or_default().parse()?,
+        };
+        scheme.check()?;
+        Ok(scheme)
+    }
+
+    /// What scales of a type count in.
+    fn unit(&self, scale_type: ScaleType) -> std::result::Result<f32, String> {
+        let name = &self.name;
+        match (scale_type, self.scale_unit) {
+            (ScaleType::F8, None) => Err(format!("`{name}` has no unit of scales")),
+            (ScaleType::F8, Some(Figure(unit))) => {
+                let narrow = unit as f32;
+                let is_one = f64::from(narrow) == unit && narrow > 0.0 && narrow.is_finite();
+                is_one.then_some(narrow).ok_or_else(|| format!("`{name}` has {unit} for the unit of scales"))
+            }
+            (ScaleType::F32 | ScaleType::F16 | ScaleType::Bf16, None) => Ok(1.0),
+            (kind, Some(_)) => Err(format!("`{name}` has a unit of scales, which are {}", kind.name())),
+        }
     }
 
     fn quality(&self) -> std::result::Result<Quality, String> {

@@ -7,7 +7,7 @@ use bowstring_core::{Cancelled, Diagnostic, ErrorKind, nearest, quoted_list};
 use bowstring_io::IoError;
 use safetensors::Dtype;
 
-use crate::{Bits, HeaderProblem, Quality, Tensor};
+use crate::{Bits, HeaderProblem, Quality, Tensor, file};
 
 /// The result of what this crate does.
 pub type Result<T, E = QuantError> = std::result::Result<T, E>;
@@ -121,7 +121,7 @@ pub enum QuantError {
         path: PathBuf,
         /// The version that it says.
         found: Option<String>,
-        /// The version that is read.
+        /// The last version that is read.
         expected: &'static str,
     },
     /// A file of packed weights, or a row of it, that cannot be true.
@@ -308,8 +308,8 @@ fn at(timestep: Option<u32>) -> String {
 
 fn other_version(found: Option<&str>, expected: &str) -> String {
     match found {
-        Some(found) if found != expected => {
-            format!("has packed weights of version {found}; this program reads version {expected}")
+        Some(found) if !file::is_read(found) => {
+            format!("has packed weights of version {found}; this program reads those up to {expected}")
         }
         _ => "is no file of packed weights".to_owned(),
     }

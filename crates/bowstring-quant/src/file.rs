@@ -1,15 +1,17 @@
 //! Which columns does a file of packed weights have?
 //!
-//! Version 1 is a Parquet file with a row for each tensor, or several for one whose codes are more than
+//! It is a Parquet file with a row for each tensor, or several for one whose codes are more than
 //! [`MOST`] bytes; `docs/reference/quantized-models.md` says what stands in each column.
 
 use std::sync::Arc;
 
-use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
+use arrow::datatypes::{DataType, Field, Fields, Schema, SchemaRef};
 use twox_hash::XxHash3_64;
 
-/// The version that is written, and read.
-pub(crate) const VERSION: &str = "1";
+/// The version that is written.
+pub(crate) const VERSION: &str = "2";
+/// The version before, which is read too: all codes are linear, and no scales are of 8 bits.
+pub(crate) const FIRST: &str = "1";
 /// What the file says its version under.
 pub(crate) const VERSION_KEY: &str = "bowstring.quantized_model";
 /// The most bytes of codes in a row, of which the writer holds a few copies; few in tests, so that they meet tensors
@@ -31,6 +33,8 @@ pub(crate) enum Column {
     Columns,
     GroupSize,
     ScaleType,
+    ScaleUnit,
+    CodeType,
     Sqnr,
     RelativeError,
     Cosine,
@@ -42,7 +46,7 @@ pub(crate) enum Column {
 }
 
 impl Column {
-    const ALL: [Column; 18] = [
+    const ALL: [Column; 20] = [
         Column::Name,
         Column::Dtype,
         Column::Shape,
@@ -53,6 +57,8 @@ impl Column {
         Column::Columns,
         Column::GroupSize,
         Column::ScaleType,
+        Column::ScaleUnit,
+        Column::CodeType,
         Column::Sqnr,
         Column::RelativeError,
         Column::Cosine,
@@ -63,9 +69,9 @@ impl Column {
         Column::Offsets,
     ];
 
-    /// Those that say what a tensor is; the others hold its bytes.
-    pub(crate) fn described() -> Vec<usize> {
-        (0..Column::Codes as usize).collect()
+    /// Where it stands in files of a version; `None` where it has no such column.
+    pub(crate) fn place(self, version: &str) -> Option<usize> {
+        columns(version).position(|column| column as usize == self as usize)
     }
 
     fn field(self) -> Field {
@@ -84,6 +90,8 @@ impl Column {
             Column::Columns => none("columns", DataType::UInt64),
             Column::GroupSize => none("group_size", DataType::UInt32),
             Column::ScaleType => none("scale_type", DataType::Utf8),
+            Column::ScaleUnit => none("scale_unit", DataType::Float32),
+            Column::CodeType => none("code_type", DataType::Utf8),
             Column::Sqnr => none("sqnr", DataType::Float64),
             Column::RelativeError => none("relative_error", DataType::Float64),
             Column::Cosine => none("cosine", DataType::Float64),
@@ -96,12 +104,26 @@ impl Column {
     }
 }
 
-/// The columns of a file.
+/// Whether a version is read.
+pub(crate) fn is_read(version: &str) -> bool {
+    [FIRST, VERSION].contains(&version)
+}
+
+fn columns(version: &str) -> impl Iterator<Item = Column> {
+    let all = Column::ALL.into_iter();
+    all.filter(move |column| version != FIRST || !matches!(column, Column::ScaleUnit | Column::CodeType))
+}
+
+/// The columns of a version.
+pub(crate) fn fields(version: &str) -> Fields {
+    columns(version).map(Column::field).collect()
+}
+
+/// The columns of a file that is written.
 pub(crate) fn schema(metadata: impl IntoIterator<Item = (String, String)>) -> SchemaRef {
-    let fields: Vec<Field> = Column::ALL.into_iter().map(Column::field).collect();
     let mut metadata: std::collections::HashMap<String, String> = metadata.into_iter().collect();
     metadata.insert(VERSION_KEY.to_owned(), VERSION.to_owned());
-    Arc::new(Schema::new(fields).with_metadata(metadata))
+    Arc::new(Schema::new(fields(VERSION)).with_metadata(metadata))
 }
 
 /// XXH3 of 64 bits without a seed, of the bytes of a row one after the other.

@@ -11,9 +11,10 @@ use std::{str::FromStr, sync::Arc};
 use ndarray::{Array2, ArrayViewMut2, linalg::general_mat_mul, s};
 
 use crate::{
-    Group, Hessian, QuantError, Result, Scheme,
+    Group, Hessian, QuantError, Result,
     cholesky::inverse_factor,
-    grid::Grid,
+    grid::{Form, Grid},
+    levels::Levels,
     method::{Rounded, search_grid},
     pack::has_length,
 };
@@ -114,17 +115,21 @@ impl Factor {
     /// The least number of rows that a thread takes at once: each brings all factors into its cache.
     pub(crate) const ROWS: usize = 32;
 
+    /// In which order channels are rounded.
+    pub(crate) fn order(&self) -> Order {
+        self.order
+    }
+
     /// Rounds whole rows of weights.
     #[inline(always)]
-    pub(crate) fn round(&self, weights: &[f32], scheme: &Scheme) -> Rounded {
+    pub(crate) fn round<L: Levels>(&self, weights: &[f32], form: &Form<L>) -> Rounded {
         let Self { order, channels, inverse, importance } = self;
         let columns = channels.len();
         let rows = weights.len().checked_div(columns).unwrap_or(0);
-        let (size, groups) = (scheme.group.size(columns), scheme.group.count(columns));
-        let largest = f32::from(scheme.bits.largest());
+        let (size, groups) = (form.scheme.group.size(columns), form.scheme.group.count(columns));
         let grid = |weights: &[f32], group: usize| {
             let first = group * size;
-            search_grid(weights, &importance[first..][..weights.len()], scheme)
+            search_grid(weights, &importance[first..][..weights.len()], form)
         };
         let mut grids = Vec::with_capacity(rows * groups);
         match order {
@@ -141,7 +146,7 @@ impl Factor {
         for row in weights.chunks_exact(columns) {
             left.extend(channels.iter().map(|&channel| row[channel]));
         }
-        let step = step(scheme.group);
+        let step = step(form.scheme.group);
         let mut errors = Array2::zeros((rows, step));
         for start in (0..columns).step_by(step) {
             let end = (start + step).min(columns);
@@ -153,10 +158,10 @@ impl Factor {
                     if *order == Order::Natural && channel.is_multiple_of(size) {
                         *own = grid(&left[channel..columns.min(channel + size)], group);
                     }
-                    let code = own.code(left[place], largest);
+                    let code = own.code(left[place], form);
                     codes[row * columns + channel] = code as u8;
                     let factors = &inverse.as_slice().unwrap_or_default()[place * columns..][..columns];
-                    let error = (left[place] - own.value(code)) / factors[place];
+                    let error = (left[place] - own.value(code, form.levels)) / factors[place];
                     errors[[row, place - start]] = error;
                     for (left, factor) in left[place + 1..end].iter_mut().zip(&factors[place + 1..end]) {
                         *left -= error * factor;

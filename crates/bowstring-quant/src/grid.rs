@@ -1,6 +1,6 @@
 //! Which values can the weights of a group take, and which of them does each take?
 
-use crate::{Bits, Offset, ScaleType, Scheme};
+use crate::{Offset, Scheme, levels::Levels, scales::Scales};
 
 /// How many numbers are worked on at once; sums are kept in so many lanes, whatever the processor has, so that
 /// they come out the same everywhere.
@@ -9,12 +9,12 @@ pub(crate) const LANES: usize = 16;
 /// Rounds to the nearest integer, to the even one of two: numbers of this size have no fraction.
 const ROUND: f32 = 12_582_912.0;
 
-/// The values of a group: `(code − zero) · scale + minimum`, of which either `zero` or `minimum` is 0.
+/// The values of a group: what [`Levels`] has for `code − zero`, times `scale`, and `minimum`.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) struct Grid {
     /// As it is stored; never 0, so that weights can be divided by it.
     pub(crate) scale: f32,
-    /// An integer of 0 to 2^bits − 1.
+    /// A code; in the middle between two where quadratic codes have a minimum.
     pub(crate) zero: f32,
     /// As it is stored.
     pub(crate) minimum: f32,
@@ -62,68 +62,76 @@ impl Range {
     }
 }
 
+/// How groups are written.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Form<L> {
+    pub(crate) scheme: Scheme,
+    /// Those of the scheme's codes.
+    pub(crate) levels: L,
+    /// Those of the matrix.
+    pub(crate) scales: Scales,
+}
+
+impl<L> Form<L> {
+    /// The largest code.
+    #[inline(always)]
+    pub(crate) fn largest(&self) -> f32 {
+        f32::from(self.scheme.bits.largest())
+    }
+}
+
 impl Grid {
     /// The finest grid that reaches over `range`, as it is stored.
     #[inline(always)]
-    pub(crate) fn over(range: Range, scheme: &Scheme) -> Self {
-        let largest = f32::from(scheme.bits.largest());
+    pub(crate) fn over<L: Levels>(range: Range, form: &Form<L>) -> Self {
+        let Form { scheme, levels, scales } = *form;
         match scheme.offset {
             Offset::Symmetric => {
                 let middle = f32::from(scheme.bits.middle());
                 let Range { least, greatest, .. } = range.with_zero();
                 // The side of the codes below the middle has one more.
-                let upright = (greatest / (middle - 1.0)).max(-least / middle);
-                let mirrored = (-least / (middle - 1.0)).max(greatest / middle);
+                let (above, below) = (levels.value(middle - 1.0), levels.value(middle));
+                let upright = (greatest / above).max(-least / below);
+                let mirrored = (-least / above).max(greatest / below);
                 let scale = if upright <= mirrored { upright } else { -mirrored };
-                Self { scale: stored(scale, scheme.scale_type), zero: middle, minimum: 0.0 }
+                Self { scale: scales.reaching(scale), zero: middle, minimum: 0.0 }
             }
-            Offset::ZeroPoint => {
-                let Range { least, greatest, .. } = range.with_zero();
-                // Each by itself, since their difference may be beyond all numbers.
-                let scale = stored(greatest / largest - least / largest, scheme.scale_type);
-                let zero = round(-least / scale, largest);
-                Self { scale, zero, minimum: 0.0 }
-            }
-            Offset::Minimum => {
-                let minimum = scheme.scale_type.stored(range.least);
-                let scale = range.greatest / largest - minimum / largest;
-                Self { scale: stored(scale.max(0.0), scheme.scale_type), zero: 0.0, minimum }
-            }
+            Offset::ZeroPoint => levels.with_zero_point(range.with_zero(), form.largest(), scales),
+            Offset::Minimum => levels.with_minimum(range, form.largest(), scales),
         }
     }
 
     /// Where a weight stands between the codes.
     #[inline(always)]
-    fn place(&self, weight: f32) -> f32 {
-        (weight - self.minimum) / self.scale + self.zero
+    fn place<L: Levels>(&self, weight: f32, levels: L) -> f32 {
+        levels.codes((weight - self.minimum) / self.scale) + self.zero
     }
 
     /// The code of a weight, as a number.
     #[inline(always)]
-    pub(crate) fn code(&self, weight: f32, largest: f32) -> f32 {
-        round(self.place(weight), largest)
+    pub(crate) fn code<L: Levels>(&self, weight: f32, form: &Form<L>) -> f32 {
+        round(self.place(weight, form.levels), form.largest())
     }
 
     /// The value of a code.
     #[inline(always)]
-    pub(crate) fn value(&self, code: f32) -> f32 {
-        (code - self.zero) * self.scale + self.minimum
+    pub(crate) fn value<L: Levels>(&self, code: f32, levels: L) -> f32 {
+        levels.value(code - self.zero) * self.scale + self.minimum
     }
 
     /// Writes the codes of `weights`.
     #[inline(always)]
-    pub(crate) fn encode(&self, weights: &[f32], bits: Bits, codes: &mut [u8]) {
-        let largest = f32::from(bits.largest());
+    pub(crate) fn encode<L: Levels>(&self, weights: &[f32], form: &Form<L>, codes: &mut [u8]) {
         for (code, &weight) in codes.iter_mut().zip(weights) {
-            *code = whole(self.place(weight), largest);
+            *code = whole(self.place(weight, form.levels), form.largest());
         }
     }
 
     /// Writes the values of `codes`.
     #[inline(always)]
-    pub(crate) fn decode(&self, codes: &[u8], values: &mut [f32]) {
+    pub(crate) fn decode<L: Levels>(&self, codes: &[u8], levels: L, values: &mut [f32]) {
         for (value, &code) in values.iter_mut().zip(codes) {
-            *value = self.value(f32::from(code));
+            *value = self.value(f32::from(code), levels);
         }
     }
 
@@ -147,24 +155,6 @@ fn magnitude_bits(weight: f32) -> u32 {
 #[inline(always)]
 pub(crate) fn all_finite(weights: &[f32]) -> bool {
     weights.iter().fold(0, |most, &weight| magnitude_bits(weight).max(most)) < INFINITE
-}
-
-/// A scale as it is stored. One that is too small for its type becomes the smallest there is, which puts
-/// weights no further off than half of it; that of a group of zeros becomes 1.
-#[inline(always)]
-pub(crate) fn stored(scale: f32, kind: ScaleType) -> f32 {
-    let smallest = match kind {
-        ScaleType::F32 => f32::MIN_POSITIVE,
-        ScaleType::F16 => 5.960_464_5e-8,
-        ScaleType::Bf16 => f32::MIN_POSITIVE,
-    };
-    if scale == 0.0 {
-        1.0
-    } else if scale.abs() < smallest {
-        smallest.copysign(scale)
-    } else {
-        kind.stored(scale)
-    }
 }
 
 /// The nearest integer of 0 to `largest`.

@@ -26,6 +26,8 @@ const BITS: &str = "bits";
 const GROUP_SIZE: &str = "group_size";
 const SCHEME: &str = "scheme";
 const SCALE_TYPE: &str = "scale_type";
+const SCALE_UNIT: &str = "scale_unit";
+const CODE_TYPE: &str = "code_type";
 const CODES: &str = "codes";
 const SCALES: &str = "scales";
 const OFFSETS: &str = "offsets";
@@ -36,13 +38,15 @@ const LARGEST_ERROR: &str = "largest_error";
 /// The columns of layers with all their weights.
 const GIVEN: [&str; 3] = [NAME, WEIGHTS, SHAPE];
 /// Those of packed ones.
-const PACKED: [&str; 13] = [
+const PACKED: [&str; 15] = [
     NAME,
     SHAPE,
     BITS,
     GROUP_SIZE,
     SCHEME,
     SCALE_TYPE,
+    SCALE_UNIT,
+    CODE_TYPE,
     CODES,
     SCALES,
     OFFSETS,
@@ -61,7 +65,7 @@ const AXES: &str = "lists of whole numbers, the lengths of the axes, whose produ
 /// each layer is one output channel. Lists are of any kind, floats of 32 bits without nulls are not copied.
 ///
 /// As many batches come back, with a row for each layer: `layer_name`, `shape`; `bits`, `group_size` (0 for a whole
-/// channel), `scheme`, `scale_type`; `codes`, `scales` and `offsets` (null where the scheme is symmetric), the bytes of
+/// channel), `scheme`, `scale_type`, `scale_unit` and `code_type`; `codes`, `scales` and `offsets` (null where the scheme is symmetric), the bytes of
 /// [`Quantized`]; `sqnr`, `relative_error`, `cosine` and `largest_error`, as [`Quality`] has them.
 ///
 /// # Errors
@@ -243,6 +247,11 @@ impl<'a> Table<'a> {
         Ok(numbers.as_primitive::<UInt32Type>().clone())
     }
 
+    fn floats(&self, column: &'static str, expected: &'static str) -> Result<Float32Array> {
+        let floats = self.cast(column, &DataType::Float32, expected, DataType::is_floating)?;
+        Ok(floats.as_primitive::<Float32Type>().clone())
+    }
+
     fn bytes(&self, column: &'static str) -> Result<LargeBinaryArray> {
         let bytes = self.cast(column, &DataType::LargeBinary, "bytes", DataType::is_binary)?;
         Ok(bytes.as_binary::<i64>().clone())
@@ -343,6 +352,7 @@ impl Names {
 struct Packed {
     names: Vec<String>,
     schemes: Vec<Scheme>,
+    units: Vec<f32>,
     qualities: Vec<Quality>,
     shapes: LargeListBuilder<UInt64Builder>,
     codes: LargeBinaryBuilder,
@@ -354,6 +364,7 @@ impl Packed {
     fn add(&mut self, name: &str, matrix: &Quantized, quality: Quality, shape: &[usize]) {
         self.names.push(name.to_owned());
         self.schemes.push(matrix.scheme);
+        self.units.push(matrix.scale_unit);
         self.qualities.push(quality);
         append(&mut self.shapes, shape);
         self.codes.append_value(&matrix.codes);
@@ -363,7 +374,7 @@ impl Packed {
     }
 
     fn batch(self) -> Result<RecordBatch> {
-        let Self { names, schemes, qualities, mut shapes, mut codes, mut scales, mut offsets } = self;
+        let Self { names, schemes, units, qualities, mut shapes, mut codes, mut scales, mut offsets } = self;
         let words = |word: fn(&Scheme) -> &'static str| -> ArrayRef {
             Arc::new(StringArray::from_iter_values(schemes.iter().map(word)))
         };
@@ -372,13 +383,15 @@ impl Packed {
         };
         let bits = UInt8Array::from_iter_values(schemes.iter().map(|scheme| scheme.bits as u8));
         let sizes = UInt32Array::from_iter_values(schemes.iter().map(|scheme| scheme.group.number()));
-        let columns: [(&str, ArrayRef); 13] = [
+        let columns: [(&str, ArrayRef); 15] = [
             (NAME, Arc::new(StringArray::from_iter_values(&names))),
             (SHAPE, Arc::new(shapes.finish())),
             (BITS, Arc::new(bits)),
             (GROUP_SIZE, Arc::new(sizes)),
             (SCHEME, words(|scheme| scheme.offset.name())),
             (SCALE_TYPE, words(|scheme| scheme.scale_type.name())),
+            (SCALE_UNIT, Arc::new(Float32Array::from(units))),
+            (CODE_TYPE, words(|scheme| scheme.code_type.name())),
             (CODES, Arc::new(codes.finish())),
             (SCALES, Arc::new(scales.finish())),
             (OFFSETS, Arc::new(offsets.finish())),
@@ -397,6 +410,8 @@ struct Parts {
     sizes: UInt32Array,
     schemes: StringArray,
     scale_types: StringArray,
+    units: Float32Array,
+    code_types: StringArray,
     codes: LargeBinaryArray,
     scales: LargeBinaryArray,
     offsets: LargeBinaryArray,
@@ -408,7 +423,9 @@ impl Parts {
             bits: table.numbers(BITS, "2, 3, 4 or 8")?,
             sizes: table.numbers(GROUP_SIZE, "how many weights share a scale, 0 for a whole channel")?,
             schemes: table.texts(SCHEME, "`symmetric`, `zero_point` or `minimum`")?,
-            scale_types: table.texts(SCALE_TYPE, "`f32`, `f16` or `bf16`")?,
+            scale_types: table.texts(SCALE_TYPE, "`f32`, `f16`, `bf16` or `f8`")?,
+            units: table.floats(SCALE_UNIT, "what scales of `f8` count in, 1 for others")?,
+            code_types: table.texts(CODE_TYPE, "`linear` or `quadratic`")?,
             codes: table.bytes(CODES)?,
             scales: table.bytes(SCALES)?,
             offsets: table.bytes(OFFSETS)?,
@@ -435,12 +452,18 @@ impl Parts {
             },
             offset: word(SCHEME, &self.schemes)?.parse()?,
             scale_type: word(SCALE_TYPE, &self.scale_types)?.parse()?,
+            code_type: word(CODE_TYPE, &self.code_types)?.parse()?,
         };
         let columns = columns(shape);
         let matrix = Quantized {
             scheme,
             rows: product(shape).checked_div(columns).unwrap_or(0),
             columns,
+            scale_unit: self
+                .units
+                .is_valid(row)
+                .then(|| self.units.value(row))
+                .ok_or_else(|| null(SCALE_UNIT))?,
             codes: bytes(CODES, &self.codes)?,
             scales: bytes(SCALES, &self.scales)?,
             offsets: match scheme.offset {

@@ -2,7 +2,7 @@
 //!
 //! A [`Model`] is opened from safetensors files; its [tensors](Tensor) are mapped into memory.
 //! A [`Scheme`] says how weights are written: the [width](Bits) of a code, which weights [share a
-//! scale](Group), where their codes [begin](Offset). [`Quantized::of`] writes a matrix so, by a [`Method`]
+//! scale](Group), where their codes [begin](Offset), and which values they [stand for](CodeType). [`Quantized::of`] writes a matrix so, by a [`Method`]
 //! that chooses the scales, for a layer's outputs by the [second moments](Hessian) of its inputs,
 //! [`Quantized::dequantize`] gives it back, and [`Quality`] says how far off it is.
 //! A [`ModelWriter`] puts tensors into a file, and a [`QuantizedModel`] reads them from there. [`quantize()`] does
@@ -35,6 +35,7 @@ mod header;
 mod hessian;
 mod histogram;
 mod layers;
+mod levels;
 mod mapped;
 mod matrix;
 mod method;
@@ -50,6 +51,7 @@ mod quantize;
 mod quantized_model;
 mod report;
 mod rows;
+mod scales;
 mod schedule;
 mod scheme;
 mod spool;
@@ -85,7 +87,7 @@ pub use crate::{
     quantized_model::{Measured, QuantizedModel, QuantizedTensor, Stored},
     report::{TensorReport, table},
     schedule::{Prediction, ReverseStep, Schedule, divergence_weights},
-    scheme::{Bits, Group, Half, Offset, ScaleType, Scheme},
+    scheme::{Bits, CodeType, Group, Half, Offset, ScaleType, Scheme},
     time_groups::TimeGroups,
     transition::{
         Optimized, OptimizerConfig, ThermodynamicLoss, TransitionOptimizer, jumps, path_cost, path_importance,

@@ -11,7 +11,7 @@ use memmap2::Mmap;
 
 use crate::{
     QuantError, QuantizedTensor, Result, Stored,
-    file::{VERSION, VERSION_KEY},
+    file::{self, VERSION, VERSION_KEY},
     header::{self, Entry, Header},
     model,
     named::{Member, Named, TENSORS_KEY, named},
@@ -41,7 +41,8 @@ impl Mapped {
         let mut metadata: BTreeMap<String, String> = metadata.into_iter().collect();
         let found = metadata.remove(VERSION_KEY);
         let members = metadata.remove(TENSORS_KEY);
-        let (Some(VERSION), Some(members)) = (found.as_deref(), members) else {
+        let version = found.as_deref().filter(|version| file::is_read(version));
+        let (Some(version), Some(members)) = (version, members) else {
             return Err(QuantError::Version { path: path.to_owned(), found, expected: VERSION });
         };
         let members: Vec<Member> = serde_json::from_str(&members).map_err(|error| {
@@ -51,6 +52,7 @@ impl Mapped {
             entries.into_iter().map(|entry| (entry.name.clone(), entry)).collect();
         let (mut tensors, mut places) = (IndexMap::new(), HashMap::new());
         for Member { described, checksum } in members {
+            let described = described.of_version(version);
             let name = &described.name;
             let wrong = |reason: String| wrong(path, None, reason);
             let known = described.known().map_err(wrong)?;

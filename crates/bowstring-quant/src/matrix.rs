@@ -2,15 +2,16 @@
 
 use bowstring_core::Cancel;
 use bowstring_simd::{Work, large_pages, run};
-use half::{bf16, f16};
 use rayon::prelude::*;
 
 use crate::{
-    Offset, QuantError, Result, ScaleType, Scheme,
-    grid::{Grid, all_finite},
+    CodeType, Offset, QuantError, Result, ScaleType, Scheme,
+    grid::{Form, Grid, Range, all_finite},
+    levels::{Levels, Linear, Quadratic},
     method::{Method, Prepared, Rounded},
     pack::{Pack, Unpack, has_length},
     quality::{Quality, Tally},
+    scales::Scales,
     scheme::Strides,
     weights::{Weights, at_once},
 };
@@ -24,7 +25,7 @@ const BLOCK: usize = 1 << 14;
 /// says, [`bytes`](crate::Bits::bytes) of them; `scales`, one for each group, little-endian, of the scheme's type;
 /// `offsets`, nothing for [`Offset::Symmetric`], the zero points packed like codes for [`Offset::ZeroPoint`], the
 /// minima like scales for [`Offset::Minimum`].
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Quantized {
     /// How the weights are written.
     pub scheme: Scheme,
@@ -32,6 +33,8 @@ pub struct Quantized {
     pub rows: usize,
     /// How many weights each of them has.
     pub columns: usize,
+    /// What scales of [`ScaleType::F8`] count in: a finite number above 0; 1 where they are of another type.
+    pub scale_unit: f32,
     /// The codes of all rows.
     pub codes: Vec<u8>,
     /// The scales of all rows.
@@ -54,8 +57,8 @@ impl Quantized {
     /// not depend on how many there are.
     ///
     /// # Errors
-    /// [`QuantError::Length`] when rows are not whole, and [`QuantError::Option`] when importances are not numbers of
-    /// at least 0, one for each column; [`QuantError::NotFinite`] for NaN and infinities; [`QuantError::Scale`] when
+    /// [`QuantError::Length`] when rows are not whole, and [`QuantError::Option`] when there is [no such scheme](Scheme::check), or
+    /// importances are not numbers of at least 0, one for each column; [`QuantError::NotFinite`] for NaN and infinities; [`QuantError::Scale`] when
     /// a scale does not fit its type; [`QuantError::Cancelled`].
     pub fn of(
         weights: &[f32],
@@ -118,12 +121,16 @@ impl Quantized {
     ) -> Result<Self> {
         let rows = weights.count().checked_div(columns).unwrap_or(0);
         has_length("weights of whole rows", weights.count(), rows * columns)?;
+        scheme.check()?;
         let method = method.prepared(columns)?;
         let strides = scheme.strides(columns);
+        let scale_unit = scale_unit(weights, columns, scheme, method.headroom());
+        let scales = Scales::of(scheme.scale_type, scale_unit);
         let mut this = Self {
             scheme,
             rows,
             columns,
+            scale_unit,
             codes: vec![0; rows * strides.codes],
             scales: vec![0; rows * strides.scales],
             offsets: vec![0; rows * strides.offsets],
@@ -140,12 +147,13 @@ impl Quantized {
             .zip(pieces(&mut this.offsets, chunks(strides.offsets), count))
             .zip(pieces(tallies, block / tally_rows, count))
             .enumerate()
-            .map_init(Vec::new, |buffer, (index, (((codes, scales), offsets), tallies))| {
+            .map_init(Vec::new, |buffer, (index, (((codes, scale_bytes), offsets), tallies))| {
                 cancel.check()?;
-                let parts = Parts { codes, scales, offsets, tallies };
+                let parts = Parts { codes, scales: scale_bytes, offsets, tallies };
                 let first = index * chunks(columns);
                 let some = weights.some(first..weights.count().min(first + chunks(columns)));
-                run(Rows { weights: some.numbers(buffer), columns, scheme, strides, method: &method, parts })
+                let rows = some.numbers(buffer);
+                run(Rows { weights: rows, columns, scheme, scales, strides, method: &method, parts })
                     .map_err(|stop| stop.error(weights, index * block, scheme.scale_type))
             })
             // The first in the order of rows, whichever thread was the fastest.
@@ -153,13 +161,18 @@ impl Quantized {
         failure.map_or(Ok(this), Err)
     }
 
-    /// That each part has the bytes that scheme and shape say.
+    /// That each part has the bytes that scheme and shape say, and scales have a unit.
     pub(crate) fn check(&self) -> Result<Strides> {
-        let Self { scheme, rows, columns, codes, scales, offsets } = self;
+        let Self { scheme, rows, columns, scale_unit, codes, scales, offsets } = self;
+        scheme.check()?;
+        if !(*scale_unit > 0.0 && scale_unit.is_finite()) {
+            let expected = "a finite number above 0";
+            return Err(QuantError::Option { option: "scale_unit", value: scale_unit.to_string(), expected });
+        }
         have_bytes(*scheme, *rows, *columns, [codes, scales, offsets])
     }
 
-    /// How many bytes all parts take.
+    /// How many bytes all parts take; the unit of scales is none of them, but said of the matrix like its scheme.
     pub fn bytes(&self) -> usize {
         self.codes.len() + self.scales.len() + self.offsets.len()
     }
@@ -168,7 +181,8 @@ impl Quantized {
     /// threads of the current rayon pool. It is fastest where that memory has not been touched so far.
     ///
     /// # Errors
-    /// [`QuantError::Length`] when `weights` or a part has another length than shape and scheme say.
+    /// [`QuantError::Length`] when `weights` or a part has another length than shape and scheme say;
+    /// [`QuantError::Option`] when there is no such scheme or unit.
     pub fn dequantize(&self, weights: &mut [f32]) -> Result<()> {
         let Self { rows, columns, .. } = *self;
         let strides = self.check()?;
@@ -234,6 +248,7 @@ impl Quantized {
             weights,
             columns,
             scheme,
+            scales_of: Scales::of(scheme.scale_type, self.scale_unit),
             strides,
             codes: part(&self.codes, strides.codes),
             scales: part(&self.scales, strides.scales),
@@ -310,6 +325,7 @@ struct Rows<'a> {
     weights: &'a [f32],
     columns: usize,
     scheme: Scheme,
+    scales: Scales,
     strides: Strides,
     method: &'a Prepared<'a>,
     parts: Parts<'a>,
@@ -320,8 +336,8 @@ impl Work for Rows<'_> {
 
     #[inline(always)]
     fn run(self) -> Self::Output {
-        let Self { weights, columns, scheme, strides, method, parts } = self;
-        let Rounded { codes, grids } = method.round(weights, columns, &scheme).ok_or(Stop::NotFinite)?;
+        let Self { weights, columns, scheme, scales: kind, strides, method, parts } = self;
+        let Rounded { codes, grids } = method.round(weights, columns, scheme, kind).ok_or(Stop::NotFinite)?;
         let (size, groups) = (scheme.group.size(columns), scheme.group.count(columns));
         let mut values = vec![0.0; if parts.tallies.is_empty() { 0 } else { columns }];
         let mut zeros = vec![0; groups];
@@ -332,11 +348,11 @@ impl Work for Rows<'_> {
                 if !grid.is_finite() {
                     return Err(Stop::Scale { row, group });
                 }
-                write(scheme.scale_type, grid.scale, scales, group);
+                kind.write(grid.scale, scales, group);
                 match scheme.offset {
                     Offset::Symmetric => {}
                     Offset::ZeroPoint => zeros[group] = grid.zero as u8,
-                    Offset::Minimum => write(scheme.scale_type, grid.minimum, offsets, group),
+                    Offset::Minimum => kind.write(grid.minimum, offsets, group),
                 }
             }
             let packed = &mut parts.codes[row * strides.codes..][..strides.codes];
@@ -345,8 +361,12 @@ impl Work for Rows<'_> {
                 Pack { bits: scheme.bits, codes: &zeros, packed: offsets }.run();
             }
             if let Some(tally) = parts.tallies.get_mut(row / block(columns)) {
-                for ((values, codes), grid) in values.chunks_mut(size).zip(codes.chunks(size)).zip(grids) {
-                    grid.decode(codes, values);
+                let groups = values.chunks_mut(size).zip(codes.chunks(size)).zip(grids);
+                for ((values, codes), grid) in groups {
+                    match scheme.code_type {
+                        CodeType::Linear => grid.decode(codes, Linear, values),
+                        CodeType::Quadratic => grid.decode(codes, Quadratic::of(scheme.bits), values),
+                    }
                 }
                 tally.add(&weights[row * columns..][..columns], &values);
             }
@@ -360,6 +380,7 @@ struct Values<'a> {
     weights: &'a mut [f32],
     columns: usize,
     scheme: Scheme,
+    scales_of: Scales,
     strides: Strides,
     codes: &'a [u8],
     scales: &'a [u8],
@@ -371,7 +392,25 @@ impl Work for Values<'_> {
 
     #[inline(always)]
     fn run(self) {
-        let Self { weights, columns, scheme, strides, .. } = self;
+        match self.scheme.code_type {
+            CodeType::Linear => self.by(Linear),
+            CodeType::Quadratic => {
+                let levels = Quadratic::of(self.scheme.bits);
+                self.by(levels);
+            }
+        }
+    }
+}
+
+impl Values<'_> {
+    #[inline(always)]
+    fn by<L: Levels>(self, levels: L) {
+        let Self { weights, columns, scheme, scales_of: kind, strides, .. } = self;
+        // Quadratic codes begin at the middle, which is none of them.
+        let begin = match scheme.code_type {
+            CodeType::Linear => 0.0,
+            CodeType::Quadratic => 0.5 * f32::from(scheme.bits.largest()),
+        };
         let size = scheme.group.size(columns);
         let mut codes = vec![0; columns];
         let mut zeros = vec![0; scheme.group.count(columns)];
@@ -384,39 +423,64 @@ impl Work for Values<'_> {
                 Unpack { bits: scheme.bits, packed: offsets, codes: &mut zeros }.run();
             }
             for (group, (weights, codes)) in weights.chunks_mut(size).zip(codes.chunks(size)).enumerate() {
-                let scale = read(scheme.scale_type, scales, group);
+                let scale = kind.read(scales, group);
                 let (zero, minimum) = match scheme.offset {
                     Offset::Symmetric => (f32::from(scheme.bits.middle()), 0.0),
                     Offset::ZeroPoint => (f32::from(zeros[group]), 0.0),
-                    Offset::Minimum => (0.0, read(scheme.scale_type, offsets, group)),
+                    Offset::Minimum => (begin, kind.read(offsets, group)),
                 };
-                Grid { scale, zero, minimum }.decode(codes, weights);
+                Grid { scale, zero, minimum }.decode(codes, levels, weights);
             }
         }
     }
 }
 
-/// Stores the number `index` of a row.
-#[inline(always)]
-fn write(kind: ScaleType, number: f32, row: &mut [u8], index: usize) {
-    match kind {
-        ScaleType::F32 => row[index * 4..][..4].copy_from_slice(&number.to_le_bytes()),
-        ScaleType::F16 => row[index * 2..][..2].copy_from_slice(&f16::from_f32(number).to_le_bytes()),
-        ScaleType::Bf16 => row[index * 2..][..2].copy_from_slice(&bf16::from_f32(number).to_le_bytes()),
+/// What the scales of weights count in that may become so many times as large as those of the weights as they are.
+fn scale_unit(weights: Weights<'_>, columns: usize, scheme: Scheme, headroom: f32) -> f32 {
+    match scheme.scale_type {
+        ScaleType::F32 | ScaleType::F16 | ScaleType::Bf16 => 1.0,
+        ScaleType::F8 => {
+            let blocks: Vec<Weights<'_>> = weights.chunks(block(columns) * columns).collect();
+            let largest = blocks
+                .into_par_iter()
+                .map_init(Vec::new, |buffer, some| {
+                    run(Largest { weights: some.numbers(buffer), columns, scheme })
+                })
+                .reduce(|| 0.0, f32::max);
+            Scales::unit(ScaleType::F8, largest * headroom)
+        }
     }
 }
 
-/// The number `index` of a row.
-#[inline(always)]
-fn read(kind: ScaleType, row: &[u8], index: usize) -> f32 {
-    match kind {
-        ScaleType::F32 => row.as_chunks::<4>().0.get(index).map_or(0.0, |bytes| f32::from_le_bytes(*bytes)),
-        ScaleType::F16 => {
-            row.as_chunks::<2>().0.get(index).map_or(0.0, |bytes| f16::from_le_bytes(*bytes).to_f32())
+/// Finds the largest scale of some rows.
+struct Largest<'a> {
+    weights: &'a [f32],
+    columns: usize,
+    scheme: Scheme,
+}
+
+impl Work for Largest<'_> {
+    type Output = f32;
+
+    #[inline(always)]
+    fn run(self) -> f32 {
+        match self.scheme.code_type {
+            CodeType::Linear => self.by(Linear),
+            CodeType::Quadratic => self.by(Quadratic::of(self.scheme.bits)),
         }
-        ScaleType::Bf16 => {
-            row.as_chunks::<2>().0.get(index).map_or(0.0, |bytes| bf16::from_le_bytes(*bytes).to_f32())
-        }
+    }
+}
+
+impl Largest<'_> {
+    #[inline(always)]
+    fn by<L: Levels>(&self, levels: L) -> f32 {
+        let Self { weights, columns, scheme } = *self;
+        let form = Form { scheme, levels, scales: Scales::WIDE };
+        let size = scheme.group.size(columns);
+        let groups = weights.chunks_exact(columns).flat_map(|row| row.chunks(size));
+        // That of a group of zeros says nothing.
+        let ranges = groups.map(Range::of).filter(|range| (range.least, range.greatest) != (0.0, 0.0));
+        ranges.map(|range| Grid::over(range, &form).scale.abs()).fold(0.0, f32::max)
     }
 }
 

@@ -3,11 +3,13 @@
 use std::{str::FromStr, sync::Arc};
 
 use crate::{
-    Bits, Gptq, Offset, QuantError, Result, Scheme,
+    Bits, CodeType, Gptq, Offset, Order, QuantError, Result, Scheme,
     gptq::Factor,
-    grid::{Grid, LANES, Range, all_finite, folded, round, stored},
+    grid::{Form, Grid, LANES, Range, all_finite, folded, round},
+    levels::{Levels, Linear, Quadratic},
     matrix::block,
     pack::has_length,
+    scales::Scales,
 };
 
 /// How the grid of each group is chosen; every weight then gets the nearest value that its grid has.
@@ -97,31 +99,57 @@ impl Prepared<'_> {
         }
     }
 
+    /// How many times the largest scale of the weights as they are may become, where weights change before they are
+    /// rounded.
+    pub(crate) fn headroom(&self) -> f32 {
+        match self {
+            Self::Gptq(factor) if factor.order() == Order::Natural => 2.0,
+            Self::Nearest | Self::Search(_) | Self::Gptq(_) => 1.0,
+        }
+    }
+
     /// Whole rows of weights as codes and grids; `None` where a weight is not finite.
     #[inline(always)]
-    pub(crate) fn round(&self, weights: &[f32], columns: usize, scheme: &Scheme) -> Option<Rounded> {
+    pub(crate) fn round(
+        &self,
+        weights: &[f32],
+        columns: usize,
+        scheme: Scheme,
+        scales: Scales,
+    ) -> Option<Rounded> {
+        match scheme.code_type {
+            CodeType::Linear => self.rounded(weights, columns, &Form { scheme, levels: Linear, scales }),
+            CodeType::Quadratic => {
+                let levels = Quadratic::of(scheme.bits);
+                self.rounded(weights, columns, &Form { scheme, levels, scales })
+            }
+        }
+    }
+
+    #[inline(always)]
+    fn rounded<L: Levels>(&self, weights: &[f32], columns: usize, form: &Form<L>) -> Option<Rounded> {
         let importance = match self {
             Self::Nearest => None,
             Self::Search(importance) => Some(*importance),
-            Self::Gptq(factor) => return all_finite(weights).then(|| factor.round(weights, scheme)),
+            Self::Gptq(factor) => return all_finite(weights).then(|| factor.round(weights, form)),
         };
-        let size = scheme.group.size(columns);
+        let size = form.scheme.group.size(columns);
         let mut codes = vec![0; weights.len()];
-        let mut grids = Vec::with_capacity(scheme.group.count(columns) * (weights.len() / columns));
+        let mut grids = Vec::with_capacity(form.scheme.group.count(columns) * (weights.len() / columns));
         let mut finite = true;
         for (weights, codes) in weights.chunks_exact(columns).zip(codes.chunks_exact_mut(columns)) {
             for (group, (weights, codes)) in weights.chunks(size).zip(codes.chunks_mut(size)).enumerate() {
                 let range = Range::of(weights);
                 finite &= range.finite;
-                let nearest = Grid::over(range, scheme);
+                let nearest = Grid::over(range, form);
                 let grid = match importance {
                     None => nearest,
-                    Some(None) => search(weights, Equal, nearest, scheme),
+                    Some(None) => search(weights, Equal, nearest, form),
                     Some(Some(importance)) => {
-                        search(weights, &importance[group * size..][..weights.len()], nearest, scheme)
+                        search(weights, &importance[group * size..][..weights.len()], nearest, form)
                     }
                 };
-                grid.encode(weights, scheme.bits, codes);
+                grid.encode(weights, form, codes);
                 grids.push(grid);
             }
         }
@@ -137,8 +165,8 @@ pub(crate) struct Rounded {
 
 /// The grid that a search finds for a group where errors count so much.
 #[inline(always)]
-pub(crate) fn search_grid(weights: &[f32], importance: &[f32], scheme: &Scheme) -> Grid {
-    search(weights, importance, Grid::over(Range::of(weights), scheme), scheme)
+pub(crate) fn search_grid<L: Levels>(weights: &[f32], importance: &[f32], form: &Form<L>) -> Grid {
+    search(weights, importance, Grid::over(Range::of(weights), form), form)
 }
 
 /// How much an error counts.
@@ -189,22 +217,19 @@ fn shifts(scheme: &Scheme) -> i8 {
 /// A grid over a part of the range of `full`: with another zero point, or with another share of what is left out
 /// at the lower end; `None` for a zero point that there is not.
 #[inline(always)]
-fn tried(full: Grid, scheme: &Scheme, part: f32, shift: f32) -> Option<Grid> {
-    let largest = f32::from(scheme.bits.largest());
-    let scale = full.scale * part;
-    match scheme.offset {
+fn tried<L: Levels>(full: Grid, form: &Form<L>, part: f32, shift: f32) -> Option<Grid> {
+    let largest = form.largest();
+    match form.scheme.offset {
         Offset::Symmetric | Offset::ZeroPoint => {
             let zero = full.zero + shift;
-            (0.0..=largest).contains(&zero).then_some(Grid { scale, zero, ..full })
+            let grid = Grid { scale: full.scale * part, zero, ..full };
+            (0.0..=largest).contains(&zero).then_some(grid)
         }
-        Offset::Minimum => {
-            let left_out = (1.0 - part) * full.scale * largest;
-            Some(Grid { scale, minimum: full.minimum + left_out * (0.5 + 0.2 * shift), ..full })
-        }
+        Offset::Minimum => Some(form.levels.narrowed(full, part, shift, largest)),
     }
 }
 
-/// Sums over a group, with `d` for a code less the zero point: enough to fit a grid to the codes.
+/// Sums over a group, with `d` for the value of a code in scales: enough to fit a grid to the codes.
 #[derive(Clone, Copy, Debug, Default)]
 struct Sums {
     /// Of the importances.
@@ -222,18 +247,17 @@ struct Sums {
 impl Sums {
     /// Of the codes that the weights get on a grid; without a minimum only what is needed to fit a scale.
     #[inline(always)]
-    fn of<I: Importance, const MINIMUM: bool>(
+    fn of<I: Importance, L: Levels, const MINIMUM: bool>(
         weights: &[f32],
         importance: I,
         grid: Grid,
-        largest: f32,
+        form: &Form<L>,
     ) -> Self {
-        let inverse = 1.0 / grid.scale;
-        let base = grid.zero - grid.minimum * inverse;
+        let (levels, largest, inverse) = (form.levels, form.largest(), 1.0 / grid.scale);
         let mut lanes = [[0.0; LANES]; 5];
         by_lanes(weights, |lane, index, weight| {
             let h = importance.at(index);
-            let d = round(weight * inverse + base, largest) - grid.zero;
+            let d = levels.value(round(levels.place(weight, &grid, inverse), largest) - grid.zero);
             lanes[0][lane] += h * d * d;
             lanes[1][lane] += h * d * weight;
             if MINIMUM {
@@ -262,31 +286,30 @@ impl Sums {
 
 /// The grid of the least squared error that is found.
 #[inline(always)]
-fn search<I: Importance>(weights: &[f32], importance: I, nearest: Grid, scheme: &Scheme) -> Grid {
-    match scheme.offset {
-        Offset::Symmetric | Offset::ZeroPoint => search_by::<I, false>(weights, importance, nearest, scheme),
-        Offset::Minimum => search_by::<I, true>(weights, importance, nearest, scheme),
+fn search<I: Importance, L: Levels>(weights: &[f32], importance: I, nearest: Grid, form: &Form<L>) -> Grid {
+    match form.scheme.offset {
+        Offset::Symmetric | Offset::ZeroPoint => search_by::<I, L, false>(weights, importance, nearest, form),
+        Offset::Minimum => search_by::<I, L, true>(weights, importance, nearest, form),
     }
 }
 
 /// The same for grids with or without a minimum.
 #[inline(always)]
-fn search_by<I: Importance, const MINIMUM: bool>(
+fn search_by<I: Importance, L: Levels, const MINIMUM: bool>(
     weights: &[f32],
     importance: I,
     nearest: Grid,
-    scheme: &Scheme,
+    form: &Form<L>,
 ) -> Grid {
-    let largest = f32::from(scheme.bits.largest());
-    let (first, step, count) = parts(scheme.bits);
-    let shifts = shifts(scheme);
+    let (first, step, count) = parts(form.scheme.bits);
+    let shifts = shifts(&form.scheme);
     let mut best = (nearest, f32::NEG_INFINITY);
     for part in 0..count {
         let part = first - step * f32::from(part);
         for shift in -shifts..=shifts {
-            let grid = tried(nearest, scheme, part, f32::from(shift));
+            let grid = tried(nearest, form, part, f32::from(shift));
             if let Some(grid) = grid
-                && let Some(fit) = fitted::<I, MINIMUM>(weights, importance, grid, largest)
+                && let Some(fit) = fitted::<I, L, MINIMUM>(weights, importance, grid, form)
                 && fit.1 > best.1
             {
                 best = fit;
@@ -294,41 +317,46 @@ fn search_by<I: Importance, const MINIMUM: bool>(
         }
     }
     for _ in 0..REFITS {
-        match fitted::<I, MINIMUM>(weights, importance, best.0, largest) {
+        match fitted::<I, L, MINIMUM>(weights, importance, best.0, form) {
             Some(fit) if fit.1 > best.1 => best = fit,
             _ => break,
         }
     }
-    let found = Grid {
-        scale: stored(best.0.scale, scheme.scale_type),
-        zero: best.0.zero,
-        minimum: scheme.scale_type.stored(best.0.minimum),
-    };
-    let better = found.is_finite()
-        && error(weights, importance, found, largest) < error(weights, importance, nearest, largest);
-    if better { found } else { nearest }
+    let mut found = (nearest, error(weights, importance, nearest, form));
+    let (scale, other) = form.scales.around(best.0.scale);
+    let minimum = form.scales.minimum(best.0.minimum);
+    for scale in [scale].into_iter().chain(other) {
+        let grid = Grid { scale, zero: best.0.zero, minimum };
+        if grid.is_finite() {
+            let error = error(weights, importance, grid, form);
+            if error < found.1 {
+                found = (grid, error);
+            }
+        }
+    }
+    found.0
 }
 
 /// A grid fitted to the codes that the weights get on it, and by how much that lessens the squared error. A function,
 /// since closures that are called twice are compiled for the oldest processor.
 #[inline(always)]
-fn fitted<I: Importance, const MINIMUM: bool>(
+fn fitted<I: Importance, L: Levels, const MINIMUM: bool>(
     weights: &[f32],
     importance: I,
     grid: Grid,
-    largest: f32,
+    form: &Form<L>,
 ) -> Option<(Grid, f32)> {
-    let sums = Sums::of::<I, MINIMUM>(weights, importance, grid, largest);
+    let sums = Sums::of::<I, L, MINIMUM>(weights, importance, grid, form);
     let (scale, minimum, gain) = sums.fit::<MINIMUM>()?;
     Some((Grid { scale, minimum, ..grid }, gain))
 }
 
 /// The squared error of a group.
 #[inline(always)]
-fn error<I: Importance>(weights: &[f32], importance: I, grid: Grid, largest: f32) -> f32 {
+fn error<I: Importance, L: Levels>(weights: &[f32], importance: I, grid: Grid, form: &Form<L>) -> f32 {
     let mut lanes = [0.0; LANES];
     by_lanes(weights, |lane, index, weight| {
-        let off = weight - grid.value(grid.code(weight, largest));
+        let off = weight - grid.value(grid.code(weight, form), form.levels);
         lanes[lane] += importance.at(index) * off * off;
     });
     folded(lanes, |a, b| a + b)

@@ -1,6 +1,6 @@
 //! Which tensors does a safetensors file of packed weights have?
 //!
-//! Version 1 has the codes, scales and offsets of a packed tensor as tensors of their own, named after it, and
+//! Each version has the codes, scales and offsets of a packed tensor as tensors of their own, named after it, and
 //! those that are not packed under their own names; `docs/reference/quantized-models.md` says what its metadata
 //! says of each.
 
@@ -49,6 +49,7 @@ pub(crate) fn named(name: &str, known: &Known) -> Vec<Named> {
                 ScaleType::F32 => Dtype::F32,
                 ScaleType::F16 => Dtype::F16,
                 ScaleType::Bf16 => Dtype::BF16,
+                ScaleType::F8 => Dtype::I8,
             };
             let offsets = match scheme.offset {
                 Offset::Symmetric => None,

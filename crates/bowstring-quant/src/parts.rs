@@ -50,7 +50,7 @@ impl Key {
     /// The same, by other versions of the crate and the format.
     fn by(versions: [&str; 2], tensor: &Tensor<'_>, scheme: Scheme, method: &Method) -> Self {
         let Tensor { name, dtype, shape, bytes, file: _ } = *tensor;
-        let Scheme { bits, group, offset, scale_type } = scheme;
+        let Scheme { bits, group, offset, scale_type, code_type } = scheme;
         let mut hash = Hash::default();
         versions.iter().for_each(|version| hash.text(version));
         hash.text(name);
@@ -61,6 +61,7 @@ impl Key {
         hash.text(&group.to_string());
         hash.text(offset.name());
         hash.text(scale_type.name());
+        hash.text(code_type.name());
         hash.text(method.name());
         match method {
             Method::Nearest | Method::Search { importance: None } => {}
@@ -85,11 +86,12 @@ impl Key {
         format!("{:032x}.{ENDING}", self.0)
     }
 
-    /// Of the part: its bytes have a checksum of their own, its figures have not.
-    fn seal(self, quality: Quality) -> String {
+    /// Of the part: its bytes have a checksum of their own, the unit of its scales and its figures have not.
+    fn seal(self, scale_unit: f32, quality: Quality) -> String {
         let Quality { sqnr, relative_error, cosine, largest_error } = quality;
         let mut hash = Hash::default();
         hash.bytes(&self.0.to_le_bytes());
+        hash.bytes(&scale_unit.to_le_bytes());
         for figure in [sqnr, relative_error, cosine, largest_error] {
             hash.bytes(&figure.to_le_bytes());
         }
@@ -159,8 +161,9 @@ impl Parts {
             let quality = stored.quality()?;
             let seal = part.metadata().find(|(name, _)| *name == SEAL)?.1;
             let matrix = part.matrix(tensor.name, cancel).ok()??;
-            let columns = tensor.columns();
-            let is_it = stored == Stored::Packed { scheme, columns, quality } && seal == key.seal(quality);
+            let (columns, scale_unit) = (tensor.columns(), matrix.scale_unit);
+            let expected = Stored::Packed { scheme, columns, scale_unit, quality };
+            let is_it = stored == expected && seal == key.seal(scale_unit, quality);
             is_it.then_some((matrix, quality))
         });
         cancel.check()?;
@@ -178,7 +181,7 @@ impl Parts {
         matrix: &Quantized,
         quality: Quality,
     ) -> Result<()> {
-        let seal = BTreeMap::from([(SEAL.to_owned(), key.seal(quality))]);
+        let seal = BTreeMap::from([(SEAL.to_owned(), key.seal(matrix.scale_unit, quality))]);
         let mut writer = ModelWriter::create(&self.folder.join(key.file_name()), seal)?;
         writer.write(tensor, matrix, quality)?;
         writer.finish().map(drop)

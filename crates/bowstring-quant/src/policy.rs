@@ -164,7 +164,7 @@ mod tests {
     use safetensors::Dtype;
 
     use super::*;
-    use crate::{Group, Offset, ScaleType};
+    use crate::{CodeType, Group, Offset, ScaleType};
 
     fn tensor<'a>(name: &'a str, dtype: Dtype, shape: &'a [usize]) -> Tensor<'a> {
         Tensor { name, dtype, shape, bytes: &[], file: Path::new("") }
@@ -208,6 +208,7 @@ mod tests {
             group: Group::Channel,
             offset: Offset::ZeroPoint,
             scale_type: ScaleType::F16,
+            code_type: CodeType::Linear,
         };
         let eight = Scheme { bits: Bits::Eight, ..four };
         let policy = Policy::default()

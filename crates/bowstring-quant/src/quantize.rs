@@ -293,7 +293,12 @@ impl<'a> Work<'a> {
         self.model.release(tensor.name)?;
         self.writer.write(tensor, &matrix, quality)?;
         Ok(Changed {
-            stored: Stored::Packed { scheme, columns: matrix.columns, quality },
+            stored: Stored::Packed {
+                scheme,
+                columns: matrix.columns,
+                scale_unit: matrix.scale_unit,
+                quality,
+            },
             bytes_after: matrix.bytes(),
             output_error: outputs.map(|outputs| outputs.error()),
         })

@@ -15,7 +15,7 @@ use rayon::prelude::*;
 use safetensors::Dtype;
 
 use crate::{
-    Half, LayerInputs, Quality, QuantError, Quantized, Result, Scheme, Tensor,
+    Half, LayerInputs, Quality, QuantError, Quantized, Result, ScaleType, Scheme, Tensor,
     described::Known,
     dtype,
     file::{self, KEPT},
@@ -48,8 +48,8 @@ pub(crate) struct Opened {
 /// Where the bytes of a file are.
 #[derive(Debug)]
 pub(crate) enum Source {
-    /// In rows of Parquet.
-    Rows(Dataset),
+    /// In rows of Parquet, in a file of this version.
+    Rows(Dataset, String),
     /// In tensors of safetensors.
     Mapped(Mapped),
 }
@@ -112,6 +112,8 @@ pub enum Stored {
         scheme: Scheme,
         /// How many weights an output channel has: the tensor is a matrix of rows of so many.
         columns: usize,
+        /// What its scales count in: [`Quantized::scale_unit`].
+        scale_unit: f32,
         /// How far the weights are off.
         quality: Quality,
     },
@@ -139,6 +141,16 @@ impl Stored {
     pub(crate) fn columns(&self) -> Option<usize> {
         match *self {
             Self::Packed { columns, .. } => Some(columns),
+            Self::Kept | Self::Half { .. } => None,
+        }
+    }
+
+    /// What its scales count in, if they are of 8 bits.
+    pub(crate) fn scale_unit(&self) -> Option<f32> {
+        match *self {
+            Self::Packed { scheme, scale_unit, .. } => {
+                (scheme.scale_type == ScaleType::F8).then_some(scale_unit)
+            }
             Self::Kept | Self::Half { .. } => None,
         }
     }
@@ -339,10 +351,10 @@ impl QuantizedModel {
     /// written.
     pub fn matrix(&self, name: &str, cancel: &Cancel) -> Result<Option<Quantized>> {
         let tensor = self.tensor(name)?;
-        let Stored::Packed { scheme, columns, .. } = tensor.stored else { return Ok(None) };
+        let Stored::Packed { scheme, columns, scale_unit, .. } = tensor.stored else { return Ok(None) };
         let rows = tensor.count.checked_div(columns).unwrap_or(0);
         let (codes, scales, offsets) = (Vec::new(), Vec::new(), Vec::new());
-        let mut matrix = Quantized { scheme, rows, columns, codes, scales, offsets };
+        let mut matrix = Quantized { scheme, rows, columns, scale_unit, codes, scales, offsets };
         self.pieces(name, tensor, cancel, |piece| {
             let [codes, scales, offsets] = piece.bytes;
             matrix.codes.extend_from_slice(codes);
@@ -375,7 +387,9 @@ impl QuantizedModel {
             each(&piece)
         };
         match &self.opened.source {
-            Source::Rows(dataset) => rows::pieces(dataset, &self.path, name, tensor, cancel, checked)?,
+            Source::Rows(dataset, version) => {
+                rows::pieces((dataset, version), &self.path, name, tensor, cancel, checked)?;
+            }
             Source::Mapped(mapped) => {
                 let result = mapped.piece(name, tensor).map_or(Ok(()), checked);
                 mapped.release(name);
@@ -431,7 +445,7 @@ fn append(
     match tensor.stored {
         Stored::Kept => plain(tensor.dtype),
         Stored::Half { kind, .. } => plain(kind.dtype()),
-        Stored::Packed { scheme, columns, .. } => {
+        Stored::Packed { scheme, columns, scale_unit, .. } => {
             let strides = scheme.strides(columns);
             let (first, rows) = (start / columns.max(1), (end - start) / columns.max(1));
             let part = |part: &[u8], stride: usize| part[first * stride..(first + rows) * stride].to_vec();
@@ -439,6 +453,7 @@ fn append(
                 scheme,
                 rows,
                 columns,
+                scale_unit,
                 codes: part(codes, strides.codes),
                 scales: part(scales, strides.scales),
                 offsets: part(offsets, strides.offsets),

@@ -93,7 +93,7 @@ impl QuantizedModel {
 }
 
 /// A row for each tensor: `name`; `kind`; `dtype` and `shape` in its model; `stored`: `kept`, `f16`, `bf16`,
-/// or the offset of its scheme; `bits`, `group_size` (0 for a whole channel) and `scale_type` of packed ones;
+/// or the offset of its scheme; `bits`, `group_size` (0 for a whole channel), `scale_type` and `code_type` of packed ones;
 /// `bytes_before` and `bytes`; `sqnr`, `relative_error`, `cosine` and `largest_error` as [`Quality`] has them, null
 /// where it is as it was; `output_error`, null where the layer's inputs are not known; `not_finite`, null where that was
 /// not counted.
@@ -116,7 +116,7 @@ pub fn table(reports: &[TensorReport]) -> Result<RecordBatch> {
     for report in reports {
         shapes.append_value(report.shape.iter().map(|&axis| Some(axis as u64)));
     }
-    let columns: [(&str, ArrayRef); 14] = [
+    let columns: [(&str, ArrayRef); 15] = [
         ("name", texts(|report| Some(report.name.clone()))),
         ("kind", texts(|report| Some(report.kind.name().to_owned()))),
         ("dtype", texts(|report| Some(report.dtype.to_string()))),
@@ -138,6 +138,7 @@ pub fn table(reports: &[TensorReport]) -> Result<RecordBatch> {
             ),
         ),
         ("scale_type", texts(|report| Some(report.stored.scheme()?.scale_type.name().to_owned()))),
+        ("code_type", texts(|report| Some(report.stored.scheme()?.code_type.name().to_owned()))),
         ("bytes_before", counts(|report| Some(report.bytes_before))),
         ("bytes", counts(|report| Some(report.bytes_after))),
         ("sqnr", figures(|quality| quality.sqnr)),

@@ -3,8 +3,8 @@
 use std::{collections::BTreeMap, path::Path, sync::Arc};
 
 use arrow::{
-    array::{Array, AsArray, RecordBatch, StringArray},
-    datatypes::{ArrowPrimitiveType, Float64Type, UInt8Type, UInt32Type, UInt64Type},
+    array::{Array, ArrayRef, AsArray, RecordBatch, StringArray},
+    datatypes::{ArrowPrimitiveType, Float32Type, Float64Type, UInt8Type, UInt32Type, UInt64Type},
 };
 use bowstring_core::Cancel;
 use bowstring_io::{CompareOp, Dataset, Format, Predicate, ReadOptions, Scan};
@@ -21,21 +21,24 @@ use crate::{
 pub(crate) fn open(path: &Path) -> Result<Opened> {
     let options = ReadOptions { format: Some(Format::Parquet), ..ReadOptions::default() };
     let dataset = Dataset::open(&[path.to_owned()], &options)?;
-    let expected = file::schema([]);
     let mut metadata: BTreeMap<String, String> =
         dataset.schema().metadata().iter().map(|(key, value)| (key.clone(), value.clone())).collect();
     let found = metadata.remove(VERSION_KEY);
-    if found.as_deref() != Some(VERSION) || dataset.schema().fields() != expected.fields() {
+    let is_read =
+        |version: &&str| file::is_read(version) && *dataset.schema().fields() == file::fields(version);
+    let Some(version) = found.as_deref().filter(is_read) else {
         return Err(QuantError::Version { path: path.to_owned(), found, expected: VERSION });
-    }
+    };
     let mut tensors = IndexMap::new();
-    let scan = Scan { projection: Some(Column::described()), ..Scan::default() };
+    let described = 0..Column::Codes.place(version).unwrap_or_default();
+    let scan = Scan { projection: Some(described.collect()), ..Scan::default() };
     let mut row = 0;
     for part in dataset.split(&scan)? {
         for batch in dataset.read(&part, &scan, &Cancel::default())? {
             let batch = batch?;
             for index in 0..batch.num_rows() {
-                add(&mut tensors, &batch, index, row).map_err(|reason| wrong(path, Some(row), reason))?;
+                add(&mut tensors, &Row { batch: &batch, index, version }, row)
+                    .map_err(|reason| wrong(path, Some(row), reason))?;
                 row += 1;
             }
         }
@@ -45,12 +48,13 @@ pub(crate) fn open(path: &Path) -> Result<Opened> {
         let last = tensor.rows.last().copied().unwrap_or_default();
         return Err(wrong(path, Some(last), format!("numbers of `{name}` are missing")));
     }
-    Ok(Opened { metadata, tensors, source: Source::Rows(dataset) })
+    let version = version.to_owned();
+    Ok(Opened { metadata, tensors, source: Source::Rows(dataset, version) })
 }
 
 /// Gives the rows of a tensor to `each`, one after the other.
 pub(crate) fn pieces(
-    dataset: &Dataset,
+    (dataset, version): (&Dataset, &str),
     path: &Path,
     name: &str,
     tensor: &QuantizedTensor,
@@ -58,17 +62,19 @@ pub(crate) fn pieces(
     mut each: impl FnMut(Piece<'_>) -> Result<()>,
 ) -> Result<()> {
     let value = Arc::new(StringArray::from(vec![name]));
-    let predicate = Predicate::Compare(Column::Name as usize, CompareOp::Eq, value);
+    let place = Column::Name.place(version).unwrap_or_default();
+    let predicate = Predicate::Compare(place, CompareOp::Eq, value);
     let scan = Scan { predicate: Some(predicate), batch_rows: 1, ..Scan::default() };
     let mut rows = tensor.rows.iter();
     for part in dataset.split(&scan)? {
         for batch in dataset.read(&part, &scan, cancel)? {
             let (batch, row) = (batch?, rows.next().copied());
-            let bytes = [Column::Codes, Column::Scales, Column::Offsets].map(|column| -> &[u8] {
-                let column = batch.column(column as usize).as_binary::<i32>();
-                if column.is_null(0) { &[] } else { column.value(0) }
+            let said = Row { batch: &batch, index: 0, version };
+            let bytes = [Column::Codes, Column::Scales, Column::Offsets].map(|column| {
+                let column = said.column(column).map(AsArray::as_binary::<i32>);
+                column.filter(|column| column.is_valid(0)).map_or(&[][..], |column| column.value(0))
             });
-            let number = |column| value_of::<UInt64Type>(&batch, column, 0);
+            let number = |column| said.number::<UInt64Type>(column);
             let Some(count) = number(Column::Count).and_then(|count| count.try_into().ok()) else {
                 return Err(wrong(path, row, format!("the size of `{name}` is beyond all memory")));
             };
@@ -79,34 +85,60 @@ pub(crate) fn pieces(
     Ok(())
 }
 
+/// A row of a file of some version.
+struct Row<'a> {
+    batch: &'a RecordBatch,
+    index: usize,
+    version: &'a str,
+}
+
+impl<'a> Row<'a> {
+    fn column(&self, column: Column) -> Option<&'a ArrayRef> {
+        column.place(self.version).map(|place| self.batch.column(place))
+    }
+
+    fn number<T: ArrowPrimitiveType>(&self, column: Column) -> Option<T::Native> {
+        let column = self.column(column)?.as_primitive::<T>();
+        column.is_valid(self.index).then(|| column.value(self.index))
+    }
+
+    fn text(&self, column: Column) -> Option<String> {
+        let column = self.column(column)?.as_string::<i32>();
+        column.is_valid(self.index).then(|| column.value(self.index).to_owned())
+    }
+
+    fn shape(&self) -> Vec<u64> {
+        let shape = self.column(Column::Shape).map(|column| column.as_list::<i32>().value(self.index));
+        shape.map(|shape| shape.as_primitive::<UInt64Type>().values().to_vec()).unwrap_or_default()
+    }
+}
+
 /// Adds what a row says; otherwise says why that cannot be.
 fn add(
     tensors: &mut IndexMap<String, QuantizedTensor>,
-    batch: &RecordBatch,
-    index: usize,
+    said: &Row<'_>,
     row: usize,
 ) -> std::result::Result<(), String> {
-    let text = |column: Column| -> Option<String> {
-        let column = batch.column(column as usize).as_string::<i32>();
-        column.is_valid(index).then(|| column.value(index).to_owned())
-    };
-    let number = |column| value_of::<UInt64Type>(batch, column, index);
-    let figure = |column| value_of::<Float64Type>(batch, column, index).map(Figure);
-    let shape = batch.column(Column::Shape as usize).as_list::<i32>().value(index);
+    let text = |column| said.text(column);
+    let number = |column| said.number::<UInt64Type>(column);
+    let figure = |column| said.number::<Float64Type>(column).map(Figure);
     let described = Described {
         name: text(Column::Name).unwrap_or_default(),
         dtype: text(Column::Dtype).unwrap_or_default(),
-        shape: shape.as_primitive::<UInt64Type>().values().to_vec(),
+        shape: said.shape(),
         scheme: text(Column::Scheme).unwrap_or_default(),
-        bits: value_of::<UInt8Type>(batch, Column::Bits, index).map(u32::from),
+        bits: said.number::<UInt8Type>(Column::Bits).map(u32::from),
         columns: number(Column::Columns),
-        group_size: value_of::<UInt32Type>(batch, Column::GroupSize, index),
+        group_size: said.number::<UInt32Type>(Column::GroupSize),
         scale_type: text(Column::ScaleType),
+        scale_unit: said.number::<Float32Type>(Column::ScaleUnit).map(f64::from).map(Figure),
+        code_type: text(Column::CodeType),
         sqnr: figure(Column::Sqnr),
         relative_error: figure(Column::RelativeError),
         cosine: figure(Column::Cosine),
         largest_error: figure(Column::LargestError),
     };
+    let described = described.of_version(said.version);
     let known = described.known()?;
     let (name, total) = (described.name, known.count);
     let size = |column| number(column).and_then(|number| usize::try_from(number).ok());
@@ -133,9 +165,4 @@ fn add(
         before.rows.push(row);
         Ok(())
     }
-}
-
-fn value_of<T: ArrowPrimitiveType>(batch: &RecordBatch, column: Column, index: usize) -> Option<T::Native> {
-    let column = batch.column(column as usize).as_primitive::<T>();
-    column.is_valid(index).then(|| column.value(index))
 }

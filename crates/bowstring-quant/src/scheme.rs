@@ -4,7 +4,8 @@
 //! Efficient Integer-Arithmetic-Only Inference"): a group of neighbouring weights of one output channel
 //! shares a scale `s` and an offset, and a weight is a code `q` of 0 to 2^bits − 1. Its value is
 //! `(q − z) · s` with an integer zero point `z`, so that 0 stays exactly 0, or `q · s + m` with a float
-//! minimum `m`.
+//! minimum `m`. Those are linear codes; of [quadratic](CodeType::Quadratic) ones, neighbours are the further from one another
+//! the further they are from 0.
 
 use std::{fmt, num::NonZeroU32, str::FromStr};
 
@@ -185,6 +186,36 @@ impl FromStr for Offset {
     }
 }
 
+/// Which values the codes of a group stand for, in scales from the code of 0.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum CodeType {
+    /// That of `d` codes is `d`.
+    #[default]
+    Linear,
+    /// That of `d` codes is `d · (1 + |d| / 2^(bits − 1))`: three times as far from one another at the end as near 0,
+    /// where most weights are. With [`Offset::Minimum`] the offset stands for the middle between all codes.
+    Quadratic,
+}
+
+impl CodeType {
+    const NAMES: [(CodeType, &'static str); 2] =
+        [(CodeType::Linear, "linear"), (CodeType::Quadratic, "quadratic")];
+
+    /// Its name in files and options.
+    pub fn name(self) -> &'static str {
+        Self::NAMES.iter().find(|(kind, _)| *kind == self).map_or("", |(_, name)| name)
+    }
+}
+
+impl FromStr for CodeType {
+    type Err = QuantError;
+
+    /// `linear` or `quadratic`.
+    fn from_str(text: &str) -> Result<Self> {
+        named(&Self::NAMES, text, "code_type", "`linear` or `quadratic`")
+    }
+}
+
 /// The type in which scales and minima are stored. Codes are chosen for what is stored, not for what was
 /// computed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -195,11 +226,14 @@ pub enum ScaleType {
     F16,
     /// 16 bits with 8 of mantissa and the range of 32 bits.
     Bf16,
+    /// 8 bits, for scales only: a whole number `u` of −127 to 127 for `u · |u|`, times a
+    /// [unit](crate::Quantized::scale_unit) that the matrix has.
+    F8,
 }
 
 impl ScaleType {
-    const NAMES: [(ScaleType, &'static str); 3] =
-        [(ScaleType::F32, "f32"), (ScaleType::F16, "f16"), (ScaleType::Bf16, "bf16")];
+    const NAMES: [(ScaleType, &'static str); 4] =
+        [(ScaleType::F32, "f32"), (ScaleType::F16, "f16"), (ScaleType::Bf16, "bf16"), (ScaleType::F8, "f8")];
 
     /// Its name in files and options.
     pub fn name(self) -> &'static str {
@@ -211,16 +245,7 @@ impl ScaleType {
         match self {
             Self::F32 => 4,
             Self::F16 | Self::Bf16 => 2,
-        }
-    }
-
-    /// What becomes of `value` when it is stored.
-    #[inline(always)]
-    pub fn stored(self, value: f32) -> f32 {
-        match self {
-            Self::F32 => value,
-            Self::F16 => half::f16::from_f32(value).to_f32(),
-            Self::Bf16 => half::bf16::from_f32(value).to_f32(),
+            Self::F8 => 1,
         }
     }
 }
@@ -228,9 +253,9 @@ impl ScaleType {
 impl FromStr for ScaleType {
     type Err = QuantError;
 
-    /// `f32`, `f16` or `bf16`.
+    /// `f32`, `f16`, `bf16` or `f8`.
     fn from_str(text: &str) -> Result<Self> {
-        named(&Self::NAMES, text, "scale_type", "`f32`, `f16` or `bf16`")
+        named(&Self::NAMES, text, "scale_type", "`f32`, `f16`, `bf16` or `f8`")
     }
 }
 
@@ -289,6 +314,8 @@ pub struct Scheme {
     pub offset: Offset,
     /// The type of scales and minima.
     pub scale_type: ScaleType,
+    /// Which values codes stand for.
+    pub code_type: CodeType,
 }
 
 /// How many bytes of each part a row has.
@@ -300,6 +327,19 @@ pub(crate) struct Strides {
 }
 
 impl Scheme {
+    /// Whether there is such a scheme.
+    ///
+    /// # Errors
+    /// [`QuantError::Option`] for minima beside scales of [`ScaleType::F8`], which has no room for both.
+    pub fn check(&self) -> Result<()> {
+        match (self.offset, self.scale_type) {
+            (Offset::Minimum, ScaleType::F8) => {
+                Err(refused("scale_type", "`f8` beside float minima", "`f32`, `f16` or `bf16` for them"))
+            }
+            _ => Ok(()),
+        }
+    }
+
     /// How many bytes `rows` rows of `columns` weights take: codes, scales, and zero points or minima. The
     /// largest number there is where that is beyond it.
     pub fn bytes(&self, rows: usize, columns: usize) -> usize {
@@ -339,8 +379,14 @@ mod tests {
             group: Group::of(64).unwrap(),
             offset: Offset::Minimum,
             scale_type: ScaleType::F16,
+            code_type: CodeType::Linear,
         };
         assert_eq!(scheme.bytes(10, 128), 10 * 128 * 9 / 16, "4.5 bits for each weight");
+        let eight = Scheme { offset: Offset::Symmetric, scale_type: ScaleType::F8, ..scheme };
+        assert_eq!(eight.bytes(10, 128), 10 * 128 * 33 / 64, "4.125 bits for each weight");
+        assert!(eight.check().is_ok());
+        let refused = Scheme { offset: Offset::Minimum, ..eight }.check().unwrap_err();
+        assert_eq!(refused.to_string(), "`scale_type` cannot be `f8` beside float minima");
     }
 
     #[test]
@@ -350,6 +396,9 @@ mod tests {
         }
         for (kind, name) in ScaleType::NAMES {
             assert_eq!((name.parse::<ScaleType>().unwrap(), kind.name()), (kind, name));
+        }
+        for (kind, name) in CodeType::NAMES {
+            assert_eq!((name.parse::<CodeType>().unwrap(), kind.name()), (kind, name));
         }
         for group in [Group::Channel, Group::of(64).unwrap()] {
             assert_eq!(group.to_string().parse::<Group>().unwrap(), group);

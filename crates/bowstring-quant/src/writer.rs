@@ -4,8 +4,8 @@ use std::{collections::BTreeMap, path::Path, sync::Arc};
 
 use arrow::{
     array::{
-        ArrayRef, BinaryArray, Float64Array, ListArray, RecordBatch, StringArray, UInt8Array, UInt32Array,
-        UInt64Array,
+        ArrayRef, BinaryArray, Float32Array, Float64Array, ListArray, RecordBatch, StringArray, UInt8Array,
+        UInt32Array, UInt64Array,
     },
     buffer::{Buffer, OffsetBuffer},
     datatypes::{DataType, Field, SchemaRef},
@@ -117,7 +117,8 @@ impl ModelWriter {
         let Quantized { rows, columns, .. } = *matrix;
         matrix.check()?;
         has_length("weights", rows.saturating_mul(columns), tensor.shape.iter().product())?;
-        let stored = Stored::Packed { scheme: matrix.scheme, columns, quality };
+        let (scheme, scale_unit) = (matrix.scheme, matrix.scale_unit);
+        let stored = Stored::Packed { scheme, columns, scale_unit, quality };
         self.put(tensor, &stored, [&matrix.codes, &matrix.scales, &matrix.offsets])
     }
 
@@ -181,6 +182,8 @@ impl Row<'_> {
             number(columns),
             Arc::new(UInt32Array::from(vec![scheme.map(|scheme| scheme.group.number())])),
             text(scheme.map(|scheme| scheme.scale_type.name().to_owned())),
+            Arc::new(Float32Array::from(vec![stored.scale_unit()])),
+            text(scheme.map(|scheme| scheme.code_type.name().to_owned())),
             figure(|quality| quality.sqnr),
             figure(|quality| quality.relative_error),
             figure(|quality| quality.cosine),

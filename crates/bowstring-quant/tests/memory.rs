@@ -13,8 +13,8 @@ use std::{
 
 use bowstring_core::Cancel;
 use bowstring_quant::{
-    Bits, Dtype, Group, Model, NonFinite, Offset, Policy, QuantizedModel, Rounding, ScaleType, Scheme,
-    Settings, Treatment, dequantize, on_threads, quantize,
+    Bits, CodeType, Dtype, Group, Model, NonFinite, Offset, Policy, QuantizedModel, Rounding, ScaleType,
+    Scheme, Settings, Treatment, dequantize, on_threads, quantize,
 };
 use safetensors::tensor::TensorView;
 use tempfile::TempDir;
@@ -101,6 +101,7 @@ fn memory_does_not_grow_as_if_numbers_had_32_bits() {
         group: Group::of(64).unwrap(),
         offset: Offset::ZeroPoint,
         scale_type: ScaleType::F16,
+        code_type: CodeType::Linear,
     };
     let policy = Policy::default()
         .with_rule("*.kept", Treatment::Keep)

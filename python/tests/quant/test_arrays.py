@@ -82,21 +82,28 @@ def test_codes_that_cannot_be(call: Callable[[], object], error: type[Exception]
 
 @pytest.mark.parametrize("bits", BITS)
 @pytest.mark.parametrize("scheme", ["zero_point", "symmetric", "minimum"])
-@pytest.mark.parametrize("scale_type", ["f32", "f16", "bf16"])
+@pytest.mark.parametrize("scale_type", ["f32", "f16", "bf16", "f8"])
+@pytest.mark.parametrize("code_type", ["linear", "quadratic"])
 @pytest.mark.parametrize("group_size", [16, "channel"])
 def test_an_array_is_what_the_file_of_its_model_has(
     tmp_path: Path,
     bits: int,
     scheme: str,
     scale_type: str,
+    code_type: str,
     group_size: int | str,
 ) -> None:
+    if (scheme, scale_type) == ("minimum", "f8"):
+        with pytest.raises(bs.UsageError, match="`f8` beside float minima"):
+            quant.quantize_array(WEIGHTS, scale_type="f8", float_minimum=True)
+        return
     options: dict[str, Any] = {
         "bits": bits,
         "group_size": group_size,
         "symmetric": scheme == "symmetric",
         "float_minimum": scheme == "minimum",
         "scale_type": scale_type,
+        "code_type": code_type,
     }
     save_file({"layer.weight": WEIGHTS}, tmp_path / "model.safetensors")
     bs.quantize(tmp_path / "model.safetensors", tmp_path / "x.parquet", **options)
@@ -104,12 +111,14 @@ def test_an_array_is_what_the_file_of_its_model_has(
     quantized = quant.quantize_array(WEIGHTS, **options)
     assert parts(quantized) == (row["codes"], row["scales"], row["offsets"])
     assert (quantized.scheme, quantized.scale_type) == (row["scheme"], row["scale_type"])
+    assert quantized.code_type == row["code_type"] == code_type
+    assert quantized.scale_unit == (row["scale_unit"] or 1.0)
     assert quantized.group_size == group_size
     for figure in ("sqnr", "relative_error", "cosine", "largest_error"):
         assert getattr(quantized, figure) == row[figure]
     assert quantized.nbytes == sum(len(part) for part in parts(quantized))
     assert quantized.bits_per_weight == 8 * quantized.nbytes / WEIGHTS.size
-    scales = {"f32": np.float32, "f16": np.float16, "bf16": np.uint16}[scale_type]
+    scales = {"f32": np.float32, "f16": np.float16, "bf16": np.uint16, "f8": np.int8}[scale_type]
     groups = 5 if group_size == 16 else 1
     assert quantized.scales.dtype == scales
     assert quantized.scales.shape == (24, groups)
@@ -118,6 +127,22 @@ def test_an_array_is_what_the_file_of_its_model_has(
         assert quantized.offsets.dtype == scales
     back = quant.dequantize(quantized)
     assert np.array_equal(back, bs.QuantizedModel(tmp_path / "x.parquet").read("layer.weight"))
+
+
+def test_quadratic_codes_and_scales_of_eight_bits_are_what_is_documented() -> None:
+    quantized = quant.quantize_array(
+        WEIGHTS, bits=4, group_size=16, symmetric=True, scale_type="f8", code_type="quadratic"
+    )
+    codes = quant.unpack(quantized.codes.reshape(-1), 4, WEIGHTS.size).reshape(WEIGHTS.shape)
+    above = codes.astype(np.float32) - 8
+    levels = above * (1 + np.abs(above) / 8)
+    units = quantized.scales.astype(np.float32)
+    scales = np.float32(quantized.scale_unit) * (units * np.abs(units))
+    expected = levels * np.repeat(scales, 16, axis=1)
+    assert np.array_equal(quant.dequantize(quantized), expected)
+    assert quantized.bits_per_weight == 4.5
+    halves = quant.quantize_array(WEIGHTS, bits=4, group_size=32, symmetric=True)
+    assert quantized.sqnr > halves.sqnr
 
 
 def test_arrays_of_any_kind_and_layout() -> None:
@@ -232,7 +257,8 @@ def test_what_is_made_cannot_be_changed() -> None:
         (WEIGHTS, {"bits": 5}, bs.UsageError, "`bits` cannot be 5"),
         (WEIGHTS, {"group_size": 20}, bs.UsageError, "group_size"),
         (WEIGHTS, {"method": "best"}, bs.UsageError, "method"),
-        (WEIGHTS, {"scale_type": "f8"}, bs.UsageError, "scale_type"),
+        (WEIGHTS, {"scale_type": "f4"}, bs.UsageError, "scale_type"),
+        (WEIGHTS, {"code_type": "cubic"}, bs.UsageError, "code_type"),
         (WEIGHTS, {"symmetric": True, "float_minimum": True}, bs.UsageError, "float_minimum"),
         (WEIGHTS, {"threads": 0}, bs.UsageError, "threads"),
         (WEIGHTS, {"importance": [1.0]}, bs.UsageError, "1 where 80 are expected"),
@@ -275,6 +301,9 @@ def test_arrays_that_cannot_be(
         {"scheme": "odd"},
         {"scale_type": "f32"},
         {"scale_type": "f8"},
+        {"scale_type": "f4"},
+        {"scale_unit": 0.0},
+        {"code_type": "cubic"},
         {"codes": np.zeros((24, 39), np.uint8)},
         {"codes": np.zeros((24, 39), np.uint8), "scales": np.zeros(60, np.float16)},
         {"offsets": np.zeros((24, 0), np.uint8)},

@@ -1,6 +1,6 @@
 use super::*;
 use crate::{
-    Bits, Group, Method, Offset, ScaleType, Scheme,
+    Bits, CodeType, Group, Method, Offset, ScaleType, Scheme,
     matrix::tests::{back, quantized, weights},
 };
 
@@ -101,6 +101,7 @@ fn inputs_of_few_bits_are_nearer() {
             group: Group::Channel,
             offset: Offset::ZeroPoint,
             scale_type: ScaleType::F32,
+            code_type: CodeType::Linear,
         };
         let whole = |numbers: &[f32]| back(&quantized(numbers, numbers.len(), scheme, &Method::Nearest));
         let off = |(reader, output): (&Vec<f32>, &Vec<f32>)| {

@@ -10,7 +10,7 @@ use bowstring_core::{Diagnostic, ErrorKind, render};
 use expect_test::{Expect, expect};
 
 use super::*;
-use crate::ScaleType;
+use crate::{CodeType, ScaleType};
 
 const NAMES_AND_SHAPES: [(&str, [usize; 2]); 3] = [("a", [3, 20]), ("b", [1, 7]), ("a.b", [0, 5])];
 
@@ -20,6 +20,7 @@ fn scheme() -> Scheme {
         group: Group::of(16).unwrap(),
         offset: Offset::ZeroPoint,
         scale_type: ScaleType::F16,
+        code_type: CodeType::Linear,
     }
 }
 
@@ -254,9 +255,9 @@ fn columns_that_are_no_layers_are_refused() {
         given_back(&[given]),
         ErrorKind::Usage,
         expect![[r#"
-        column `weights` is none of a table of layers
+            column `weights` is none of a table of layers
 
-        hint: the columns are `layer_name`, `shape`, `bits`, `group_size`, `scheme`, `scale_type`, `codes`, `scales`, `offsets`, `sqnr` and 3 more"#]],
+            hint: the columns are `layer_name`, `shape`, `bits`, `group_size`, `scheme`, `scale_type`, `scale_unit`, `code_type`, `codes`, `scales` and 5 more"#]],
     );
 }
 
@@ -390,10 +391,10 @@ fn packed_layers_that_cannot_be_are_refused_by_row_and_name() {
         SCALE_TYPE,
         Arc::new(StringArray::from(vec!["f16", "f16", "f64"])),
         expect![[r#"
-        `scale_type` cannot be `f64`
-          at row 2, layer `a.b`
+            `scale_type` cannot be `f64`
+              at row 2, layer `a.b`
 
-        hint: it is `f32`, `f16` or `bf16`"#]],
+            hint: it is `f32`, `f16`, `bf16` or `f8`"#]],
     );
     refused(
         CODES,

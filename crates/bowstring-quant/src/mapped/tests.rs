@@ -7,8 +7,8 @@ use tempfile::TempDir;
 
 use super::*;
 use crate::{
-    Bits, Group, Half, Method, ModelWriter, Offset, QuantizedModel, ScaleType, Scheme, Stored, Tensor,
-    quantized_model::QuantizedTensor,
+    Bits, CodeType, Group, Half, Method, ModelWriter, Offset, QuantizedModel, ScaleType, Scheme, Stored,
+    Tensor, quantized_model::QuantizedTensor,
 };
 
 fn numbers(count: usize) -> Vec<f32> {
@@ -32,18 +32,21 @@ fn pack(writer: &mut ModelWriter, tensor: &Tensor<'_>, scheme: Scheme) {
     writer.write(tensor, &matrix, matrix.quality(&weights).unwrap()).unwrap();
 }
 
-/// Every width, offset, type of scales and kind of group.
+/// Every width, offset, type of scales and of codes, and kind of group.
 fn schemes() -> Vec<Scheme> {
     let mut schemes = Vec::new();
     for bits in Bits::ALL {
         for offset in [Offset::Symmetric, Offset::ZeroPoint, Offset::Minimum] {
-            for scale_type in [ScaleType::F32, ScaleType::F16, ScaleType::Bf16] {
+            for scale_type in [ScaleType::F32, ScaleType::F16, ScaleType::Bf16, ScaleType::F8] {
                 for group in [Group::Channel, Group::of(16).unwrap()] {
-                    schemes.push(Scheme { bits, group, offset, scale_type });
+                    for code_type in [CodeType::Linear, CodeType::Quadratic] {
+                        schemes.push(Scheme { bits, group, offset, scale_type, code_type });
+                    }
                 }
             }
         }
     }
+    schemes.retain(|scheme| scheme.check().is_ok());
     schemes
 }
 
@@ -78,8 +81,13 @@ fn both_formats_have_the_same_numbers() {
     }
 }
 
-const FOUR: Scheme =
-    Scheme { bits: Bits::Four, group: Group::Channel, offset: Offset::ZeroPoint, scale_type: ScaleType::F16 };
+const FOUR: Scheme = Scheme {
+    bits: Bits::Four,
+    group: Group::Channel,
+    offset: Offset::ZeroPoint,
+    scale_type: ScaleType::F16,
+    code_type: CodeType::Linear,
+};
 
 /// A file of five tensors.
 fn file(folder: &Path) -> PathBuf {
@@ -132,8 +140,8 @@ fn the_reference_library_reads_the_parts() {
     metadata.sort();
     let shown: Vec<String> = metadata.into_iter().map(|(key, value)| format!("{key} = {value}\n")).collect();
     expect![[r#"
-        bowstring.quantized_model = 1
-        bowstring.tensors = [{"name":"w","dtype":"F32","shape":[3,5],"scheme":"zero_point","bits":4,"columns":5,"group_size":0,"scale_type":"f16","sqnr":"29.84295314954607","relative_error":"0.03219973833673249","cosine":"0.9994919278554506","largest_error":"0.0034172646701335907","checksum":"dd3208ac9a44bfd7"},{"name":"m","dtype":"F32","shape":[3,5],"scheme":"minimum","bits":4,"columns":5,"group_size":0,"scale_type":"f16","sqnr":"34.08549366334674","relative_error":"0.019757196389954164","cosine":"0.999810837597368","largest_error":"0.00328141450881958","checksum":"948db22b3929d8e1"},{"name":"s","dtype":"F32","shape":[3,5],"scheme":"symmetric","bits":4,"columns":5,"group_size":0,"scale_type":"f16","sqnr":"26.171994486840575","relative_error":"0.049136053917827084","cosine":"0.9988103726295734","largest_error":"0.00597296841442585","checksum":"1cfab9e364062f1e"},{"name":"half","dtype":"F32","shape":[3],"scheme":"bf16","sqnr":"62.99197270141639","relative_error":"0.0007086003539489356","cosine":"0.9999999988965739","largest_error":"0.00004597753286361694","checksum":"d538c7079609baa3"},{"name":"kept","dtype":"F32","shape":[3],"scheme":"kept","checksum":"e14ab3b1a88283ff"}]
+        bowstring.quantized_model = 2
+        bowstring.tensors = [{"name":"w","dtype":"F32","shape":[3,5],"scheme":"zero_point","bits":4,"columns":5,"group_size":0,"scale_type":"f16","code_type":"linear","sqnr":"29.84295314954607","relative_error":"0.03219973833673249","cosine":"0.9994919278554506","largest_error":"0.0034172646701335907","checksum":"dd3208ac9a44bfd7"},{"name":"m","dtype":"F32","shape":[3,5],"scheme":"minimum","bits":4,"columns":5,"group_size":0,"scale_type":"f16","code_type":"linear","sqnr":"34.08549366334674","relative_error":"0.019757196389954164","cosine":"0.999810837597368","largest_error":"0.00328141450881958","checksum":"948db22b3929d8e1"},{"name":"s","dtype":"F32","shape":[3,5],"scheme":"symmetric","bits":4,"columns":5,"group_size":0,"scale_type":"f16","code_type":"linear","sqnr":"26.171994486840575","relative_error":"0.049136053917827084","cosine":"0.9988103726295734","largest_error":"0.00597296841442585","checksum":"1cfab9e364062f1e"},{"name":"half","dtype":"F32","shape":[3],"scheme":"bf16","sqnr":"62.99197270141639","relative_error":"0.0007086003539489356","cosine":"0.9999999988965739","largest_error":"0.00004597753286361694","checksum":"d538c7079609baa3"},{"name":"kept","dtype":"F32","shape":[3],"scheme":"kept","checksum":"e14ab3b1a88283ff"}]
         format = pt
     "#]].assert_eq(&shown.concat());
 }
@@ -195,9 +203,11 @@ fn a_file_that_cannot_be_true_is_refused() {
         expected.assert_eq(shown.split("\n\n").next().unwrap());
     };
     check(
-        r#"quantized_model":"1""#,
         r#"quantized_model":"2""#,
-        expect!["`FOLDER/packed.safetensors` has packed weights of version 2; this program reads version 1"],
+        r#"quantized_model":"3""#,
+        expect![
+            "`FOLDER/packed.safetensors` has packed weights of version 3; this program reads those up to 2"
+        ],
     );
     check(
         "bowstring.quantized_model",
@@ -220,7 +230,7 @@ fn a_file_that_cannot_be_true_is_refused() {
         r#"\"name\":\"w"#,
         r#"\"title\":\"w"#,
         expect![
-            "`FOLDER/packed.safetensors` is damaged: what it says of its tensors cannot be read: missing field `name` at line 1 column 285"
+            "`FOLDER/packed.safetensors` is damaged: what it says of its tensors cannot be read: missing field `name` at line 1 column 306"
         ],
     );
     check(
@@ -294,10 +304,49 @@ fn a_file_that_cannot_be_true_is_refused() {
         ],
     );
     check(
+        r#"\"code_type\":\"linear"#,
+        r#"\"code_type\":\"cubic"#,
+        expect!["`FOLDER/packed.safetensors` is damaged: `w`: `code_type` cannot be `cubic`"],
+    );
+    check(
+        r#"\"code_type\":\"linear\","#,
+        "",
+        expect!["`FOLDER/packed.safetensors` is damaged: `w`: `code_type` cannot be ``"],
+    );
+    check(
+        r#"\"scale_type\":\"f16\""#,
+        r#"\"scale_type\":\"f8\""#,
+        expect!["`FOLDER/packed.safetensors` is damaged: `w` has no unit of scales"],
+    );
+    check(
+        r#"\"scale_type\":\"f16\""#,
+        r#"\"scale_type\":\"f8\",\"scale_unit\":\"0.1\""#,
+        expect!["`FOLDER/packed.safetensors` is damaged: `w` has 0.1 for the unit of scales"],
+    );
+    check(
+        r#"\"scale_type\":\"f16\""#,
+        r#"\"scale_type\":\"f16\",\"scale_unit\":\"0.5\""#,
+        expect!["`FOLDER/packed.safetensors` is damaged: `w` has a unit of scales, which are f16"],
+    );
+    check(
+        r#"\"scale_type\":\"f16\""#,
+        r#"\"scale_type\":\"f8\",\"scale_unit\":\"0.5\""#,
+        expect![
+            "`FOLDER/packed.safetensors` is damaged: tensor `w.scales` is F16 of shape [3, 1], where I8 of shape [3, 1] is expected"
+        ],
+    );
+    check(
+        r#"\"scheme\":\"minimum\",\"bits\":4,\"columns\":5,\"group_size\":0,\"scale_type\":\"f16\""#,
+        r#"\"scheme\":\"minimum\",\"bits\":4,\"columns\":5,\"group_size\":0,\"scale_type\":\"f8\",\"scale_unit\":\"0.5\""#,
+        expect![
+            "`FOLDER/packed.safetensors` is damaged: `m`: `scale_type` cannot be `f8` beside float minima"
+        ],
+    );
+    check(
         r#"\"cosine\":\"0"#,
         r#"\"cosine\":\"O"#,
         expect![
-            "`FOLDER/packed.safetensors` is damaged: what it says of its tensors cannot be read: `O.9994919278554506` is no number at line 1 column 284"
+            "`FOLDER/packed.safetensors` is damaged: what it says of its tensors cannot be read: `O.9994919278554506` is no number at line 1 column 305"
         ],
     );
     check(

@@ -7,12 +7,17 @@ use tempfile::TempDir;
 
 use super::*;
 use crate::{
-    Bits, Group, Hessian, Model, NonFinite, Offset, Order, Policy, Report, Rounding, ScaleType, Settings,
-    Treatment, quantize,
+    Bits, CodeType, Group, Hessian, Model, NonFinite, Offset, Order, Policy, Report, Rounding, ScaleType,
+    Settings, Treatment, quantize,
 };
 
-const FOUR: Scheme =
-    Scheme { bits: Bits::Four, group: Group::Channel, offset: Offset::ZeroPoint, scale_type: ScaleType::F16 };
+const FOUR: Scheme = Scheme {
+    bits: Bits::Four,
+    group: Group::Channel,
+    offset: Offset::ZeroPoint,
+    scale_type: ScaleType::F16,
+    code_type: CodeType::Linear,
+};
 /// The tensors of the model that are packed.
 const PACKED: usize = 3;
 
@@ -148,6 +153,7 @@ fn nothing_that_a_part_depends_on_is_left_out() {
     check(&scheme(Scheme { group: Group::of(16).unwrap(), ..FOUR }), 0, "group");
     check(&scheme(Scheme { offset: Offset::Minimum, ..FOUR }), 0, "offset");
     check(&scheme(Scheme { scale_type: ScaleType::F32, ..FOUR }), 0, "scale type");
+    check(&scheme(Scheme { code_type: CodeType::Quadratic, ..FOUR }), 0, "code type");
     check(&Settings { rounding: Rounding::Nearest, ..settings() }, 0, "method");
     let policy = Policy::default().with_rule("z", Treatment::Quantize(Scheme { bits: Bits::Eight, ..FOUR }));
     check(&Settings { policy: policy.unwrap(), ..settings() }, 2, "what the policy says of one");
@@ -181,6 +187,7 @@ fn a_key_is_of_all_that_a_tensor_is() {
         scheme(Scheme { group: Group::of(16).unwrap(), ..FOUR }),
         scheme(Scheme { offset: Offset::Minimum, ..FOUR }),
         scheme(Scheme { scale_type: ScaleType::Bf16, ..FOUR }),
+        scheme(Scheme { code_type: CodeType::Quadratic, ..FOUR }),
         key(tensor, &Method::Search { importance: None }),
         key(tensor, &search(&[1.0, 1.0])),
         key(tensor, &search(&[1.0, 2.0])),
@@ -259,8 +266,12 @@ fn a_part_that_says_something_else_is_made_anew() {
     let place = Place::new();
     let out = place.path("out.parquet");
     let folder = place.path("out.parquet.parts");
+    let scheme = Scheme { scale_type: ScaleType::F8, code_type: CodeType::Quadratic, ..FOUR };
+    let settings = || Settings { scheme, ..settings() };
     let expected = place.undisturbed("parquet", &settings());
     for (said, other) in [
+        (r#"\"scale_unit\":\""#, r#"\"scale_unit\":\"0.5\",\"before\":\""#),
+        (r#"\"code_type\":\"quadratic"#, r#"\"code_type\":\"linear"#),
         (r#"\"group_size\":0"#, r#"\"group_size\":200"#),
         (r#"\"shape\":[30,40]"#, r#"\"shape\":[40,30]"#),
         (r#"\"columns\":40"#, r#"\"columns\":39"#),

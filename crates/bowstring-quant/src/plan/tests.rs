@@ -5,10 +5,16 @@ use safetensors::{Dtype, tensor::TensorView};
 use tempfile::TempDir;
 
 use super::*;
-use crate::{Bits, Group, Moments, Offset, ScaleType, quantize};
+use crate::{Bits, CodeType, Group, Moments, Offset, ScaleType, quantize};
 
 fn scheme(bits: Bits, group: u32) -> Scheme {
-    Scheme { bits, group: Group::of(group).unwrap(), offset: Offset::ZeroPoint, scale_type: ScaleType::F16 }
+    Scheme {
+        bits,
+        group: Group::of(group).unwrap(),
+        offset: Offset::ZeroPoint,
+        scale_type: ScaleType::F16,
+        code_type: CodeType::Linear,
+    }
 }
 
 fn schemes() -> Vec<Scheme> {

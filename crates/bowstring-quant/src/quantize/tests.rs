@@ -6,10 +6,15 @@ use safetensors::{Dtype, tensor::TensorView};
 use tempfile::TempDir;
 
 use super::*;
-use crate::{Bits, Group, Kind, Offset, QuantizedModel, ScaleType, table};
+use crate::{Bits, CodeType, Group, Kind, Offset, QuantizedModel, ScaleType, table};
 
-const FOUR: Scheme =
-    Scheme { bits: Bits::Four, group: Group::Channel, offset: Offset::ZeroPoint, scale_type: ScaleType::F16 };
+const FOUR: Scheme = Scheme {
+    bits: Bits::Four,
+    group: Group::Channel,
+    offset: Offset::ZeroPoint,
+    scale_type: ScaleType::F16,
+    code_type: CodeType::Linear,
+};
 
 fn settings() -> Settings {
     Settings {
@@ -69,7 +74,7 @@ fn shown(reports: &[TensorReport]) -> String {
             let stored = match report.stored {
                 Stored::Kept => "kept".to_owned(),
                 Stored::Half { kind, .. } => kind.name().to_owned(),
-                Stored::Packed { scheme, columns, quality } => {
+                Stored::Packed { scheme, columns, quality, .. } => {
                     format!("{} bits, rows of {columns}, {:.0} dB", scheme.bits, quality.sqnr)
                 }
             };
@@ -122,12 +127,12 @@ fn a_table_has_a_row_for_each_tensor() {
     let mut rows: Vec<String> = (0..table.num_rows()).map(json).collect();
     rows.sort();
     expect![[r#"
-        name=conv_in.weight kind=first dtype=F32 shape=[32, 3, 4, 4] stored=f16 bits=- group_size=- scale_type=- bytes_before=6144 bytes=3072 sqnr=75.453 relative_error=0.0001 cosine=0.9999 largest_error=0.0002 output_error=- not_finite=0
-        name=down.attn.weight kind=inner dtype=F32 shape=[32, 48] stored=zero_point bits=4 group_size=0 scale_type=f16 bytes_before=6144 bytes=864 sqnr=24.786 relative_error=0.0576 cosine=0.9983 largest_error=0.0659 output_error=- not_finite=0
-        name=down.conv.weight kind=inner dtype=F32 shape=[8, 3, 8, 8] stored=zero_point bits=4 group_size=0 scale_type=f16 bytes_before=6144 bytes=792 sqnr=24.656 relative_error=0.0585 cosine=0.9982 largest_error=0.0664 output_error=- not_finite=0
-        name=down.norm.weight kind=vector dtype=F32 shape=[48] stored=f16 bits=- group_size=- scale_type=- bytes_before=192 bytes=96 sqnr=73.134 relative_error=0.0002 cosine=0.9999 largest_error=0.0004 output_error=- not_finite=0
-        name=embeddings.weight kind=embedding dtype=BF16 shape=[2, 24] stored=kept bits=- group_size=- scale_type=- bytes_before=96 bytes=96 sqnr=- relative_error=- cosine=- largest_error=- output_error=- not_finite=-
-        name=ids kind=integers dtype=I64 shape=[8] stored=kept bits=- group_size=- scale_type=- bytes_before=64 bytes=64 sqnr=- relative_error=- cosine=- largest_error=- output_error=- not_finite=-"#]].assert_eq(&rows.join("\n"));
+        name=conv_in.weight kind=first dtype=F32 shape=[32, 3, 4, 4] stored=f16 bits=- group_size=- scale_type=- code_type=- bytes_before=6144 bytes=3072 sqnr=75.453 relative_error=0.0001 cosine=0.9999 largest_error=0.0002 output_error=- not_finite=0
+        name=down.attn.weight kind=inner dtype=F32 shape=[32, 48] stored=zero_point bits=4 group_size=0 scale_type=f16 code_type=linear bytes_before=6144 bytes=864 sqnr=24.786 relative_error=0.0576 cosine=0.9983 largest_error=0.0659 output_error=- not_finite=0
+        name=down.conv.weight kind=inner dtype=F32 shape=[8, 3, 8, 8] stored=zero_point bits=4 group_size=0 scale_type=f16 code_type=linear bytes_before=6144 bytes=792 sqnr=24.656 relative_error=0.0585 cosine=0.9982 largest_error=0.0664 output_error=- not_finite=0
+        name=down.norm.weight kind=vector dtype=F32 shape=[48] stored=f16 bits=- group_size=- scale_type=- code_type=- bytes_before=192 bytes=96 sqnr=73.134 relative_error=0.0002 cosine=0.9999 largest_error=0.0004 output_error=- not_finite=0
+        name=embeddings.weight kind=embedding dtype=BF16 shape=[2, 24] stored=kept bits=- group_size=- scale_type=- code_type=- bytes_before=96 bytes=96 sqnr=- relative_error=- cosine=- largest_error=- output_error=- not_finite=-
+        name=ids kind=integers dtype=I64 shape=[8] stored=kept bits=- group_size=- scale_type=- code_type=- bytes_before=64 bytes=64 sqnr=- relative_error=- cosine=- largest_error=- output_error=- not_finite=-"#]].assert_eq(&rows.join("\n"));
 }
 
 #[test]

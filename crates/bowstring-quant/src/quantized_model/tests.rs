@@ -9,7 +9,7 @@ use tempfile::TempDir;
 
 use super::*;
 use crate::{
-    Bits, Group, Method, Model, ModelWriter, Offset, ScaleType,
+    Bits, CodeType, Group, Method, Model, ModelWriter, Offset, ScaleType,
     file::{Column, VERSION_KEY},
 };
 
@@ -35,8 +35,13 @@ fn model(folder: &Path) -> Model {
     Model::open(path).unwrap()
 }
 
-const FOUR: Scheme =
-    Scheme { bits: Bits::Four, group: Group::Channel, offset: Offset::ZeroPoint, scale_type: ScaleType::F16 };
+const FOUR: Scheme = Scheme {
+    bits: Bits::Four,
+    group: Group::Channel,
+    offset: Offset::ZeroPoint,
+    scale_type: ScaleType::F16,
+    code_type: CodeType::Linear,
+};
 
 fn quantized(model: &Model) -> (Quantized, Vec<f32>, Quality) {
     let (mut weights, cancel) = (Vec::new(), Cancel::default());
@@ -83,7 +88,7 @@ fn written_is_read(file: &str) {
     assert_eq!(packed.metadata().collect::<Vec<_>>(), [("source", "model.safetensors")]);
     let (_, values, quality) = quantized(&model);
     let stored = packed.tensor("a.weight").unwrap().stored;
-    assert_eq!(stored, Stored::Packed { scheme: FOUR, columns: 200, quality });
+    assert_eq!(stored, Stored::Packed { scheme: FOUR, columns: 200, scale_unit: 1.0, quality });
     let cancel = Cancel::default();
     assert_eq!(packed.matrix("a.weight", &cancel).unwrap(), Some(quantized(&model).0));
     assert_eq!(packed.matrix("b.weight", &cancel).unwrap(), None);
@@ -474,14 +479,52 @@ fn other_files_are_refused() {
             hint: name a file that `quantize` has written, or the `.safetensors` of a model"#]],
     );
     check(
-        &other(&[(VERSION_KEY, "2")], "two.parquet"),
+        &other(&[(VERSION_KEY, "3")], "three.parquet"),
         expect![[r#"
-            `FOLDER/two.parquet` has packed weights of version 2; this program reads version 1
+            `FOLDER/three.parquet` has packed weights of version 3; this program reads those up to 2
+
+            hint: quantise the model again"#]],
+    );
+    check(
+        &other(&[(VERSION_KEY, "1")], "one.parquet"),
+        expect![[r#"
+            `FOLDER/one.parquet` is no file of packed weights
 
             hint: quantise the model again"#]],
     );
     assert_eq!(
-        QuantizedModel::open(other(&[(VERSION_KEY, "1")], "empty.parquet")).unwrap().tensors().len(),
+        QuantizedModel::open(other(&[(VERSION_KEY, "2")], "empty.parquet")).unwrap().tensors().len(),
         0
     );
+}
+
+/// The weights of the model that the files of the first version were made of.
+fn old_model(size: f32) -> Vec<f32> {
+    (0..240).map(|i| (i * 37 % 101 - 50) as f32 / 128.0 * size).collect()
+}
+
+#[test]
+fn files_of_the_first_version_are_read() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests").join("fixtures");
+    for (name, offset) in
+        [("version-1.parquet", Offset::ZeroPoint), ("version-1.safetensors", Offset::Minimum)]
+    {
+        let (model, cancel) = (QuantizedModel::open(folder.join(name)).unwrap(), Cancel::default());
+        let names: Vec<_> = model.tensors().map(|(name, _)| name).collect();
+        assert_eq!(names, ["ids", "a.weight", "b.weight", "norm"]);
+        let mut numbers = Vec::new();
+        for (name, bits, size) in [("a.weight", Bits::Four, 1.0), ("b.weight", Bits::Three, 2.0)] {
+            let scheme = Scheme { bits, group: Group::of(16).unwrap(), offset, ..FOUR };
+            let expected = Quantized::of(&old_model(size), 40, scheme, &Method::Nearest, &cancel).unwrap();
+            assert_eq!(model.matrix(name, &cancel).unwrap(), Some(expected.clone()));
+            model.read(name, &mut numbers, &cancel).unwrap();
+            let mut values = vec![0.0; 240];
+            expected.dequantize(&mut values).unwrap();
+            assert_eq!(numbers, values);
+        }
+        model.read("norm", &mut numbers, &cancel).unwrap();
+        assert_eq!(numbers, [1.0; 4]);
+        let ids = model.kept("ids", &cancel).unwrap().unwrap();
+        assert_eq!(ids, [0_i64, 1, 2].map(i64::to_le_bytes).concat());
+    }
 }

@@ -12,8 +12,8 @@ use std::{
 
 use bowstring_core::Cancel;
 use bowstring_quant::{
-    Bits, Calibration, Group, Measure, Model, NonFinite, Offset, Order, Policy, QuantError, Report, Result,
-    Rounding, ScaleType, Scheme, Settings, Treatment, quantize,
+    Bits, Calibration, CodeType, Group, Measure, Model, NonFinite, Offset, Order, Policy, QuantError, Report,
+    Result, Rounding, ScaleType, Scheme, Settings, Treatment, quantize,
 };
 
 use super::{Allocated, Allotment, Gates, budget::Task};
@@ -108,6 +108,8 @@ pub struct Quantization {
     pub allotment: Allotment,
     /// How scales are stored.
     pub scale_type: Option<ScaleType>,
+    /// Which values codes stand for; [`CodeType::Linear`] when `None`.
+    pub code_type: Option<CodeType>,
     /// How scales are chosen.
     pub method: RoundingMethod,
     /// The file of what was seen of the layers' inputs, for the methods and allocations that go by it.
@@ -215,7 +217,7 @@ impl Quantization {
     /// [`QuantError::Option`] for what cannot be.
     pub fn scheme(&self) -> Result<Scheme> {
         let (bits, group) = self.profile.map_or((4, 64), Profile::bits_and_group);
-        Ok(Scheme {
+        let scheme = Scheme {
             bits: Bits::try_from(self.bits.unwrap_or(bits))?,
             group: match self.group {
                 Some(group) => group,
@@ -223,7 +225,10 @@ impl Quantization {
             },
             offset: self.offset()?,
             scale_type: self.scale_type.unwrap_or(ScaleType::F16),
-        })
+            code_type: self.code_type.unwrap_or_default(),
+        };
+        scheme.check()?;
+        Ok(scheme)
     }
 
     /// What this comes to.

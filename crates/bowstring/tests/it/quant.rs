@@ -116,7 +116,9 @@ fn what_a_config_cannot_say_is_found_before_it_runs() {
         ", policy: {\"[\": 8}",
         ", symmetric: true, float_minimum: true",
         ", method: best",
-        ", scale_type: f8",
+        ", scale_type: f4",
+        ", scale_type: f8, float_minimum: true",
+        ", code_type: cubic",
         ", profile: moon",
     ] {
         let shown = bench().shown(&quantize(config), "packed");
