@@ -61,8 +61,8 @@ def test_ctrl_c_ends_a_long_call(call: str) -> None:
         endless = bs.sql("SELECT sum(a.i * b.i % 7) AS s FROM n AS a CROSS JOIN n AS b", n=numbers)
         async def collect(): await endless.collect_async()
         begin = time.monotonic()
-        print("ready", flush=True)
         try:
+            print("ready", flush=True)
             {LONG[call]}
         except BaseException as error:
             print(type(error).__name__, time.monotonic() - begin)
