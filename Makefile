@@ -149,6 +149,17 @@ bench: ## run the benchmarks beside their peers; tables go to benchmarks/results
 	$(VENV)-bench/bin/python benchmarks/tokenizer/parquet.py --corpora $(TOKENIZERS)-corpora \
 	    --tokenizers $(TOKENIZERS) --command $(VENV)-bench/bin/bowstring \
 	    --out benchmarks/results/tokenizer-parquet.md
+	$(VENV)-bench/bin/python -m pip install --quiet --disable-pip-version-check -r benchmarks/quant/requirements.txt
+	$(VENV)-bench/bin/python benchmarks/quant/run.py --parts errors --out $(CARGO_TARGET_DIR)/quant.json
+	$(VENV)-bench/bin/python benchmarks/quant/table.py $(CARGO_TARGET_DIR)/quant.json --out benchmarks/results/quant.md
+	$(VENV)-bench/bin/python benchmarks/quant/speed.py --out benchmarks/results/quant-speed.md
+	$(VENV)-bench/bin/python benchmarks/quant/memory.py --out benchmarks/results/quant-memory.md
+	for network in unet transformer; do \
+	    OPENBLAS_NUM_THREADS=1 $(VENV)-bench/bin/python benchmarks/quant/samples.py measure --network $$network \
+	        --out $(CARGO_TARGET_DIR)/$$network.jsonl; \
+	done
+	$(VENV)-bench/bin/python benchmarks/quant/samples.py table $(CARGO_TARGET_DIR)/unet.jsonl \
+	    $(CARGO_TARGET_DIR)/transformer.jsonl --out benchmarks/results/quant-samples.md
 
 # The instrumented build has a folder of its own, so that it does not throw away the ordinary one,
 # and no information for debuggers, which would take some gigabytes.
