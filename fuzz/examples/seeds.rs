@@ -295,7 +295,7 @@ fn graphs(seeds: &mut Seeds) -> Result<()> {
     Ok(())
 }
 
-/// A small model, and what becomes of it by each width and offset, in both formats.
+/// A small model, and what becomes of it by each width, offset and type, in both formats.
 fn models(seeds: &mut Seeds) -> Result<()> {
     let numbers: Vec<f32> = (0..96).map(|i| (i as f32 * 0.37).sin()).collect();
     let file = bowstring_testing::safetensors(&[
@@ -309,10 +309,16 @@ fn models(seeds: &mut Seeds) -> Result<()> {
     fs::write(&path, &file)?;
     let model = Model::open(&path)?;
     for bits in Bits::ALL {
-        for offset in [Offset::Symmetric, Offset::ZeroPoint, Offset::Minimum] {
+        for (offset, scale_type, code_type) in [
+            (Offset::Symmetric, ScaleType::F16, CodeType::Linear),
+            (Offset::ZeroPoint, ScaleType::F16, CodeType::Linear),
+            (Offset::Minimum, ScaleType::F16, CodeType::Linear),
+            (Offset::Minimum, ScaleType::F32, CodeType::Quadratic),
+            (Offset::Symmetric, ScaleType::F8, CodeType::Quadratic),
+        ] {
             for name in ["x.parquet", "x.safetensors"] {
                 let settings = Settings {
-                    scheme: Scheme { bits, group: Group::of(16)?, offset, scale_type: ScaleType::F16, code_type: CodeType::Linear },
+                    scheme: Scheme { bits, group: Group::of(16)?, offset, scale_type, code_type },
                     rounding: Rounding::Nearest,
                     policy: Policy::default(),
                     non_finite: NonFinite::Refuse,

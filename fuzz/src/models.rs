@@ -4,8 +4,8 @@ use std::{collections::BTreeMap, num::NonZero, path::Path};
 
 use bowstring_core::{Cancel, Diagnostic, ErrorKind, render};
 use bowstring_quant::{
-    Bits, CodeType, Group, Model, NonFinite, Offset, Policy, QuantError, QuantizedModel, Result, Rounding, ScaleType,
-    Scheme, Settings, Stored, quantize, table,
+    Bits, CodeType, Group, Model, NonFinite, Offset, Policy, QuantError, QuantizedModel, Result, Rounding,
+    ScaleType, Scheme, Settings, Stored, quantize, table,
 };
 use safetensors::SafeTensors;
 
@@ -46,8 +46,8 @@ fn quantized(model: &Model, out: &Path) -> Option<QuantizedModel> {
             bits: Bits::Three,
             group: Group::of(16).expect("a size that is allowed"),
             offset: Offset::ZeroPoint,
-            scale_type: ScaleType::Bf16,
-            code_type: CodeType::Linear,
+            scale_type: ScaleType::F8,
+            code_type: CodeType::Quadratic,
         },
         rounding: Rounding::Nearest,
         policy: Policy::default(),
