@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import base64
+import io
 import re
 import sys
 from html.parser import HTMLParser
 from pathlib import Path
 
+import matplotlib.image
 import numpy as np
 import pytest
 from safetensors.numpy import save_file
@@ -67,10 +70,22 @@ def test_a_page_has_all_of_it_and_needs_nothing_else(report: bs.QuantizationRepo
         *NAMES,
         "2 of 3 tensors are packed",
         "PSNR, dB",
+        "Bits of 2 packed tensors: 3 to 3 bits of a weight",
         "Divergence along the path: 3.75 nats",
     ):
         assert text in page.text, text
     assert [path.name for path in out.parent.iterdir()] == ["report.html"]
+
+
+def test_samples_share_black_and_white(report: bs.QuantizationReport, tmp_path: Path) -> None:
+    drawn = RANDOM.uniform(0, 1, (1, 3, 8, 8))
+    drawn.flat[:2] = 0, 1
+    bs.quant.html_report(report, tmp_path / "a.html", samples={"full": drawn, "darker": drawn / 2})
+    shown = [base64.b64decode(value.partition(",")[2]) for value in Page(tmp_path / "a.html").loaded]
+    full, darker = (matplotlib.image.imread(io.BytesIO(png))[1:-1, 1:-1, :3] for png in shown)
+    # Eight bits a channel, the last one as they were rounded.
+    assert np.abs(full - drawn[0].transpose(1, 2, 0)).max() < 1 / 200
+    assert np.abs(darker - full / 2).max() < 1 / 100
 
 
 def test_the_same_input_gives_the_same_bytes(report: bs.QuantizationReport, tmp_path: Path) -> None:

@@ -64,6 +64,24 @@ def test_the_worst_get_more_bits(model: Path, tmp_path: Path) -> None:
     assert [path.name for path in (tmp_path / "new").iterdir()] == ["out.parquet"]
 
 
+def test_a_policy_says_where_bits_begin(model: Path, tmp_path: Path) -> None:
+    asked = 0
+
+    def psnr(packed: bs.QuantizedModel) -> float:
+        nonlocal asked
+        asked += 1
+        return 0.0 if asked == 1 else 99.0
+
+    policy: dict[str, int | str] = {NAMES[0]: "keep", "*.up.*": 4, "*": 2}
+    report = bs.quantize(model, tmp_path / "out.parquet", policy=policy, min_psnr=20, psnr=psnr)
+    now = widths(report)
+    assert report.promoted
+    assert now[NAMES[0]] is None
+    for name in NAMES[1:]:
+        first = 4 if ".up." in name else 2
+        assert (first, now[name]) == report.promoted.get(name, (first, first))
+
+
 def test_what_cannot_be_mended_leaves_nothing(model: Path, tmp_path: Path) -> None:
     out = tmp_path / "new" / "out.parquet"
 
