@@ -96,7 +96,7 @@ def hqq(
     size = legal(matrix, group) if axis == 1 else divisor(matrix.numel(), group, 8)
     if size == 0:
         raise Cannot(f"no group of up to {group} divides a matrix of {tuple(matrix.shape)}")
-    given = None if size == matrix.shape[1] else size
+    given = None if axis == 1 and size == matrix.shape[1] else size
     settings = hqq_base_quant_config(nbits=bits, group_size=given, axis=axis)["weight_quant_params"]
     # By default the search of 4 bits begins at a rounded zero.
     if round_zero is not None:

@@ -12,6 +12,7 @@ each other. Needs bowstring, numpy, pyarrow and safetensors.
 from __future__ import annotations
 
 import argparse
+import fnmatch
 import json
 import sys
 import tempfile
@@ -42,7 +43,7 @@ RANGES = ["none", "one", "groups", "refined"]
 TIME_GROUPS = 10
 STRIDES = {"down_blocks.*.downsamplers.*.weight": 2, "pos_embed.proj.weight": 2}
 KEPT = ["conv_in.*", "conv_out.*", "time_embed*", "pos_embed.*", "proj_out.*", "norm_out.*"]
-"""Layers whose inputs stay as they are, as their weights keep 16 bits."""
+"""Layers of one network or the other whose inputs stay as they are, as their weights keep 16 bits."""
 
 
 @dataclass(frozen=True)
@@ -156,7 +157,8 @@ class Bench:
             if ranges == "one"
             else bs.quant.TimeGroups.cluster(self.calibrator, TIME_GROUPS)
         )
-        found = bs.quant.ActivationRanges.of(self.calibrator, groups, bits=8, skip=KEPT)
+        kept = [pattern for pattern in KEPT if fnmatch.filter(self.full.weights, pattern)]
+        found = bs.quant.ActivationRanges.of(self.calibrator, groups, bits=8, skip=kept)
         if ranges == "refined":
             loss = bs.quant.ThermodynamicLoss(bits=8, weights=self.steps.divergence_weights())
             found = bs.quant.TransitionOptimizer(loss=loss).optimize_params(self.calibrator, found).ranges
