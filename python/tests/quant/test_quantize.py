@@ -186,7 +186,7 @@ def test_a_folder_of_several_files_has_the_weights_of_one(model: Path, tmp_path:
     with pytest.raises(bs.UsageError, match="shard_size: expected None beside `min_psnr`"):
         bs.quantize(model, tmp_path / "x", shard_size=1, min_psnr=20, psnr=lambda _: 0)
     files[0].unlink()
-    with pytest.raises(bs.DataError, match="model-00001-of-00002.parquet` is missing"):
+    with pytest.raises(bs.DataError, match=r"model-00001-of-00002\.parquet` is missing"):
         bs.QuantizedModel(tmp_path / "packed")
 
 
