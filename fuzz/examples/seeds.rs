@@ -324,6 +324,7 @@ fn models(seeds: &mut Seeds) -> Result<()> {
                     non_finite: NonFinite::Refuse,
                     threads: None,
                     resume: false,
+                    shard_size: None,
                 };
                 let out = seeds.folder.join(name);
                 quantize(&model, &out, &settings, BTreeMap::new(), &Cancel::default(), |_| ())?;

@@ -54,6 +54,7 @@ fn quantized(model: &Model, out: &Path) -> Option<QuantizedModel> {
         non_finite: NonFinite::Keep,
         threads: NonZero::new(1),
         resume: false,
+        shard_size: None,
     };
     promised(quantize(model, out, &settings, BTreeMap::new(), &Cancel::default(), |_| ()))?;
     Some(QuantizedModel::open(out).expect("what was written"))

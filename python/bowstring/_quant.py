@@ -95,6 +95,7 @@ def quantize(
     profile: Literal["edge", "local", "cloud"] | None = None,
     keep_non_finite: bool = False,
     resume: bool = False,
+    shard_size: int | str | None = None,
     min_sqnr: float | None = None,
     max_rel_error: float | None = None,
     min_psnr: float | None = None,
@@ -157,6 +158,8 @@ def quantize(
             is an error otherwise.
         resume: Whether packed tensors are kept in a folder beside the file, `OUT.parts`, until all are done,
             and those that a run which was stopped has left there are used.
+        shard_size: Bytes, or a text such as `"2GB"`: `out` becomes a folder of Parquet files, each with whole
+            tensors of no more bytes, or with one that takes more. Nothing may be there yet.
         min_sqnr: The least ratio of signal to noise, in decibels, that tensors with fewer bits may have.
         max_rel_error: The largest error in relation to its size that they may have.
         min_psnr: How near samples have to be, in decibels. While `psnr` says less, the worst eighth of the
@@ -205,6 +208,7 @@ def quantize(
         "profile": profile,
         "keep_non_finite": keep_non_finite,
         "resume": resume,
+        "shard_size": shard_size,
         "min_sqnr": min_sqnr,
         "max_rel_error": max_rel_error,
         "threads": threads,

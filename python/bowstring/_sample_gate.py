@@ -57,6 +57,8 @@ class SampleGate:
             raise UsageError(
                 "resume: expected False beside `min_psnr`, for which files are made several times"
             )
+        if options["shard_size"] is not None:
+            raise UsageError("shard_size: expected None beside `min_psnr`, which needs one file")
         return cls(min_psnr, psnr)
 
     def options(self, options: Mapping[str, Any]) -> dict[str, Any]:

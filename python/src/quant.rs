@@ -282,21 +282,22 @@ pub(crate) fn request(options: &Options<'_, '_>) -> Result<Quantization> {
         keep_non_finite: flag("keep_non_finite")?,
         gates: gates(options)?,
         resume: flag("resume")?,
+        shard_size: bytes(options, "shard_size")?,
         threads: threads(options)?,
     })
 }
 
-fn allotment(options: &Options<'_, '_>) -> Result<Allotment> {
-    let budget = match options.any("budget")? {
-        Some(budget) => {
-            let text = match budget.extract::<u64>() {
-                Ok(bytes) => bytes.to_string(),
-                Err(_) => typed::one::<String>("budget", &budget)?,
-            };
-            Some(text.parse().map_err(failed)?)
-        }
-        None => None,
+/// An option that is a number of bytes, or a text of one.
+fn bytes<T: FromStr<Err = QuantError>>(options: &Options<'_, '_>, name: &str) -> Result<Option<T>> {
+    let Some(given) = options.any(name)? else { return Ok(None) };
+    let text = match given.extract::<u64>() {
+        Ok(bytes) => bytes.to_string(),
+        Err(_) => typed::one::<String>(name, &given)?,
     };
+    text.parse().map(Some).map_err(failed)
+}
+
+fn allotment(options: &Options<'_, '_>) -> Result<Allotment> {
     let widths = options.many::<usize>("widths")?.unwrap_or_default();
     let sensitivities = match options.any("sensitivities")? {
         Some(given) => given.extract().map_err(|_| {
@@ -305,7 +306,7 @@ fn allotment(options: &Options<'_, '_>) -> Result<Allotment> {
         None => HashMap::new(),
     };
     Ok(Allotment {
-        budget,
+        budget: bytes(options, "budget")?,
         method: word(options, "allocation")?,
         widths: widths.into_iter().map(|bits| u32::try_from(bits).unwrap_or(u32::MAX)).collect(),
         schedule: options.one("schedule")?,

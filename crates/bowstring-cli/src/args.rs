@@ -8,6 +8,7 @@ use bowstring::{
     io::Format,
     quant::{
         AllocationMethod, Budget, CodeType, Group, Order, Profile, QuantError, RoundingMethod, ScaleType,
+        ShardSize,
     },
 };
 use clap::{
@@ -425,6 +426,11 @@ pub(crate) struct QuantizeArgs {
     #[arg(long)]
     pub(crate) resume: bool,
 
+    /// Write a folder of Parquet files in place of one, each with tensors of no more than so many bytes; nothing may be
+    /// at OUTPUT yet
+    #[arg(long, value_name = "SIZE", value_parser = shard_size)]
+    pub(crate) shard_size: Option<ShardSize>,
+
     /// Fail, and write no file, when a tensor with fewer bits has a lower ratio of signal to noise
     #[arg(long, value_name = "DB", allow_negative_numbers = true)]
     pub(crate) min_sqnr: Option<f64>,
@@ -567,6 +573,10 @@ impl From<TargetFormat> for Format {
 
 fn size(text: &str) -> Result<ByteSize, String> {
     text.parse::<ByteSize>().map_err(|error| told(&error))
+}
+
+fn shard_size(text: &str) -> Result<ShardSize, String> {
+    text.parse::<ShardSize>().map_err(|error| told(&error))
 }
 
 fn group(text: &str) -> Result<Group, String> {

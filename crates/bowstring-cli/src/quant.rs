@@ -54,6 +54,7 @@ pub(crate) fn quantize(args: &QuantizeArgs, context: &Context<'_>) -> Result<()>
         keep_non_finite: args.keep_non_finite,
         gates: Gates { min_sqnr: args.min_sqnr, max_rel_error: args.max_rel_error },
         resume: args.resume,
+        shard_size: args.shard_size,
         threads: NonZero::new(context.options.threads),
     };
     let mut bar = Count::on_terminal();
@@ -85,7 +86,8 @@ pub(crate) fn inspect(args: &InspectArgs, context: &Context<'_>) -> Result<()> {
         return Ok(found.verdict()?);
     }
     let ending = args.model.extension().unwrap_or_default();
-    let packed = match args.model.is_dir() || (ending != "parquet" && ending != "safetensors") {
+    let is_plain = args.model.is_dir() && !QuantizedModel::is_folder(&args.model);
+    let packed = match is_plain || (!args.model.is_dir() && ending != "parquet" && ending != "safetensors") {
         true => None,
         false => match QuantizedModel::open(&args.model) {
             Ok(model) => Some(model),

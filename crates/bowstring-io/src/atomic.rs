@@ -6,12 +6,13 @@
 //! readers ignore, and the old target.
 
 use std::{
+    ffi::{OsStr, OsString},
     fs::{self, File},
     io::{BufWriter, Write},
     path::{Path, PathBuf},
 };
 
-use tempfile::NamedTempFile;
+use tempfile::{NamedTempFile, TempDir};
 
 use crate::{IoError, Result, WriteMode};
 
@@ -40,8 +41,7 @@ pub struct AtomicFile {
     temporary: Option<NamedTempFile>,
     target: PathBuf,
     mode: WriteMode,
-    /// Folders made for the target, outermost first.
-    made: Vec<PathBuf>,
+    above: Above,
 }
 
 impl AtomicFile {
@@ -64,11 +64,8 @@ impl AtomicFile {
             return Err(IoError::system("write", &target, source));
         };
         let folder = folder_of(&target);
-        let mut prefix = std::ffi::OsString::from(".");
-        prefix.push(name);
-        prefix.push(".");
-        let mut this = Self { temporary: None, target: target.clone(), mode, made: Vec::new() };
-        this.make_folders(&folder)?;
+        let prefix = hidden(name);
+        let above = Above::make(&folder)?;
         let mut builder = tempfile::Builder::new();
         builder.prefix(&prefix).suffix(".tmp");
         // A file that is overwritten keeps its permissions; a new one gets what the umask leaves.
@@ -81,8 +78,8 @@ impl AtomicFile {
         let temporary = builder.tempfile_in(&folder);
         // Of the error only its kind: its text has the hidden name.
         let cannot = |error: std::io::Error| IoError::system("write to", &folder, error.kind().into());
-        this.temporary = Some(temporary.map_err(cannot)?);
-        Ok(this)
+        let temporary = Some(temporary.map_err(cannot)?);
+        Ok(Self { temporary, target, mode, above })
     }
 
     /// A handle to write with.
@@ -125,32 +122,101 @@ impl AtomicFile {
             std::io::ErrorKind::AlreadyExists => IoError::Exists { path: self.target.clone() },
             _ => cannot(error.error),
         })?;
-        self.made.clear();
-        // Without it the rename could be lost with the power; other systems have no such call.
+        self.above.0.clear();
+        sync(&folder_of(&self.target)).map_err(cannot)
+    }
+}
+
+/// A folder that is not there yet: it appears with all of its files when it is [committed](Self::commit), or not at
+/// all. Nothing is replaced by it.
+#[derive(Debug)]
+pub struct AtomicFolder {
+    temporary: Option<TempDir>,
+    target: PathBuf,
+    above: Above,
+}
+
+impl AtomicFolder {
+    /// Begins a folder. Folders above it are made when they are missing, and removed again when it is given up.
+    ///
+    /// # Errors
+    /// [`IoError::Exists`] when something is there already; when the folder above cannot be written to.
+    pub fn create(target: &Path) -> Result<Self> {
+        if fs::symlink_metadata(target).is_ok() {
+            return Err(IoError::Exists { path: target.to_owned() });
+        }
+        let Some(name) = target.file_name() else {
+            let source = std::io::Error::from(std::io::ErrorKind::InvalidFilename);
+            return Err(IoError::system("write", target, source));
+        };
+        let folder = folder_of(target);
+        let above = Above::make(&folder)?;
+        let prefix = hidden(name);
+        let mut builder = tempfile::Builder::new();
+        builder.prefix(&prefix).suffix(".tmp");
+        // As any new folder has them.
         #[cfg(unix)]
-        File::open(folder_of(&self.target)).and_then(|folder| folder.sync_all()).map_err(cannot)?;
-        Ok(())
+        {
+            use std::os::unix::fs::PermissionsExt;
+            builder.permissions(fs::Permissions::from_mode(0o777));
+        }
+        let temporary = builder.tempdir_in(&folder);
+        let cannot = |error: std::io::Error| IoError::system("write to", &folder, error.kind().into());
+        let temporary = Some(temporary.map_err(cannot)?);
+        Ok(Self { temporary, target: target.to_owned(), above })
     }
 
-    fn make_folders(&mut self, folder: &Path) -> Result<()> {
+    /// Where its files are written meanwhile.
+    pub fn path(&self) -> &Path {
+        self.temporary.as_ref().map_or(&self.target, TempDir::path)
+    }
+
+    /// Gives the folder its name.
+    ///
+    /// # Errors
+    /// [`IoError::Exists`] when something is there meanwhile; when the system refuses.
+    pub fn commit(mut self) -> Result<()> {
+        let cannot = |error| IoError::system("write", &self.target, error);
+        let Some(temporary) = self.temporary.take() else {
+            return Err(IoError::WriterFailed { path: self.target.clone() });
+        };
+        if fs::symlink_metadata(&self.target).is_ok() {
+            return Err(IoError::Exists { path: self.target.clone() });
+        }
+        sync(temporary.path()).map_err(cannot)?;
+        fs::rename(temporary.path(), &self.target).map_err(cannot)?;
+        // Nothing is there any more that it would remove.
+        let _gone = temporary.keep();
+        self.above.0.clear();
+        sync(&folder_of(&self.target)).map_err(cannot)
+    }
+}
+
+/// Folders that were made above something, outermost first, and are removed again with it.
+#[derive(Debug)]
+struct Above(Vec<PathBuf>);
+
+impl Above {
+    /// Makes a folder, and those above it that are missing.
+    fn make(folder: &Path) -> Result<Self> {
+        let mut this = Self(Vec::new());
         let missing = folder.ancestors().take_while(|part| !part.as_os_str().is_empty() && !part.exists());
         let mut missing: Vec<PathBuf> = missing.map(Path::to_owned).collect();
         missing.reverse();
         for part in missing {
             match fs::create_dir(&part) {
-                Ok(()) => self.made.push(part),
+                Ok(()) => this.0.push(part),
                 Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => {}
                 Err(error) => return Err(IoError::system("make folder", &part, error)),
             }
         }
-        Ok(())
+        Ok(this)
     }
 }
 
-impl Drop for AtomicFile {
+impl Drop for Above {
     fn drop(&mut self) {
-        self.temporary = None;
-        for folder in self.made.iter().rev() {
+        for folder in self.0.iter().rev() {
             // It stays when somebody else has put something there meanwhile.
             let _kept = fs::remove_dir(folder);
         }
@@ -165,6 +231,23 @@ fn resolve(target: &Path) -> Result<PathBuf> {
         }
         _ => Ok(target.to_owned()),
     }
+}
+
+/// What the names begin with of what is not there yet.
+fn hidden(name: &OsStr) -> OsString {
+    let mut prefix = OsString::from(".");
+    prefix.push(name);
+    prefix.push(".");
+    prefix
+}
+
+/// Without it a name in a folder could be lost with the power; systems but Unix have no such call.
+fn sync(folder: &Path) -> std::io::Result<()> {
+    #[cfg(unix)]
+    File::open(folder)?.sync_all()?;
+    #[cfg(not(unix))]
+    let _unused = folder;
+    Ok(())
 }
 
 fn folder_of(target: &Path) -> PathBuf {

@@ -3,7 +3,8 @@
 //! [`read_table`] does so with all of them at once. A dataset can be cut to [some row
 //! groups](Dataset::with_row_groups) and [less of its columns](Dataset::narrowed) first.
 //! [`parquet_metadata`] tells what the footers of Parquet files say. A [`Writer`] makes a file that
-//! appears as a whole or not at all; an [`AtomicFile`] does so for bytes that no writer here knows.
+//! appears as a whole or not at all; an [`AtomicFile`] does so for bytes that no writer here knows, an [`AtomicFolder`] for
+//! several files.
 
 mod atomic;
 mod compact;
@@ -48,7 +49,7 @@ mod thrift;
 mod writer;
 
 pub use crate::{
-    atomic::{AtomicFile, write_file},
+    atomic::{AtomicFile, AtomicFolder, write_file},
     compact::compacted,
     csv::CsvWriteOptions,
     dataset::Dataset,

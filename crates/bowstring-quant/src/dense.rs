@@ -153,6 +153,7 @@ mod tests {
             non_finite: NonFinite::Refuse,
             threads: None,
             resume: false,
+            shard_size: None,
         };
         let out = folder.path().join("packed.parquet");
         let model = Model::open(&path).unwrap();

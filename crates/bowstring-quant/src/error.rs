@@ -148,6 +148,14 @@ pub enum QuantError {
         /// Why not.
         reason: String,
     },
+    /// A folder of packed weights that has not all of them, or one of its files by itself.
+    #[error("`{}` is no whole model: {reason}", path.display())]
+    Shards {
+        /// The folder, or the file.
+        path: PathBuf,
+        /// Why not.
+        reason: String,
+    },
     /// A file of calibration that cannot be one, or a row of it that cannot be true.
     #[error("`{}` is no calibration: {reason}", path.display())]
     Calibration {
@@ -367,6 +375,7 @@ impl Diagnostic for QuantError {
             Self::Tensor { source, .. } => source.kind(),
             Self::NotFinite { .. }
             | Self::Scale { .. }
+            | Self::Shards { .. }
             | Self::Header { .. }
             | Self::Index { .. }
             | Self::Config { .. }
@@ -444,6 +453,9 @@ impl Diagnostic for QuantError {
             }
             Self::Parts { .. } => {
                 "wait for the other run, name another output, or move what is in the folder away".to_owned()
+            }
+            Self::Shards { .. } => {
+                "open a folder that has all files of one run and no others, or quantise the model again".to_owned()
             }
             Self::OtherModel { .. } => "name the model that was quantised".to_owned(),
             Self::TooFar { .. } => "give them more bits, or keep them, by rules for their names".to_owned(),

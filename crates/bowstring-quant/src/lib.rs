@@ -54,6 +54,7 @@ mod rows;
 mod scales;
 mod schedule;
 mod scheme;
+mod shards;
 mod spool;
 mod time_groups;
 mod transition;

@@ -4,6 +4,8 @@
 //! those that are not packed under their own names; `docs/reference/quantized-models.md` says what its metadata
 //! says of each.
 
+use std::path::Path;
+
 use safetensors::Dtype;
 use serde::{Deserialize, Serialize};
 
@@ -16,6 +18,12 @@ use crate::{
 pub(crate) const TENSORS_KEY: &str = "bowstring.tensors";
 /// The ending of a file's name.
 pub(crate) const ENDING: &str = "safetensors";
+
+/// Whether a file of this name is to be written so.
+pub(crate) fn is_named(path: &Path) -> bool {
+    path.extension().is_some_and(|ending| ending == ENDING)
+}
+
 /// What follows the name of a packed tensor in those of its parts.
 const SUFFIXES: [&str; 3] = [".codes", ".scales", ".offsets"];
 

@@ -9,7 +9,7 @@ use crate::{
     Calibration, Gptq, Half, Method, Model, ModelWriter, Moments, Order, Policy, Quality, QuantError,
     Quantized, Result, Scheme, Stored, Tensor, TensorReport, Treatment, dtype,
     matrix::not_finite,
-    named::{self, check_names},
+    named::{check_names, is_named},
     outputs::Outputs,
     parts::{Key, Parts},
     weights::{Weights, at_once},
@@ -34,6 +34,9 @@ pub struct Settings {
     /// Whether each packed tensor is kept in a folder beside the file, `FILE.parts`, until all are done, and those
     /// that an earlier run has left there are used again.
     pub resume: bool,
+    /// How many bytes of tensors each of several files may have, in a folder that must not be there yet, as
+    /// [`ModelWriter::create_shards`] has it; all are in one file when `None`.
+    pub shard_size: Option<NonZero<u64>>,
 }
 
 /// How the scales of a model's tensors are chosen.
@@ -140,7 +143,7 @@ pub enum NonFinite {
 pub struct Report {
     /// What became of each tensor, in the order of the model.
     pub tensors: Vec<TensorReport>,
-    /// How many bytes the file has.
+    /// How many bytes the file has, or all files of the folder.
     pub file_bytes: u64,
     /// How many tensors an earlier run had packed.
     pub resumed: usize,
@@ -157,7 +160,8 @@ impl Report {
 }
 
 /// Quantises the tensors of a model, one after the other, into a file that appears as a whole or not at all;
-/// `on_tensor` hears of each. A name that ends in `.safetensors` is given such a file, any other Parquet. In memory
+/// `on_tensor` hears of each. A name that ends in `.safetensors` is given such a file, any other Parquet, and where it
+/// is to have shards, a folder of such files. In memory
 /// are the pages of one tensor at a time and what becomes of it. The file depends
 /// neither on the number of threads nor on what was done by an earlier run.
 ///
@@ -183,12 +187,15 @@ pub fn quantize(
 ) -> Result<Report> {
     settings.rounding.check(model)?;
     on_threads(settings.threads, || {
-        if path.extension().is_some_and(|ending| ending == named::ENDING) {
+        if is_named(path) {
             check_names(model, |tensor| {
                 matches!(settings.policy.treatment(tensor, settings.scheme), Treatment::Quantize(_))
             })?;
         }
-        let writer = ModelWriter::create(path, metadata)?;
+        let writer = match settings.shard_size {
+            None => ModelWriter::create(path, metadata)?,
+            Some(most) => ModelWriter::create_shards(path, metadata, most)?,
+        };
         let parts = settings.resume.then(|| Parts::open(path)).transpose()?;
         let mut work = Work { model, settings, cancel, writer, parts, resumed: 0 };
         let mut tensors = Vec::new();

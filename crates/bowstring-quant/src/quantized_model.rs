@@ -21,10 +21,10 @@ use crate::{
     file::{self, KEPT},
     mapped::Mapped,
     matrix::{block, have_bytes},
-    named,
+    named::is_named,
     pack::has_length,
     quality::Tally,
-    rows,
+    rows, shards,
     weights::{Weights, at_once},
 };
 
@@ -174,7 +174,7 @@ pub struct Measured {
 }
 
 impl QuantizedModel {
-    /// Opens a file, Parquet or safetensors.
+    /// Opens a file, Parquet or safetensors, or the folder of several that [`ModelWriter`](crate::ModelWriter) writes.
     ///
     /// # Errors
     /// [`QuantError::Io`] and [`QuantError::System`] when it cannot be read; [`QuantError::Io`] and
@@ -186,7 +186,12 @@ impl QuantizedModel {
         Ok(Self { path: path.to_owned(), opened })
     }
 
-    /// The file.
+    /// Whether a folder has a file as those of several are called.
+    pub fn is_folder(path: &Path) -> bool {
+        shards::is_folder(path)
+    }
+
+    /// The file, or the folder.
     pub fn path(&self) -> &Path {
         &self.path
     }
@@ -477,7 +482,7 @@ fn is_safetensors(path: &Path) -> bool {
     match File::open(path).and_then(|mut file| file.read_exact(&mut first)) {
         Ok(()) if first.starts_with(b"PAR1") => false,
         Ok(()) if first.ends_with(b"{") => true,
-        _ => path.extension().is_some_and(|ending| ending == named::ENDING),
+        _ => !path.is_dir() && is_named(path),
     }
 }
 

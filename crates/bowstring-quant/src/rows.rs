@@ -15,41 +15,72 @@ use crate::{
     described::{Described, Figure},
     file::{self, Column, VERSION, VERSION_KEY},
     quantized_model::{Opened, Piece, Source, wrong},
+    shards::{self, Chain, SHARD_KEY},
 };
 
-/// Opens a file; reads what is said of the tensors, and nothing of their bytes.
+/// Opens a file, or those of a folder; reads what is said of the tensors, and nothing of their bytes.
 pub(crate) fn open(path: &Path) -> Result<Opened> {
+    let files = shards::files(path)?;
     let options = ReadOptions { format: Some(Format::Parquet), ..ReadOptions::default() };
-    let dataset = Dataset::open(&[path.to_owned()], &options)?;
-    let mut metadata: BTreeMap<String, String> =
-        dataset.schema().metadata().iter().map(|(key, value)| (key.clone(), value.clone())).collect();
-    let found = metadata.remove(VERSION_KEY);
-    let is_read =
-        |version: &&str| file::is_read(version) && *dataset.schema().fields() == file::fields(version);
-    let Some(version) = found.as_deref().filter(is_read) else {
-        return Err(QuantError::Version { path: path.to_owned(), found, expected: VERSION });
-    };
-    let mut tensors = IndexMap::new();
-    let described = 0..Column::Codes.place(version).unwrap_or_default();
-    let scan = Scan { projection: Some(described.collect()), ..Scan::default() };
-    let mut row = 0;
-    for part in dataset.split(&scan)? {
-        for batch in dataset.read(&part, &scan, &Cancel::default())? {
-            let batch = batch?;
-            for index in 0..batch.num_rows() {
-                add(&mut tensors, &Row { batch: &batch, index, version }, row)
-                    .map_err(|reason| wrong(path, Some(row), reason))?;
-                row += 1;
-            }
+    let (mut tensors, mut row, mut chain) = (IndexMap::new(), 0, Chain::default());
+    let mut first: Option<(BTreeMap<String, String>, String)> = None;
+    for file in &files {
+        let dataset = Dataset::open(std::slice::from_ref(file), &options)?;
+        let (mut metadata, version) = said(file, &dataset)?;
+        let shard = metadata.remove(SHARD_KEY);
+        shards::check(file, shard.as_deref(), &chain, path.is_dir())?;
+        let own = first.get_or_insert_with(|| (metadata.clone(), version.clone()));
+        if (&own.0, &own.1) != (&metadata, &version) {
+            let reason = "it says of itself what the files before it do not".to_owned();
+            return Err(QuantError::Shards { path: file.clone(), reason });
         }
+        describe(file, &dataset, &version, &mut tensors, &mut row, &mut chain)?;
     }
     let cut = tensors.iter().find(|(_, tensor)| tensor.count != tensor.shape.iter().product::<usize>());
     if let Some((name, tensor)) = cut {
         let last = tensor.rows.last().copied().unwrap_or_default();
         return Err(wrong(path, Some(last), format!("numbers of `{name}` are missing")));
     }
-    let version = version.to_owned();
-    Ok(Opened { metadata, tensors, source: Source::Rows(dataset, version) })
+    let (metadata, version) = first.unwrap_or_default();
+    Ok(Opened { metadata, tensors, source: Source::Rows(Dataset::open(&files, &options)?, version) })
+}
+
+/// What a file says of itself: its metadata, and of which version it is.
+fn said(path: &Path, dataset: &Dataset) -> Result<(BTreeMap<String, String>, String)> {
+    let mut metadata: BTreeMap<String, String> =
+        dataset.schema().metadata().iter().map(|(key, value)| (key.clone(), value.clone())).collect();
+    let found = metadata.remove(VERSION_KEY);
+    let is_read =
+        |version: &&str| file::is_read(version) && *dataset.schema().fields() == file::fields(version);
+    match found.as_deref().filter(is_read).map(str::to_owned) {
+        Some(version) => Ok((metadata, version)),
+        None => Err(QuantError::Version { path: path.to_owned(), found, expected: VERSION }),
+    }
+}
+
+/// Adds what the rows of a file say.
+fn describe(
+    path: &Path,
+    dataset: &Dataset,
+    version: &str,
+    tensors: &mut IndexMap<String, QuantizedTensor>,
+    row: &mut usize,
+    chain: &mut Chain,
+) -> Result<()> {
+    let described = 0..Column::Codes.place(version).unwrap_or_default();
+    let scan = Scan { projection: Some(described.collect()), ..Scan::default() };
+    for part in dataset.split(&scan)? {
+        for batch in dataset.read(&part, &scan, &Cancel::default())? {
+            let batch = batch?;
+            for index in 0..batch.num_rows() {
+                let said = Row { batch: &batch, index, version };
+                add(tensors, &said, *row).map_err(|reason| wrong(path, Some(*row), reason))?;
+                chain.add(said.number::<UInt64Type>(Column::Checksum).unwrap_or_default());
+                *row += 1;
+            }
+        }
+    }
+    Ok(())
 }
 
 /// Gives the rows of a tensor to `each`, one after the other.

@@ -1,6 +1,6 @@
 //! How does a file of packed weights come to be?
 
-use std::{collections::BTreeMap, path::Path, sync::Arc};
+use std::{collections::BTreeMap, num::NonZero, path::Path, sync::Arc};
 
 use arrow::{
     array::{
@@ -18,6 +18,7 @@ use crate::{
     named,
     pack::has_length,
     quality::Tally,
+    shards::Shards,
     spool::Spool,
     weights::Weights,
 };
@@ -25,8 +26,8 @@ use crate::{
 /// How many numbers are looked at at once.
 const AT_ONCE: usize = 1 << 16;
 
-/// Writes the tensors of a model into one file, which appears as a whole when it is
-/// [finished](Self::finish), or not at all. The format is documented in `docs/reference/quantized-models.md`.
+/// Writes the tensors of a model into one file, or a folder of [several](Self::create_shards), which appears as a whole
+/// when it is [finished](Self::finish), or not at all. The format is documented in `docs/reference/quantized-models.md`.
 ///
 /// One whose name ends in `.safetensors` is such a file, any other Parquet.
 #[derive(Debug)]
@@ -39,10 +40,11 @@ pub struct ModelWriter {
 enum Sink {
     Rows { writer: bowstring_io::Writer, schema: SchemaRef },
     Named(Box<Spool>),
+    Shards(Box<Shards>),
 }
 
 /// What a row of the file says, beside its bytes.
-struct Row<'a> {
+pub(crate) struct Row<'a> {
     tensor: &'a Tensor<'a>,
     first: usize,
     count: usize,
@@ -55,7 +57,7 @@ impl ModelWriter {
     /// # Errors
     /// [`QuantError::Io`] when the folder cannot be written to.
     pub fn create(path: &Path, metadata: BTreeMap<String, String>) -> Result<Self> {
-        if path.extension().is_some_and(|ending| ending == named::ENDING) {
+        if named::is_named(path) {
             return Ok(Self { sink: Sink::Named(Box::new(Spool::create(path, metadata)?)) });
         }
         let schema = file::schema(metadata);
@@ -65,6 +67,24 @@ impl ModelWriter {
         let options = WriteOptions { format: Some(Format::Parquet), parquet, ..WriteOptions::default() };
         let writer = bowstring_io::Writer::create(path, &schema, &options)?;
         Ok(Self { sink: Sink::Rows { writer, schema } })
+    }
+
+    /// Begins a folder of Parquet files, each of which has whole tensors of no more than `most` bytes, or one that
+    /// takes more by itself. The folder appears with all of them, or not at all.
+    ///
+    /// # Errors
+    /// [`QuantError::Io`] when something is there already, or the folder above cannot be written to;
+    /// [`QuantError::Option`] for a name that ends in `.safetensors`.
+    pub fn create_shards(
+        path: &Path,
+        metadata: BTreeMap<String, String>,
+        most: NonZero<u64>,
+    ) -> Result<Self> {
+        if named::is_named(path) {
+            let expected = "none beside a `.safetensors` file, which is one, or another name for a folder";
+            return Err(QuantError::Option { option: "shard_size", value: most.to_string(), expected });
+        }
+        Ok(Self { sink: Sink::Shards(Box::new(Shards::create(path, metadata, most)?)) })
     }
 
     /// Writes a tensor as it is.
@@ -130,11 +150,14 @@ impl ModelWriter {
         match self.sink {
             Sink::Rows { writer, .. } => Ok(writer.finish()?),
             Sink::Named(spool) => spool.finish(),
+            Sink::Shards(shards) => shards.finish(),
         }
     }
 
-    fn put(&mut self, tensor: &Tensor<'_>, stored: &Stored, bytes: [&[u8]; 3]) -> Result<()> {
+    /// Writes a tensor that is stored so.
+    pub(crate) fn put(&mut self, tensor: &Tensor<'_>, stored: &Stored, bytes: [&[u8]; 3]) -> Result<()> {
         match &mut self.sink {
+            Sink::Shards(shards) => shards.put(tensor, stored, bytes),
             Sink::Named(spool) => spool.put(tensor, stored, bytes),
             Sink::Rows { writer, schema } => rows(tensor, stored, bytes)
                 .try_for_each(|(row, bytes)| Ok(writer.write(&row.batch(bytes, schema)?)?)),
@@ -143,7 +166,7 @@ impl ModelWriter {
 }
 
 /// The rows that a tensor takes: a tensor without numbers has one too, and rows of a matrix are not cut.
-fn rows<'a>(
+pub(crate) fn rows<'a>(
     tensor: &'a Tensor<'a>,
     stored: &'a Stored,
     bytes: [&'a [u8]; 3],

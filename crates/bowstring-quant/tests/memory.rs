@@ -127,6 +127,7 @@ fn memory_does_not_grow_as_if_numbers_had_32_bits() {
                 non_finite: NonFinite::Refuse,
                 threads: two,
                 resume: false,
+                shard_size: None,
             };
             let model = Model::open(&path).unwrap();
             let mut stored = 0;

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import doctest
 import inspect
 import os
@@ -154,6 +155,39 @@ def test_threads_do_not_change_the_file(model: Path, tmp_path: Path) -> None:
     bs.quantize(model, files[0], threads=1)
     bs.quantize(model, files[1], threads=3)
     assert files[0].read_bytes() == files[1].read_bytes()
+
+
+def test_a_folder_of_several_files_has_the_weights_of_one(model: Path, tmp_path: Path) -> None:
+    one = bs.quantize(model, tmp_path / "one.parquet", bits=3)
+    report = bs.quantize(model, tmp_path / "packed", bits=3, shard_size="20kB")
+    files = sorted((tmp_path / "packed").iterdir())
+    assert [file.name for file in files] == [f"model-0000{n}-of-00002.parquet" for n in (1, 2)]
+    assert listed(report) == listed(one)
+    assert report.file_bytes == sum(file.stat().st_size for file in files)
+    whole = pq.read_table(tmp_path / "one.parquet").to_pylist()
+    assert [row for file in files for row in pq.read_table(file).to_pylist()] == whole
+    packed, single = bs.QuantizedModel(tmp_path / "packed"), bs.QuantizedModel(tmp_path / "one.parquet")
+    assert list(packed) == list(single)
+    assert packed.metadata == single.metadata
+    assert all(np.array_equal(packed.read(name), single.read(name)) for name in packed)
+    assert bs.quant.validate(tmp_path / "packed", model).passed
+    for name, path in (("packed", "a.safetensors"), ("one.parquet", "b.safetensors")):
+        config = {"model": str(tmp_path / name), "path": str(tmp_path / path)}
+        assert bs.Workflow("dense").step("dense", "dequantize", config).run()
+    assert (tmp_path / "a.safetensors").read_bytes() == (tmp_path / "b.safetensors").read_bytes()
+
+    again = asyncio.run(bs.quant.quantize_async(model, tmp_path / "again", bits=3, shard_size=20_000))
+    assert again.file_bytes == report.file_bytes
+    with pytest.raises(bs.StorageError, match="packed"):
+        bs.quantize(model, tmp_path / "packed", shard_size=20_000)
+    for out, size in (("x.parquet", "2kB"), ("x", "0"), ("x", -1), ("x", "much")):
+        with pytest.raises((bs.UsageError, TypeError)):
+            bs.quantize(model, tmp_path / out, shard_size=size)
+    with pytest.raises(bs.UsageError, match="shard_size: expected None beside `min_psnr`"):
+        bs.quantize(model, tmp_path / "x", shard_size=1, min_psnr=20, psnr=lambda _: 0)
+    files[0].unlink()
+    with pytest.raises(bs.DataError, match=r"model-00001-of-00002\.parquet` is missing"):
+        bs.QuantizedModel(tmp_path / "packed")
 
 
 def test_what_is_not_finite_is_refused_or_kept(tmp_path: Path) -> None:

@@ -382,6 +382,39 @@ fn a_run_goes_on_with_what_another_left() {
 }
 
 #[test]
+fn a_folder_of_several_files_is_made_and_inspected() {
+    let folder = folder(1.0);
+    let quantize = |out: &str, more: &[&str]| {
+        folder.run(&[&["quantize", "model.safetensors", out, "--bits", "8"], more].concat())
+    };
+    let made = quantize("packed", &["--shard-size", "2kB"]);
+    assert!(made.starts_with("exit 0\n"), "{made}");
+    let mut names: Vec<_> =
+        std::fs::read_dir(folder.path("packed")).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+    names.sort();
+    assert_eq!(names, ["model-00001-of-00002.parquet", "model-00002-of-00002.parquet"]);
+    quantize("one.parquet", &[]);
+    assert_eq!(folder.run(&["inspect", "packed"]), folder.run(&["inspect", "one.parquet"]));
+    let against = |path: &str| folder.run(&["inspect", path, "--against", "model.safetensors"]);
+    assert_eq!(against("packed"), against("one.parquet"));
+    std::fs::remove_file(folder.path("packed").join(&names[1])).unwrap();
+    expect![[r#"
+        exit 3
+        error: `packed` is no whole model: file `model-00002-of-00002.parquet` is missing
+
+        hint: open a folder that has all files of one run and no others, or quantise the model again
+    "#]]
+    .assert_eq(&folder.run(&["inspect", "packed"]));
+    let again = quantize("packed", &["--shard-size", "2kB"]);
+    assert!(again.starts_with("exit 4\n"), "{again}");
+    for (out, size) in [("x.parquet", "2kB"), ("x.safetensors", "2kB"), ("x", "0"), ("x", "much")] {
+        let refused = quantize(out, &["--shard-size", size]);
+        assert!(refused.starts_with("exit 2\n"), "{refused}");
+        assert!(!folder.path(out).exists());
+    }
+}
+
+#[test]
 fn a_budget_is_told_in_the_summary() {
     check(
         &["quantize", "model.safetensors", "x.parquet", "--budget", "15%", "--allocation", "squared_error"],

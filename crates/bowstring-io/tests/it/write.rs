@@ -14,8 +14,8 @@ use arrow::datatypes::{
 };
 use bowstring_core::{Diagnostic, ErrorKind, render};
 use bowstring_io::{
-    Format, IoError, ParquetCompression, ParquetStatistics, ParquetWriteOptions, WriteMode, WriteOptions,
-    Writer,
+    AtomicFolder, Format, IoError, ParquetCompression, ParquetStatistics, ParquetWriteOptions, WriteMode,
+    WriteOptions, Writer,
 };
 use expect_test::{Expect, expect};
 
@@ -381,6 +381,37 @@ fn a_killed_process_leaves_the_old_file_whole() {
     assert_eq!(read_all(&path).expect("the old file"), ints("n", vec![Some(1)]));
     // The hidden file is no part of the folder's table.
     assert_eq!(read_all(folder.path()).expect("the folder"), ints("n", vec![Some(1)]));
+}
+
+#[test]
+fn a_folder_appears_with_all_of_its_files_or_not_at_all() {
+    let folder = folder();
+    let target = folder.path().join("above").join("out");
+    let given_up = AtomicFolder::create(&target).expect("a folder");
+    std::fs::write(given_up.path().join("a"), "1").expect("a file");
+    assert_eq!(names(folder.path()), ["above"]);
+    assert!(!target.exists());
+    drop(given_up);
+    assert_eq!(names(folder.path()), [""; 0], "what was made above it is gone, too");
+
+    let made = AtomicFolder::create(&target).expect("a folder");
+    std::fs::write(made.path().join("a"), "1").expect("a file");
+    let late = AtomicFolder::create(&target).expect("another one meanwhile");
+    made.commit().expect("its name");
+    assert_eq!(names(&target), ["a"]);
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt;
+        let mode = |path: &Path| std::fs::metadata(path).expect("there").permissions().mode();
+        assert_eq!(mode(&target), mode(target.parent().expect("above")), "as any new folder");
+    }
+    std::fs::write(late.path().join("b"), "2").expect("a file");
+    for refused in [late.commit(), AtomicFolder::create(&target).map(drop)] {
+        let refused = refused.expect_err("something is there");
+        assert!(matches!(refused, IoError::Exists { .. }), "{refused}");
+    }
+    assert_eq!(names(&target), ["a"], "nothing is replaced");
+    assert_eq!(names(&folder.path().join("above")), ["out"]);
 }
 
 #[test]

@@ -29,6 +29,7 @@ fn settings() -> Settings {
         non_finite: NonFinite::Refuse,
         threads: None,
         resume: true,
+        shard_size: None,
     }
 }
 

@@ -24,6 +24,7 @@ fn settings() -> Settings {
         non_finite: NonFinite::Refuse,
         threads: None,
         resume: false,
+        shard_size: None,
     }
 }
 

@@ -10,6 +10,6 @@ pub use bowstring_quant::*;
 pub use self::{
     budget::{Allocated, AllocationMethod, Allotment, Budget},
     gates::Gates,
-    request::{Packed, Profile, Progress, Quantization, RoundingMethod},
+    request::{Packed, Profile, Progress, Quantization, RoundingMethod, ShardSize},
     validation::{Validated, Validation},
 };

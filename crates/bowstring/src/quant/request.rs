@@ -10,7 +10,7 @@ use std::{
     sync::Arc,
 };
 
-use bowstring_core::Cancel;
+use bowstring_core::{Cancel, units::ByteSize};
 use bowstring_quant::{
     Bits, Calibration, CodeType, Group, Measure, Model, NonFinite, Offset, Order, Policy, QuantError, Report,
     Result, Rounding, ScaleType, Scheme, Settings, Treatment, quantize,
@@ -126,8 +126,28 @@ pub struct Quantization {
     pub gates: Gates,
     /// Work that was stopped goes on where it was, as [`Settings::resume`] says.
     pub resume: bool,
+    /// How many bytes of tensors each of several files may have; all are in one when `None`.
+    pub shard_size: Option<ShardSize>,
     /// How many threads work; all cores when `None`.
     pub threads: Option<NonZero<usize>>,
+}
+
+/// How many bytes of tensors a shard may have, as `2GB`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ShardSize(pub NonZero<u64>);
+
+impl FromStr for ShardSize {
+    type Err = QuantError;
+
+    /// Bytes, or a text as [`ByteSize`] has it.
+    fn from_str(text: &str) -> Result<Self> {
+        let bytes = text.parse().ok().and_then(|size: ByteSize| NonZero::new(size.bytes()));
+        bytes.map(Self).ok_or_else(|| QuantError::Option {
+            option: "shard_size",
+            value: format!("`{text}`"),
+            expected: "a number of bytes above 0, as `512MiB` or `2GB`",
+        })
+    }
 }
 
 /// What is told while a model is quantised.
@@ -245,6 +265,7 @@ impl Quantization {
             non_finite: if self.keep_non_finite { NonFinite::Keep } else { NonFinite::Refuse },
             threads: self.threads,
             resume: self.resume,
+            shard_size: self.shard_size.map(|ShardSize(most)| most),
         })
     }
 
@@ -262,23 +283,22 @@ impl Quantization {
         }
     }
 
-    /// Whether `out` can be the name of a file of packed weights.
+    /// Whether `out` can be the name of a file of packed weights, or of the folder that shards are in.
     ///
     /// # Errors
-    /// [`QuantError::Option`] when it ends neither in `.parquet` nor in `.safetensors`.
-    pub fn check_name(out: &Path) -> Result<()> {
-        if out.extension().is_some_and(|ending| ending == "parquet" || ending == "safetensors") {
-            return Ok(());
-        }
-        Err(QuantError::Option {
-            option: "out",
-            value: format!("`{}`", out.display()),
-            expected: "a name that ends in `.parquet` or `.safetensors`",
-        })
+    /// [`QuantError::Option`] when a file's ends neither in `.parquet` nor in `.safetensors`, or a folder's does.
+    pub fn check_name(&self, out: &Path) -> Result<()> {
+        let is_file = out.extension().is_some_and(|ending| ending == "parquet" || ending == "safetensors");
+        let expected = match (self.shard_size, is_file) {
+            (None, true) | (Some(_), false) => return Ok(()),
+            (None, false) => "a name that ends in `.parquet` or `.safetensors`",
+            (Some(_), true) => "a name for a folder of shards, without such an ending",
+        };
+        Err(QuantError::Option { option: "out", value: format!("`{}`", out.display()), expected })
     }
 
-    /// Quantises the model at a path into a file, whose name ends in `.parquet` or `.safetensors`; `on_progress` hears
-    /// of each tensor.
+    /// Quantises the model at a path into a file, whose name ends in `.parquet` or `.safetensors`, or where it is to
+    /// have shards, into a folder; `on_progress` hears of each tensor.
     ///
     /// # Errors
     /// Those of [`check`](Self::check), of [`Calibration::open`], [`Model::open`], [`plan`](bowstring_quant::plan()) and
@@ -306,7 +326,7 @@ impl Quantization {
         mut on_progress: impl FnMut(Progress<'_>) + Send,
     ) -> Result<Packed> {
         self.check_with(measure.is_some())?;
-        Self::check_name(out)?;
+        self.check_name(out)?;
         let calibration = self.calibration.as_deref().map(Calibration::open).transpose()?.map(Arc::new);
         let mut settings = self.settings(self.rounding(calibration.clone()))?;
         let model = Model::open(path)?;

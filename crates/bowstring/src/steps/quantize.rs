@@ -93,6 +93,9 @@ struct QuantizeConfig {
     /// a run which was stopped has left there are used. Default false.
     #[serde(default)]
     resume: bool,
+    /// Writes a folder of Parquet files in place of one, each with whole tensors of no more bytes than this, as `2GB`,
+    /// or with one that takes more; `path` is the folder, which must not be there yet.
+    shard_size: Option<NumberOrWord>,
 }
 
 #[derive(Deserialize, JsonSchema)]
@@ -150,9 +153,10 @@ fn build(config: &QuantizeConfig, session: &Session) -> Result<Arc<dyn Step>, Ve
         keep_non_finite: config.keep_non_finite,
         gates: Gates { min_sqnr: config.min_sqnr, max_rel_error: config.max_rel_error },
         resume: config.resume,
+        shard_size: word("shard_size", config.shard_size.as_ref().map(NumberOrWord::text).as_deref())?,
         threads: NonZero::new(session.threads()),
     };
-    Quantization::check_name(&config.path).map_err(|error| wrong("path", &error))?;
+    request.check_name(&config.path).map_err(|error| wrong("path", &error))?;
     request.check().map_err(|error| match error {
         QuantError::Option { option, .. } => wrong(option, &error),
         _ => wrong("policy", &error),
