@@ -161,7 +161,7 @@ def test_a_folder_of_several_files_has_the_weights_of_one(model: Path, tmp_path:
     one = bs.quantize(model, tmp_path / "one.parquet", bits=3)
     report = bs.quantize(model, tmp_path / "packed", bits=3, shard_size="20kB")
     files = sorted((tmp_path / "packed").iterdir())
-    assert [file.name for file in files] == [f"model-0000{n}-of-00002.parquet" for n in (1, 2)]
+    assert [file.name for file in files] == [f"model-0000{n}-of-00003.parquet" for n in (1, 2, 3)]
     assert listed(report) == listed(one)
     assert report.file_bytes == sum(file.stat().st_size for file in files)
     whole = pq.read_table(tmp_path / "one.parquet").to_pylist()
@@ -186,7 +186,7 @@ def test_a_folder_of_several_files_has_the_weights_of_one(model: Path, tmp_path:
     with pytest.raises(bs.UsageError, match="shard_size: expected None beside `min_psnr`"):
         bs.quantize(model, tmp_path / "x", shard_size=1, min_psnr=20, psnr=lambda _: 0)
     files[0].unlink()
-    with pytest.raises(bs.DataError, match=r"model-00001-of-00002\.parquet` is missing"):
+    with pytest.raises(bs.DataError, match=r"model-00001-of-00003\.parquet` is missing"):
         bs.QuantizedModel(tmp_path / "packed")
 
 
