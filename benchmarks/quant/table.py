@@ -23,6 +23,8 @@ takes no more bits than the peer, with its group and its bits in brackets. **LOS
 or has no groups that take so few bits. All of ours are of the search, but for the nearest: the default, with
 zero points and scales of 16 bits; symmetric with quadratic codes and scales of 8 bits; and the best of ten
 ways: zero points, minima or symmetric, linear or quadratic codes, scales of 16 bits or 8 (not with minima).
+Where none of these is as near as the peer, or takes so few bits, it is a budget of the peer's bits, by which
+matrices have widths and groups of their own; it has the layer with the least of all.
 
 A group that does not divide a row is the largest multiple of 8 below it that does, or the row where there
 is none. Bits that a library does not have: quanto 3, and 8 by groups; bitsandbytes 2 and 3. torchao's GGUF
