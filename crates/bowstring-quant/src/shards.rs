@@ -38,6 +38,7 @@ impl Chain {
 
 /// The files of a folder that is not there yet.
 pub(crate) struct Shards {
+    path: PathBuf,
     folder: AtomicFolder,
     metadata: BTreeMap<String, String>,
     /// How many bytes of tensors each may have.
@@ -46,8 +47,8 @@ pub(crate) struct Shards {
     open: Option<(ModelWriter, u64)>,
     done: Vec<Written>,
     chain: Chain,
-    /// Where nothing can be written any more.
-    failed: Option<PathBuf>,
+    /// Whether nothing can be written any more.
+    failed: bool,
 }
 
 impl fmt::Debug for Shards {
@@ -67,23 +68,34 @@ impl Shards {
     ) -> Result<Self> {
         let folder = AtomicFolder::create(path)?;
         let (most, done, chain) = (most.get(), Vec::new(), Chain::default());
-        Ok(Self { folder, metadata, most, open: None, done, chain, failed: None })
+        let path = path.to_owned();
+        Ok(Self { path, folder, metadata, most, open: None, done, chain, failed: false })
     }
 
     /// Writes a tensor into the file that is open, or begins another where it would have too many bytes.
     pub(crate) fn put(&mut self, tensor: &Tensor<'_>, stored: &Stored, bytes: [&[u8]; 3]) -> Result<()> {
         self.has_not_failed()?;
         let done = self.add(tensor, stored, bytes);
-        if done.is_err() {
-            self.failed = Some(self.folder.path().to_owned());
-        }
-        done
+        self.failed = done.is_err();
+        done.map_err(|error| self.told(error))
     }
 
     fn has_not_failed(&self) -> Result<()> {
-        match &self.failed {
-            Some(path) => Err(IoError::WriterFailed { path: path.clone() }.into()),
-            None => Ok(()),
+        match self.failed {
+            true => Err(IoError::WriterFailed { path: self.path.clone() }.into()),
+            false => Ok(()),
+        }
+    }
+
+    /// An error of one of the files, whose name is hidden still: it is the folder's.
+    fn told(&self, error: QuantError) -> QuantError {
+        match error {
+            QuantError::Io(IoError::System { action, path, source })
+                if path.starts_with(self.folder.path()) =>
+            {
+                IoError::System { action, path: self.path.clone(), source }.into()
+            }
+            error => error,
         }
     }
 
@@ -123,15 +135,15 @@ impl Shards {
         self.has_not_failed()?;
         // A model without tensors has a file, too.
         let open = match self.open.take() {
-            None if self.done.is_empty() => Some((self.begin()?, 0)),
+            None if self.done.is_empty() => Some((self.begin().map_err(|error| self.told(error))?, 0)),
             open => open,
         };
-        self.close(open)?;
+        self.close(open).map_err(|error| self.told(error))?;
         let folder = self.folder.path();
         for place in 0..self.done.len() {
             let (from, to) = (unfinished(place), name(place, self.done.len()));
             fs::rename(folder.join(from), folder.join(&to))
-                .map_err(|error| QuantError::system("write", &folder.join(to), error))?;
+                .map_err(|error| QuantError::system("write", &self.path, error))?;
         }
         let sum = |of: fn(&Written) -> u64| self.done.iter().map(of).sum();
         let written = Written { rows: sum(|file| file.rows), bytes: sum(|file| file.bytes) };

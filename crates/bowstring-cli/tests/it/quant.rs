@@ -381,6 +381,36 @@ fn a_run_goes_on_with_what_another_left() {
     assert_eq!(parquet.replace("x.parquet", "x.safetensors"), named);
 }
 
+/// Files may have 2 KiB, as if there were no more space.
+#[cfg(unix)]
+#[test]
+fn without_space_the_old_file_stays() {
+    for (out, more) in
+        [("x.parquet", ""), ("x.safetensors", ""), ("x.parquet", "--resume"), ("x", "--shard-size 2kB")]
+    {
+        let folder = folder(1.0);
+        let is_file = out != "x";
+        if is_file {
+            folder.file(out, "old");
+        }
+        let before = folder.names();
+        let script = format!(
+            "trap '' XFSZ; ulimit -f 4; exec {} quantize model.safetensors {out} --bits 8 {more}",
+            env!("CARGO_BIN_EXE_bowstring")
+        );
+        let mut shell = std::process::Command::new("sh");
+        let output = shell.args(["-c", &script]).current_dir(folder.0.path()).output().unwrap();
+        let shown = folder.shown(&output);
+        assert!(shown.starts_with("exit 4\n") && shown.contains("File too large"), "{out}: {shown}");
+        assert!(!shown.contains(".tmp"), "the hidden name is nobody's: {shown}");
+        let mut names = folder.names();
+        // What is finished stays for the next run.
+        names.retain(|name| *name != "x.parquet.parts" || more != "--resume");
+        assert_eq!(names, before);
+        assert!(!is_file || std::fs::read_to_string(folder.path(out)).unwrap() == "old");
+    }
+}
+
 #[test]
 fn a_folder_of_several_files_is_made_and_inspected() {
     let folder = folder(1.0);
