@@ -433,7 +433,7 @@ impl Parts {
     }
 
     /// The matrix of a row, whose parts are as long as they have to be.
-    fn matrix(&self, row: usize, shape: &[usize]) -> Result<Quantized> {
+    fn matrix<'a>(&'a self, row: usize, shape: &[usize]) -> Result<Quantized<&'a [u8]>> {
         let null = |column: &str| wrong(column, "is null", "a value for each layer");
         let number = |column: &str, numbers: &UInt32Array| {
             numbers.is_valid(row).then(|| numbers.value(row)).ok_or_else(|| null(column))
@@ -441,8 +441,8 @@ impl Parts {
         let word = |column: &str, words: &StringArray| {
             words.is_valid(row).then(|| words.value(row).to_owned()).ok_or_else(|| null(column))
         };
-        let bytes = |column: &str, bytes: &LargeBinaryArray| {
-            bytes.is_valid(row).then(|| bytes.value(row).to_vec()).ok_or_else(|| null(column))
+        let bytes = |column: &str, bytes: &'a LargeBinaryArray| {
+            bytes.is_valid(row).then(|| bytes.value(row)).ok_or_else(|| null(column))
         };
         let scheme = Scheme {
             bits: Bits::try_from(number(BITS, &self.bits)?)?,
@@ -468,7 +468,7 @@ impl Parts {
             scales: bytes(SCALES, &self.scales)?,
             offsets: match scheme.offset {
                 // Nothing, whichever way that is said.
-                Offset::Symmetric if self.offsets.is_null(row) => Vec::new(),
+                Offset::Symmetric if self.offsets.is_null(row) => &[],
                 _ => bytes(OFFSETS, &self.offsets)?,
             },
         };

@@ -1,16 +1,16 @@
 //! What does a tensor of weights become, and what does it stand for?
 
 use bowstring_core::Cancel;
-use bowstring_simd::{Work, large_pages, run};
+use bowstring_simd::{Recent, Work, large_pages, run, run_with};
 use rayon::prelude::*;
 
 use crate::{
-    CodeType, Offset, QuantError, Result, ScaleType, Scheme,
+    Bits, CodeType, Offset, QuantError, Result, ScaleType, Scheme,
     grid::{Form, Grid, Range, all_finite},
     levels::{Levels, Linear, Quadratic},
-    method::{Method, Prepared, Rounded},
+    method::{Matrix, Method, Prepared, Rounded},
     pack::{Pack, Unpack, has_length},
-    quality::{Quality, Tally},
+    quality::{Add, Quality, Tally},
     scales::Scales,
     scheme::Strides,
     weights::{Weights, at_once},
@@ -24,9 +24,9 @@ const BLOCK: usize = 1 << 14;
 /// The parts stand in memory as they stand in files. Of each row: `codes`, packed as [`pack`](crate::pack())
 /// says, [`bytes`](crate::Bits::bytes) of them; `scales`, one for each group, little-endian, of the scheme's type;
 /// `offsets`, nothing for [`Offset::Symmetric`], the zero points packed like codes for [`Offset::ZeroPoint`], the
-/// minima like scales for [`Offset::Minimum`].
+/// minima like scales for [`Offset::Minimum`]. They are its own, or stand elsewhere as those of a `Quantized<&[u8]>`.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Quantized {
+pub struct Quantized<B = Vec<u8>> {
     /// How the weights are written.
     pub scheme: Scheme,
     /// How many output channels there are.
@@ -36,11 +36,11 @@ pub struct Quantized {
     /// What scales of [`ScaleType::F8`] count in: a finite number above 0; 1 where they are of another type.
     pub scale_unit: f32,
     /// The codes of all rows.
-    pub codes: Vec<u8>,
+    pub codes: B,
     /// The scales of all rows.
-    pub scales: Vec<u8>,
+    pub scales: B,
     /// The zero points or minima of all rows.
-    pub offsets: Vec<u8>,
+    pub offsets: B,
 }
 
 /// Some rows of the parts of a matrix, and what their errors are added to.
@@ -125,7 +125,8 @@ impl Quantized {
         let method = method.prepared(columns)?;
         let strides = scheme.strides(columns);
         let scale_unit = scale_unit(weights, columns, scheme, method.headroom());
-        let scales = Scales::of(scheme.scale_type, scale_unit);
+        let kind = Scales::of(scheme.scale_type, scale_unit);
+        let recent = Recent::detect();
         let mut this = Self {
             scheme,
             rows,
@@ -147,20 +148,24 @@ impl Quantized {
             .zip(pieces(&mut this.offsets, chunks(strides.offsets), count))
             .zip(pieces(tallies, block / tally_rows, count))
             .enumerate()
-            .map_init(Vec::new, |buffer, (index, (((codes, scale_bytes), offsets), tallies))| {
+            .map_init(Default::default, |(numbers, buffers): &mut (Vec<f32>, Buffers), (index, parts)| {
                 cancel.check()?;
-                let parts = Parts { codes, scales: scale_bytes, offsets, tallies };
+                let (((codes, scales), offsets), tallies) = parts;
+                let parts = Parts { codes, scales, offsets, tallies };
                 let first = index * chunks(columns);
                 let some = weights.some(first..weights.count().min(first + chunks(columns)));
-                let rows = some.numbers(buffer);
-                run(Rows { weights: rows, columns, scheme, scales, strides, method: &method, parts })
+                let rows = Matrix { weights: some.numbers(numbers), columns };
+                Rows { recent, rows, scheme, kind, strides, method: &method, parts }
+                    .write(buffers)
                     .map_err(|stop| stop.error(weights, index * block, scheme.scale_type))
             })
             // The first in the order of rows, whichever thread was the fastest.
             .find_map_first(Result::err);
         failure.map_or(Ok(this), Err)
     }
+}
 
+impl<B: AsRef<[u8]> + Sync> Quantized<B> {
     /// That each part has the bytes that scheme and shape say, and scales have a unit.
     pub(crate) fn check(&self) -> Result<Strides> {
         let Self { scheme, rows, columns, scale_unit, codes, scales, offsets } = self;
@@ -169,16 +174,17 @@ impl Quantized {
             let expected = "a finite number above 0";
             return Err(QuantError::Option { option: "scale_unit", value: scale_unit.to_string(), expected });
         }
-        have_bytes(*scheme, *rows, *columns, [codes, scales, offsets])
+        have_bytes(*scheme, *rows, *columns, [codes.as_ref(), scales.as_ref(), offsets.as_ref()])
     }
 
     /// How many bytes all parts take; the unit of scales is none of them, but said of the matrix like its scheme.
     pub fn bytes(&self) -> usize {
-        self.codes.len() + self.scales.len() + self.offsets.len()
+        self.codes.as_ref().len() + self.scales.as_ref().len() + self.offsets.as_ref().len()
     }
 
     /// Writes the weights that the codes stand for into `weights`, which has room for all of them, on the
-    /// threads of the current rayon pool. It is fastest where that memory has not been touched so far.
+    /// threads of the current rayon pool. Memory that is touched for the first time takes the system longer to give than
+    /// this takes to fill, so that room which is used again and again pays.
     ///
     /// # Errors
     /// [`QuantError::Length`] when `weights` or a part has another length than shape and scheme say;
@@ -250,9 +256,9 @@ impl Quantized {
             scheme,
             scales_of: Scales::of(scheme.scale_type, self.scale_unit),
             strides,
-            codes: part(&self.codes, strides.codes),
-            scales: part(&self.scales, strides.scales),
-            offsets: part(&self.offsets, strides.offsets),
+            codes: part(self.codes.as_ref(), strides.codes),
+            scales: part(self.scales.as_ref(), strides.scales),
+            offsets: part(self.offsets.as_ref(), strides.offsets),
         }
     }
 }
@@ -320,58 +326,138 @@ fn counted(weights: Weights<'_>) -> QuantError {
     QuantError::NotFinite { nans, infinities, first: first.unwrap_or_default() }
 }
 
-/// Quantises some rows.
+/// Room for what is between weights and their parts.
+#[derive(Debug, Default)]
+struct Buffers {
+    rounded: Rounded,
+    zeros: Vec<u8>,
+    values: Vec<f32>,
+}
+
+/// Quantises some rows, step by step, each compiled by itself: all of them at once need more registers than there are.
 struct Rows<'a> {
-    weights: &'a [f32],
-    columns: usize,
+    recent: Option<Recent>,
+    rows: Matrix<'a>,
     scheme: Scheme,
-    scales: Scales,
+    kind: Scales,
     strides: Strides,
     method: &'a Prepared<'a>,
     parts: Parts<'a>,
 }
 
-impl Work for Rows<'_> {
-    type Output = Result<(), Stop>;
-
-    #[inline(always)]
-    fn run(self) -> Self::Output {
-        let Self { weights, columns, scheme, scales: kind, strides, method, parts } = self;
-        let Rounded { codes, grids } = method.round(weights, columns, scheme, kind).ok_or(Stop::NotFinite)?;
-        let (size, groups) = (scheme.group.size(columns), scheme.group.count(columns));
-        let mut values = vec![0.0; if parts.tallies.is_empty() { 0 } else { columns }];
-        let mut zeros = vec![0; groups];
-        for (row, (codes, grids)) in codes.chunks_exact(columns).zip(grids.chunks_exact(groups)).enumerate() {
-            let scales = &mut parts.scales[row * strides.scales..][..strides.scales];
-            let offsets = &mut parts.offsets[row * strides.offsets..][..strides.offsets];
-            for (group, grid) in grids.iter().enumerate() {
-                if !grid.is_finite() {
-                    return Err(Stop::Scale { row, group });
+impl Rows<'_> {
+    fn write(self, buffers: &mut Buffers) -> Result<(), Stop> {
+        let Self { recent, rows: Matrix { weights, columns }, scheme, kind, strides, method, parts } = self;
+        let Buffers { rounded, zeros, values } = buffers;
+        let groups = scheme.group.count(columns);
+        let step = method.step(columns);
+        for (index, weights) in weights.chunks(step * columns).enumerate() {
+            let (first, rows) = (index * step, weights.len() / columns);
+            if !method.round(recent, Matrix { weights, columns }, scheme, kind, rounded) {
+                return Err(Stop::NotFinite);
+            }
+            let Rounded { codes, grids } = &*rounded;
+            if let Some(odd) = grids.iter().position(|grid| !grid.is_finite()) {
+                return Err(Stop::Scale { row: first + odd / groups, group: odd % groups });
+            }
+            let scales = &mut parts.scales[first * strides.scales..][..rows * strides.scales];
+            let offsets = &mut parts.offsets[first * strides.offsets..][..rows * strides.offsets];
+            let packed = &mut parts.codes[first * strides.codes..][..rows * strides.codes];
+            run_with(recent, Store { grids, number: |grid: &Grid| grid.scale, kind, bytes: scales });
+            run_with(recent, PackRows { bits: scheme.bits, codes, columns, packed });
+            match scheme.offset {
+                Offset::Symmetric => {}
+                Offset::ZeroPoint => {
+                    zeros.clear();
+                    zeros.extend(grids.iter().map(|grid| grid.zero as u8));
+                    let packed = offsets;
+                    run_with(recent, PackRows { bits: scheme.bits, codes: zeros, columns: groups, packed });
                 }
-                kind.write(grid.scale, scales, group);
-                match scheme.offset {
-                    Offset::Symmetric => {}
-                    Offset::ZeroPoint => zeros[group] = grid.zero as u8,
-                    Offset::Minimum => kind.write(grid.minimum, offsets, group),
+                Offset::Minimum => {
+                    run_with(
+                        recent,
+                        Store { grids, number: |grid: &Grid| grid.minimum, kind, bytes: offsets },
+                    );
                 }
             }
-            let packed = &mut parts.codes[row * strides.codes..][..strides.codes];
-            Pack { bits: scheme.bits, codes, packed }.run();
-            if scheme.offset == Offset::ZeroPoint {
-                Pack { bits: scheme.bits, codes: &zeros, packed: offsets }.run();
+            if parts.tallies.is_empty() {
+                continue;
             }
-            if let Some(tally) = parts.tallies.get_mut(row / block(columns)) {
-                let groups = values.chunks_mut(size).zip(codes.chunks(size)).zip(grids);
-                for ((values, codes), grid) in groups {
-                    match scheme.code_type {
-                        CodeType::Linear => grid.decode(codes, Linear, values),
-                        CodeType::Quadratic => grid.decode(codes, Quadratic::of(scheme.bits), values),
-                    }
-                }
-                tally.add(&weights[row * columns..][..columns], &values);
+            values.resize(weights.len(), 0.0);
+            run_with(recent, Decode { codes, grids, columns, scheme, values });
+            for (row, (weights, values)) in weights.chunks(columns).zip(values.chunks(columns)).enumerate() {
+                let tally = &mut parts.tallies[(first + row) / block(columns)];
+                *tally = run_with(recent, Add { tally: *tally, weights, values });
             }
         }
         Ok(())
+    }
+}
+
+/// Stores a number of each grid.
+struct Store<'a, F> {
+    grids: &'a [Grid],
+    number: F,
+    kind: Scales,
+    bytes: &'a mut [u8],
+}
+
+impl<F: Fn(&Grid) -> f32> Work for Store<'_, F> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run(self) {
+        for (index, grid) in self.grids.iter().enumerate() {
+            self.kind.write((self.number)(grid), self.bytes, index);
+        }
+    }
+}
+
+/// Packs rows of so many codes, each of which begins with a byte of its own.
+struct PackRows<'a> {
+    bits: Bits,
+    codes: &'a [u8],
+    columns: usize,
+    packed: &'a mut [u8],
+}
+
+impl Work for PackRows<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run(self) {
+        let Self { bits, codes, columns, packed } = self;
+        for (codes, packed) in codes.chunks_exact(columns).zip(packed.chunks_exact_mut(bits.bytes(columns))) {
+            Pack { bits, codes, packed }.run();
+        }
+    }
+}
+
+/// Writes the values that codes have on their grids.
+struct Decode<'a> {
+    codes: &'a [u8],
+    grids: &'a [Grid],
+    columns: usize,
+    scheme: Scheme,
+    values: &'a mut [f32],
+}
+
+impl Work for Decode<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run(self) {
+        let Self { codes, grids, columns, scheme, values } = self;
+        let size = scheme.group.size(columns);
+        let rows = values.chunks_exact_mut(columns).zip(codes.chunks_exact(columns));
+        for ((values, codes), grids) in rows.zip(grids.chunks_exact(scheme.group.count(columns))) {
+            for ((values, codes), grid) in values.chunks_mut(size).zip(codes.chunks(size)).zip(grids) {
+                match scheme.code_type {
+                    CodeType::Linear => grid.decode(codes, Linear, values),
+                    CodeType::Quadratic => grid.decode(codes, Quadratic::of(scheme.bits), values),
+                }
+            }
+        }
     }
 }
 

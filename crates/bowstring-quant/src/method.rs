@@ -2,6 +2,8 @@
 
 use std::{str::FromStr, sync::Arc};
 
+use bowstring_simd::{Recent, Work, run_with};
+
 use crate::{
     Bits, CodeType, Gptq, Offset, Order, QuantError, Result, Scheme,
     gptq::Factor,
@@ -108,59 +110,171 @@ impl Prepared<'_> {
         }
     }
 
-    /// Whole rows of weights as codes and grids; `None` where a weight is not finite.
-    #[inline(always)]
+    /// How many rows are rounded at once, so that all of them stay in a cache from step to step.
+    pub(crate) fn step(&self, columns: usize) -> usize {
+        match self {
+            Self::Nearest | Self::Search(_) => (STEP / columns.max(1)).max(1),
+            Self::Gptq(_) => self.block(columns),
+        }
+    }
+
+    /// Whole rows of weights as codes and grids, in place of what is in `rounded`; whether all weights are finite.
     pub(crate) fn round(
         &self,
-        weights: &[f32],
-        columns: usize,
+        recent: Option<Recent>,
+        rows: Matrix<'_>,
         scheme: Scheme,
         scales: Scales,
-    ) -> Option<Rounded> {
+        rounded: &mut Rounded,
+    ) -> bool {
         match scheme.code_type {
-            CodeType::Linear => self.rounded(weights, columns, &Form { scheme, levels: Linear, scales }),
+            CodeType::Linear => self.rounded(recent, rows, &Form { scheme, levels: Linear, scales }, rounded),
             CodeType::Quadratic => {
                 let levels = Quadratic::of(scheme.bits);
-                self.rounded(weights, columns, &Form { scheme, levels, scales })
+                self.rounded(recent, rows, &Form { scheme, levels, scales }, rounded)
             }
         }
     }
 
-    #[inline(always)]
-    fn rounded<L: Levels>(&self, weights: &[f32], columns: usize, form: &Form<L>) -> Option<Rounded> {
+    fn rounded<L: Levels>(
+        &self,
+        recent: Option<Recent>,
+        rows: Matrix<'_>,
+        form: &Form<L>,
+        rounded: &mut Rounded,
+    ) -> bool {
         let importance = match self {
             Self::Nearest => None,
             Self::Search(importance) => Some(*importance),
-            Self::Gptq(factor) => return all_finite(weights).then(|| factor.round(weights, form)),
-        };
-        let size = form.scheme.group.size(columns);
-        let mut codes = vec![0; weights.len()];
-        let mut grids = Vec::with_capacity(form.scheme.group.count(columns) * (weights.len() / columns));
-        let mut finite = true;
-        for (weights, codes) in weights.chunks_exact(columns).zip(codes.chunks_exact_mut(columns)) {
-            for (group, (weights, codes)) in weights.chunks(size).zip(codes.chunks_mut(size)).enumerate() {
-                let range = Range::of(weights);
-                finite &= range.finite;
-                let nearest = Grid::over(range, form);
-                let grid = match importance {
-                    None => nearest,
-                    Some(None) => search(weights, Equal, nearest, form),
-                    Some(Some(importance)) => {
-                        search(weights, &importance[group * size..][..weights.len()], nearest, form)
-                    }
-                };
-                grid.encode(weights, form, codes);
-                grids.push(grid);
+            Self::Gptq(factor) => {
+                let corrected = run_with(recent, Correct { weights: rows.weights, factor, form });
+                let finite = corrected.is_some();
+                *rounded = corrected.unwrap_or_default();
+                return finite;
             }
+        };
+        let Rounded { codes, grids } = rounded;
+        if !run_with(recent, Nearest { rows, form, grids }) {
+            return false;
         }
-        finite.then_some(Rounded { codes, grids })
+        match importance {
+            None => {}
+            Some(None) => run_with(recent, Search { rows, importance: Equal, form, grids }),
+            Some(Some(importance)) => run_with(recent, Search { rows, importance, form, grids }),
+        }
+        codes.resize(rows.weights.len(), 0);
+        run_with(recent, Encode { rows, grids, form, codes });
+        true
     }
 }
 
+/// About how many weights are rounded at once.
+const STEP: usize = 1 << 12;
+
+/// Whole rows of so many weights.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Matrix<'a> {
+    pub(crate) weights: &'a [f32],
+    pub(crate) columns: usize,
+}
+
 /// Weights as codes, and the grids of their groups, both row by row.
+#[derive(Debug, Default)]
 pub(crate) struct Rounded {
     pub(crate) codes: Vec<u8>,
     pub(crate) grids: Vec<Grid>,
+}
+
+/// Finds the grids that reach over all weights; whether these are finite.
+struct Nearest<'a, L> {
+    rows: Matrix<'a>,
+    form: &'a Form<L>,
+    grids: &'a mut Vec<Grid>,
+}
+
+impl<L: Levels> Work for Nearest<'_, L> {
+    type Output = bool;
+
+    #[inline(always)]
+    fn run(self) -> bool {
+        let Self { rows: Matrix { weights, columns }, form, grids } = self;
+        let mut finite = true;
+        grids.clear();
+        for row in weights.chunks_exact(columns) {
+            for weights in row.chunks(form.scheme.group.size(columns)) {
+                let range = Range::of(weights);
+                finite &= range.finite;
+                grids.push(Grid::over(range, form));
+            }
+        }
+        finite
+    }
+}
+
+/// Puts grids of the least squared errors in place of those that reach over all weights.
+struct Search<'a, I, L> {
+    rows: Matrix<'a>,
+    importance: I,
+    form: &'a Form<L>,
+    grids: &'a mut [Grid],
+}
+
+impl<I: Importance, L: Levels> Work for Search<'_, I, L> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run(self) {
+        let Self { rows: Matrix { weights, columns }, importance, form, grids } = self;
+        let size = form.scheme.group.size(columns);
+        let rows =
+            weights.chunks_exact(columns).zip(grids.chunks_exact_mut(form.scheme.group.count(columns)));
+        for (row, grids) in rows {
+            for ((index, weights), grid) in row.chunks(size).enumerate().zip(grids) {
+                *grid = search(weights, importance.from(index * size), *grid, form);
+            }
+        }
+    }
+}
+
+/// Writes the codes of the weights.
+struct Encode<'a, L> {
+    rows: Matrix<'a>,
+    grids: &'a [Grid],
+    form: &'a Form<L>,
+    codes: &'a mut [u8],
+}
+
+impl<L: Levels> Work for Encode<'_, L> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run(self) {
+        let Self { rows: Matrix { weights, columns }, grids, form, codes } = self;
+        let size = form.scheme.group.size(columns);
+        let rows = weights.chunks_exact(columns).zip(codes.chunks_exact_mut(columns));
+        for ((row, codes), grids) in rows.zip(grids.chunks_exact(form.scheme.group.count(columns))) {
+            for ((weights, codes), grid) in row.chunks(size).zip(codes.chunks_mut(size)).zip(grids) {
+                grid.encode(weights, form, codes);
+            }
+        }
+    }
+}
+
+/// Rounds so that the outputs stay near.
+struct Correct<'a, L> {
+    weights: &'a [f32],
+    factor: &'a Factor,
+    form: &'a Form<L>,
+}
+
+impl<L: Levels> Work for Correct<'_, L> {
+    type Output = Option<Rounded>;
+
+    #[inline(always)]
+    fn run(self) -> Option<Rounded> {
+        let Self { weights, factor, form } = self;
+        all_finite(weights).then(|| factor.round(weights, form))
+    }
 }
 
 /// The grid that a search finds for a group where errors count so much.
@@ -172,6 +286,9 @@ pub(crate) fn search_grid<L: Levels>(weights: &[f32], importance: &[f32], form: 
 /// How much an error counts.
 trait Importance: Copy {
     fn at(self, index: usize) -> f32;
+
+    /// Those of the weights from one on.
+    fn from(self, first: usize) -> Self;
 }
 
 /// The same everywhere.
@@ -183,12 +300,22 @@ impl Importance for Equal {
     fn at(self, _: usize) -> f32 {
         1.0
     }
+
+    #[inline(always)]
+    fn from(self, _: usize) -> Self {
+        self
+    }
 }
 
 impl Importance for &[f32] {
     #[inline(always)]
     fn at(self, index: usize) -> f32 {
         self[index]
+    }
+
+    #[inline(always)]
+    fn from(self, first: usize) -> Self {
+        &self[first..]
     }
 }
 

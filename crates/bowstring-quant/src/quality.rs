@@ -5,7 +5,7 @@ use bowstring_simd::{Work, run};
 use crate::{Result, pack::has_length};
 
 /// Sums are kept in so many lanes, whatever the processor has, so that they come out the same everywhere.
-const LANES: usize = 4;
+const LANES: usize = 8;
 
 /// Errors of some weights against the original ones. All of them are finite numbers, or infinite where what they
 /// are divided by is 0.
@@ -23,7 +23,7 @@ pub struct Quality {
 }
 
 impl Quality {
-    /// Of `weights` that became `values`; sums are of double precision, those of every fourth weight together.
+    /// Of `weights` that became `values`; sums are of double precision, those of every eighth weight together.
     ///
     /// # Errors
     /// [`QuantError::Length`](crate::QuantError::Length) when there are not as many of both.
@@ -39,7 +39,6 @@ pub(crate) struct Tally {
     signal: [f64; LANES],
     noise: [f64; LANES],
     size: [f64; LANES],
-    product: [f64; LANES],
     largest_error: [f64; LANES],
 }
 
@@ -60,23 +59,6 @@ impl Tally {
         run(Add { tally: self, weights, values })
     }
 
-    /// The same, for code that is compiled for this processor already.
-    #[inline(always)]
-    pub(crate) fn add(&mut self, weights: &[f32], values: &[f32]) {
-        let mut tally = *self;
-        let (weights, last_weights) = weights.as_chunks::<LANES>();
-        let (values, last_values) = values.as_chunks::<LANES>();
-        for (weights, values) in weights.iter().zip(values) {
-            tally.step(weights, values);
-        }
-        if !last_weights.is_empty() {
-            let padded =
-                |rest: &[f32]| std::array::from_fn(|lane| rest.get(lane).copied().unwrap_or_default());
-            tally.step(&padded(last_weights), &padded(last_values));
-        }
-        *self = tally;
-    }
-
     /// With a weight for each lane. One sum after the other, which compilers make vectors of.
     #[inline(always)]
     fn step(&mut self, weights: &[f32; LANES], values: &[f32; LANES]) {
@@ -84,7 +66,6 @@ impl Tally {
         add(&mut self.signal, each(weights, values, |weight, _| weight * weight));
         add(&mut self.noise, each(weights, values, |weight, value| (weight - value) * (weight - value)));
         add(&mut self.size, each(weights, values, |_, value| value * value));
-        add(&mut self.product, each(weights, values, |weight, value| weight * value));
         let off = each(weights, values, |weight, value| (weight - value).abs());
         for (largest, off) in self.largest_error.iter_mut().zip(off) {
             *largest = if off > *largest { off } else { *largest };
@@ -97,15 +78,14 @@ impl Tally {
             self.signal[lane] += other.signal[lane];
             self.noise[lane] += other.noise[lane];
             self.size[lane] += other.size[lane];
-            self.product[lane] += other.product[lane];
             self.largest_error[lane] = self.largest_error[lane].max(other.largest_error[lane]);
         }
         self
     }
 
     pub(crate) fn quality(self) -> Quality {
-        let [signal, noise, size, product] =
-            [self.signal, self.noise, self.size, self.product].map(|lanes| lanes.iter().sum::<f64>());
+        let [signal, noise, size] =
+            [self.signal, self.noise, self.size].map(|lanes| lanes.iter().sum::<f64>());
         let largest_error = self.largest_error.into_iter().fold(0.0, f64::max);
         let exact = noise == 0.0;
         Quality {
@@ -114,7 +94,8 @@ impl Tally {
             cosine: match (exact, signal * size == 0.0) {
                 (true, _) => 1.0,
                 (false, true) => 0.0,
-                (false, false) => product / (signal.sqrt() * size.sqrt()),
+                // Σ(w − ŵ)² = Σw² − 2 Σwŵ + Σŵ².
+                (false, false) => 0.5 * (signal + size - noise) / (signal.sqrt() * size.sqrt()),
             },
             largest_error,
         }
@@ -135,19 +116,29 @@ fn add(sums: &mut [f64; LANES], terms: [f64; LANES]) {
 }
 
 /// Adds weights and what they became to sums.
-struct Add<'a> {
-    tally: Tally,
-    weights: &'a [f32],
-    values: &'a [f32],
+pub(crate) struct Add<'a> {
+    pub(crate) tally: Tally,
+    pub(crate) weights: &'a [f32],
+    pub(crate) values: &'a [f32],
 }
 
 impl Work for Add<'_> {
     type Output = Tally;
 
     #[inline(always)]
-    fn run(mut self) -> Tally {
-        self.tally.add(self.weights, self.values);
-        self.tally
+    fn run(self) -> Tally {
+        let Self { mut tally, weights, values } = self;
+        let (weights, last_weights) = weights.as_chunks::<LANES>();
+        let (values, last_values) = values.as_chunks::<LANES>();
+        for (weights, values) in weights.iter().zip(values) {
+            tally.step(weights, values);
+        }
+        if !last_weights.is_empty() {
+            let padded =
+                |rest: &[f32]| std::array::from_fn(|lane| rest.get(lane).copied().unwrap_or_default());
+            tally.step(&padded(last_weights), &padded(last_values));
+        }
+        tally
     }
 }
 

@@ -453,15 +453,15 @@ fn append(
         Stored::Packed { scheme, columns, scale_unit, .. } => {
             let strides = scheme.strides(columns);
             let (first, rows) = (start / columns.max(1), (end - start) / columns.max(1));
-            let part = |part: &[u8], stride: usize| part[first * stride..(first + rows) * stride].to_vec();
+            let part = |stride: usize| first * stride..(first + rows) * stride;
             let matrix = Quantized {
                 scheme,
                 rows,
                 columns,
                 scale_unit,
-                codes: part(codes, strides.codes),
-                scales: part(scales, strides.scales),
-                offsets: part(offsets, strides.offsets),
+                codes: &codes[part(strides.codes)],
+                scales: &scales[part(strides.scales)],
+                offsets: &offsets[part(strides.offsets)],
             };
             let before = numbers.len();
             numbers.resize(before + rows * columns, 0.0);

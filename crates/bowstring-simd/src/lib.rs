@@ -9,4 +9,4 @@ mod run;
 pub use large_pages::large_pages;
 pub use least::{least, place_of};
 pub use prefetch::prefetch;
-pub use run::{Recent, Work, run};
+pub use run::{Recent, Work, run, run_with};

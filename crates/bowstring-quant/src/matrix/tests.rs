@@ -158,16 +158,17 @@ proptest! {
                 offsets: &mut other.offsets,
                 tallies: &mut tallies,
             };
-            let (strides, scales_of) = (scheme.strides(columns), Scales::of(scheme.scale_type, matrix.scale_unit));
-            let method = &method.prepared(columns).unwrap();
-            let scales = scales_of;
-            Rows { weights: &weights, columns, scheme, scales, strides, method, parts }.run().unwrap();
+            let (strides, kind) = (scheme.strides(columns), Scales::of(scheme.scale_type, matrix.scale_unit));
+            let (method, rows) = (&method.prepared(columns).unwrap(), Matrix { weights: &weights, columns });
+            let plain = Rows { recent: None, rows, scheme, kind, strides, method, parts };
+            plain.write(&mut Buffers::default()).unwrap();
             let largest = Largest { weights: &weights, columns, scheme }.run();
             prop_assert_eq!(Scales::unit(scheme.scale_type, largest), matrix.scale_unit);
             prop_assert_eq!(&other, &matrix);
             prop_assert_eq!(Tally::all(tallies).quality(), quality);
             let mut values = vec![f32::NAN; weights.len()];
             let Quantized { codes, scales, offsets, .. } = &matrix;
+            let scales_of = kind;
             Values { weights: &mut values, columns, scheme, scales_of, strides, codes, scales, offsets }.run();
             let bits = |values: &[f32]| values.iter().map(|value| value.to_bits()).collect::<Vec<_>>();
             prop_assert_eq!(bits(&values), bits(&back(&matrix)));
