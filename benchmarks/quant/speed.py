@@ -4,7 +4,7 @@ Single precision in memory to packed codes in memory, and back; no file is touch
 library needs for that from its arguments to its answer, with memory for the answer; torchao's codes stay a
 byte each and its others' are packed. Rounds go through all contenders forwards and backwards in turn, so that
 ratios are of calls that are near one another in time. What was timed is checked by its error. With `--out` it
-keeps itself to as many cores as threads.
+keeps itself to as many cores as threads, and none of them is another's second half where the system says so.
 """
 
 from __future__ import annotations
@@ -52,11 +52,12 @@ PEERS = {
 
 
 class Contender(NamedTuple):
-    """The two calls that are timed: writing, and reading what was written."""
+    """The two calls that are timed: writing, and reading what was written, or the latter alone."""
 
     name: str
     write: Callable[[], object]
     read: Callable[[object], object]
+    operations: tuple[str, ...] = ("quantise", "dequantise")
 
 
 def all_contenders(matrix: np.ndarray) -> list[Contender]:
@@ -72,6 +73,8 @@ def all_contenders(matrix: np.ndarray) -> list[Contender]:
         )
         for method in ("nearest", "mse")
     ]
+    again = partial(read, out=np.empty_like(matrix))
+    found.append(Contender("bowstring mse, with `out`", found[-1].write, again, ("dequantise",)))
     tensor = torch.from_numpy(matrix)
     for name, write in PEERS.items():
         found.append(Contender(name, partial(write, tensor, BITS, GROUP), lambda stored: stored.values()))
@@ -95,7 +98,8 @@ def sqnr(matrix: np.ndarray, values: object) -> float:
     return float(10 * np.log10(np.sum(wide**2) / np.sum((wide - values) ** 2)))
 
 
-def measured(found: list[Contender], operation: str, rounds: int, matrix: np.ndarray) -> list[dict]:
+def measured(all_found: list[Contender], operation: str, rounds: int, matrix: np.ndarray) -> list[dict]:
+    found = [one for one in all_found if operation in one.operations]
     calls = {one.name: one.write for one in found}
     if operation == "dequantise":
         calls = {one.name: partial(one.read, one.write()) for one in found}
@@ -120,6 +124,16 @@ def measured(found: list[Contender], operation: str, rounds: int, matrix: np.nda
     return rows
 
 
+def cores(count: int) -> list[int]:
+    """Logical processors of as many cores, as far from one another as there are."""
+    by_core = {}
+    for cpu in sorted(os.sched_getaffinity(0)):
+        siblings = Path(f"/sys/devices/system/cpu/cpu{cpu}/topology/thread_siblings_list")
+        by_core.setdefault(siblings.read_text(encoding="utf-8") if siblings.exists() else cpu, cpu)
+    found = list(by_core.values())
+    return found[:: max(1, len(found) // count)][:count]
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--quick", action="store_true", help="three rounds, not seven")
@@ -127,7 +141,7 @@ def main() -> None:
     options = parser.parse_args()
     warnings.filterwarnings("ignore")
     if options.out:
-        os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[-THREADS:])
+        os.sched_setaffinity(0, cores(THREADS))
         # quanto builds an extension with the ninja that is installed beside this interpreter.
         os.environ["PATH"] = os.pathsep.join([sysconfig.get_path("scripts"), os.environ["PATH"]])
     torch.set_num_threads(THREADS)

@@ -160,18 +160,20 @@ def speed(found: dict) -> list[str]:
             ("quantise", ("bowstring nearest", "bowstring mse")),
             ("dequantise", ("bowstring mse",)),
         ):
-            row = both[operation]
-            cells.append(f"{row['rate']:.3g}" if "rate" in row else "wrong")
+            row = both.get(operation, {})
+            cells.append(f"{row['rate']:.3g}" if "rate" in row else "wrong" if row else "–")
             cells += [f"{row[ours]:.2f} ×" if ours in row else "–" for ours in ratios]
-        lines.append(f"| {name} | {' | '.join(cells)} | {both['quantise']['sqnr']:.2f} |")
+        lines.append(f"| {name} | {' | '.join(cells)} | {both['dequantise']['sqnr']:.2f} |")
     rates = {(row["name"], row["operation"]): row for row in found["rows"]}
     nearest = rates["bowstring nearest", "quantise"].get("rate", 0.0)
     searched = rates["HQQ", "quantise"].get("bowstring mse", 0.0)
     read = rates["bowstring mse", "dequantise"].get("rate", 0.0)
+    again = rates["bowstring mse, with `out`", "dequantise"].get("rate", 0.0)
     goals = [
         (f"round to nearest, {nearest:.2f} GB/s of at least {NEAREST:.0f}", nearest >= NEAREST),
         (f"search, {searched:.1f} times HQQ of at least {SEARCHED:.0f}", searched >= SEARCHED),
-        (f"dequantise, {read:.2f} GB/s of at least {READ:.0f}", read >= READ),
+        (f"dequantise into memory in use, {again:.2f} GB/s of at least {READ:.0f}", again >= READ),
+        (f"dequantise into new memory, {read:.2f} GB/s of at least {READ:.0f}", read >= READ),
     ]
     return [*lines, "", "Goals:", *(f"- {goal}: {'held' if held else 'missed'}" for goal, held in goals), ""]
 

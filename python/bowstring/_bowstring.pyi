@@ -1,6 +1,6 @@
 import pathlib
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Literal, final
+from typing import TYPE_CHECKING, Any, Literal, final, overload
 
 from arro3.core import Array, ChunkedArray, RecordBatch, Schema
 
@@ -643,9 +643,14 @@ def equalize_model_async(
     calibration: Path,
     strength: float,
 ) -> Awaitable[tuple[list[list[float]], list[int]]]: ...
+@overload
 def dequantize_array(
-    shape: Sequence[int], parts: Sequence[object], options: Mapping[str, object]
+    shape: Sequence[int], parts: Sequence[object], options: Mapping[str, object], out: None
 ) -> npt.NDArray[Any]: ...
+@overload
+def dequantize_array(
+    shape: Sequence[int], parts: Sequence[object], options: Mapping[str, object], out: npt.NDArray[Any]
+) -> None: ...
 def quantize_table(table: AnyTable, options: Mapping[str, object]) -> Table: ...
 def dequantize_table(table: AnyTable, options: Mapping[str, object]) -> Table: ...
 def byte_size(name: str, size: int | str) -> int: ...

@@ -119,7 +119,8 @@ def quantize(
         allocation: What a budget is spent by: `"squared_error"` of the weights; `"path_kl"`, how far the
             paths of a diffusion model diverge, estimated from a calibration with timesteps, in nats;
             `"uniform"`, the same bits and groups for all; `"entropy"` of the weights, to compare with. When
-            `None`, `"path_kl"` where there is a schedule, and `"squared_error"` otherwise.
+            `None`, `"path_kl"` where there is a schedule; otherwise `"squared_error"`, or `"uniform"` where
+            the budget has fewer than 2.5 bits for each weight that it is to be spent on.
         widths: The bits that a tensor may get by a budget. 2, 3, 4 and 8 when `None`.
         schedule: For `"path_kl"`: the `scheduler_config.json` of the model; that of its pipeline when `None`.
         sensitivities: For `"path_kl"`: by how much the squared error of a layer's output is multiplied on its

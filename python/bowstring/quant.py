@@ -30,6 +30,7 @@ from bowstring._diffusion import (
     stratified_timesteps,
 )
 from bowstring._equalize import Couple, Equalized, equalize, equalize_async
+from bowstring._errors import UsageError
 from bowstring._hooks import Hooks
 from bowstring._html import html_report
 from bowstring._layers import dequantize_table, quantize_table
@@ -288,6 +289,7 @@ def dequantize(
     quantized: QuantizedArray,
     *,
     dtype: Literal["f32", "f16", "bf16"] = "f32",
+    out: npt.NDArray[Any] | None = None,
     threads: int | None = None,
 ) -> npt.NDArray[Any]:
     """Give an array back: what its codes stand for.
@@ -297,18 +299,27 @@ def dequantize(
         dtype: The type of the numbers, the nearest ones of 16 bits for `"f16"` and `"bf16"`, which may be
             infinite. As numpy has no bf16, its bits come as `uint16`; torch takes them with
             `torch.from_numpy(bits).view(torch.bfloat16)`.
+        out: Where the numbers are to stand: an array of this type, of the shape that the array had, in one
+            piece in the order of the axes, which nothing else uses until the call returns. Memory that is
+            used again is filled in a fraction of the time that the system takes to give new memory. After
+            an error or Ctrl-C it has some of the numbers.
         threads: How many threads work; all cores when `None`. They do not change the result.
 
     Returns:
-        The numbers, of the shape that the array had. They cannot be written to.
+        The numbers, of the shape that the array had: `out`, or an array that cannot be written to.
 
     Raises:
-        UsageError: When an option cannot be, or a part has another length than the shape and the scheme say.
+        TypeError: When `out` is no array of numpy.
+        UsageError: When an option cannot be, `out` has another type or shape, is not in one piece or cannot
+            be written to, or a part has another length than the shape and the scheme say.
 
     Examples:
         >>> quantized = bs.quant.quantize_array([[0.0, 1.0, 2.0], [3.0, 0.0, -3.0]], bits=2)
         >>> bs.quant.dequantize(quantized).shape
         (2, 3)
+        >>> room = np.empty((2, 3), np.float32)
+        >>> bs.quant.dequantize(quantized, out=room) is room
+        True
     """
     import numpy as np
 
@@ -326,8 +337,31 @@ def dequantize(
         "dtype": dtype,
         "threads": threads,
     }
-    flat = _bowstring.dequantize_array(quantized.shape, parts, options)
-    return flat.reshape(quantized.shape)
+    if out is None:
+        return _bowstring.dequantize_array(quantized.shape, parts, options, None).reshape(quantized.shape)
+    _bowstring.dequantize_array(quantized.shape, parts, options, _room(out, quantized.shape, dtype))
+    return out
+
+
+def _room(out: object, shape: tuple[int, ...], dtype: str) -> npt.NDArray[Any]:
+    """Make of an array to write to what the engine takes."""
+    import numpy as np
+
+    if not isinstance(out, np.ndarray):
+        raise TypeError(f"out: expected an array of numpy, got {type(out).__name__}")
+    kind = np.dtype({"f32": np.float32, "f16": np.float16}.get(dtype, np.uint16))
+    if out.dtype != kind:
+        raise UsageError(f'out: expected an array of {kind} for dtype "{dtype}", got one of {out.dtype}')
+    if out.shape != shape:
+        raise UsageError(f"out: expected an array of shape {shape}, got {out.shape}")
+    if not (out.flags.c_contiguous and out.flags.aligned):
+        raise UsageError(
+            "out: expected an array in one piece in the order of its axes\n\nhint: np.empty(shape, dtype)"
+        )
+    if not out.flags.writeable:
+        raise UsageError("out: expected an array that can be written to, got one that is read-only")
+    flat: npt.NDArray[Any] = out.reshape(-1)
+    return flat if dtype == "f32" else flat.view(np.uint16)
 
 
 async def quantize_async(

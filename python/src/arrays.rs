@@ -4,15 +4,19 @@ use std::sync::Arc;
 
 use arrow::{
     array::{Array, ArrayRef, AsArray, PrimitiveArray},
-    buffer::Buffer,
+    buffer::{Buffer, ScalarBuffer},
     compute::{CastOptions, cast_with_options},
-    datatypes::{ArrowPrimitiveType, DataType, Float32Type, Float64Type, UInt8Type},
+    datatypes::{ArrowNativeType, ArrowPrimitiveType, DataType, Float32Type, Float64Type, UInt8Type},
 };
 use bowstring::quant::{
     self, Bits, Gptq, Group, Half, Hessian, Method, Offset, Order, QuantError, Quantization, Quantized,
     RoundingMethod, ScaleType, Scheme, on_threads,
 };
-use pyo3::{prelude::*, types::PyDict};
+use pyo3::{
+    buffer::{Element, PyBuffer},
+    prelude::*,
+    types::PyDict,
+};
 
 use crate::{
     arguments::Options,
@@ -120,14 +124,16 @@ pub(crate) fn quantize_array<'py>(
     Ok(fields)
 }
 
-/// What the bytes of a `QuantizedArray` stand for, row by row.
+/// What the bytes of a `QuantizedArray` stand for, row by row: in memory of its own, or in that of `out`, a flat array
+/// of as many floats, or unsigned integers of 16 bits for halves; then `None`.
 #[pyfunction]
 pub(crate) fn dequantize_array<'py>(
     py: Python<'py>,
     shape: Vec<usize>,
     parts: [Bound<'py, PyAny>; 3],
     options: &Bound<'py, PyDict>,
-) -> Result<Bound<'py, PyAny>> {
+    out: Option<Bound<'py, PyAny>>,
+) -> Result<Option<Bound<'py, PyAny>>> {
     let given = Options(options);
     let request = request(&given)?;
     let (scheme, threads) = (request.scheme().map_err(failed)?, request.threads);
@@ -137,30 +143,94 @@ pub(crate) fn dequantize_array<'py>(
     let scale_unit = given.one::<f64>("scale_unit")?.unwrap_or(1.0) as f32;
     let [codes, scales, offsets] = parts;
     let parts = [("codes", array(&codes)?), ("scales", array(&scales)?), ("offsets", array(&offsets)?)];
+    let (floats, halves) = match half {
+        None => (out.map(|out| Room::<f32>::of(&out)).transpose()?, None),
+        Some(_) => (None, out.map(|out| Room::<u16>::of(&out)).transpose()?),
+    };
     let numbers = work_apart(py, move |cancel| {
         let part =
-            |(name, part): &(&'static str, ArrayRef)| Ok::<_, Fault>(bytes(name, part)?.values().to_vec());
-        let [codes, scales, offsets] = &parts;
-        let (codes, scales, offsets) = (part(codes)?, part(scales)?, part(offsets)?);
+            |(name, part): &(&'static str, ArrayRef)| bytes(name, part).map(|part| part.values().clone());
+        let parts = [part(&parts[0])?, part(&parts[1])?, part(&parts[2])?];
+        let [codes, scales, offsets] = parts.each_ref().map(AsRef::<[u8]>::as_ref);
         let count = shape.iter().fold(1, |all: usize, &axis| all.saturating_mul(axis));
         let columns = columns(&shape);
         let rows = count.checked_div(columns).unwrap_or(0);
         let matrix = Quantized { scheme, rows, columns, scale_unit, codes, scales, offsets };
         fits("bytes of codes, scales and offsets", matrix.bytes(), scheme.bytes(rows, columns))?;
-        let mut numbers = vec![0.0; rows * columns];
-        on_threads(threads, || matrix.dequantize(&mut numbers)).map_err(failed)?;
+        let count = rows * columns;
+        let numbers = match half {
+            None => filled(floats, count, &parts, |numbers| {
+                on_threads(threads, || matrix.dequantize(numbers)).map_err(failed)
+            })?,
+            Some(half) => filled(halves, count, &parts, |numbers| {
+                on_threads(threads, || matrix.dequantize_to_half(half, numbers)).map_err(failed)
+            })?,
+        };
         cancel.check().map_err(bowstring::Error::from)?;
-        Ok(match half {
-            None => Buffer::from_vec(numbers),
-            Some(half) => Buffer::from_vec(half.bytes(&numbers)),
-        })
+        Ok(numbers)
     })?;
     let kind = match half {
-        None => "<f4",
-        Some(Half::F16) => "<f2",
-        Some(Half::Bf16) => "<u2",
+        None => "f4",
+        Some(Half::F16) => "f2",
+        Some(Half::Bf16) => "u2",
     };
-    Ok(numpy(py, numbers, kind)?)
+    Ok(numbers.map(|numbers| numpy(py, numbers, kind)).transpose()?)
+}
+
+/// Memory of the caller's that is written to.
+struct Room<T>(PyBuffer<T>);
+
+impl<T: Element + Send> Room<T> {
+    fn of(out: &Bound<'_, PyAny>) -> Result<Self> {
+        let buffer = PyBuffer::get(out)?;
+        if !buffer.readonly() && buffer.is_c_contiguous() {
+            return Ok(Self(buffer));
+        }
+        let expected = "memory in one piece that can be written to";
+        Err(Fault::Unfit { name: "out".to_owned(), expected, given: "other memory".to_owned() })
+    }
+
+    /// The numbers, which must not stand where anything is read from.
+    fn numbers(&mut self, read: &[ScalarBuffer<u8>]) -> Result<&mut [T]> {
+        let start = self.0.buf_ptr().addr();
+        let own = start..start + self.0.len_bytes();
+        let is_own = |other: &ScalarBuffer<u8>| {
+            let start = other.inner().as_ptr().addr();
+            start < own.end && own.start < start + other.len()
+        };
+        if read.iter().any(|other| !other.is_empty() && is_own(other)) {
+            let expected = "memory of its own";
+            let given = "that of codes, scales or offsets".to_owned();
+            return Err(Fault::Unfit { name: "out".to_owned(), expected, given });
+        }
+        let Some(mut numbers) = self.0.as_slice_ptr() else { return Ok(&mut []) };
+        #[expect(unsafe_code, reason = "numpy's memory is written to without holding the interpreter")]
+        // SAFETY: the buffer keeps the memory where it is, has found its type and alignment to be those of `T`, and can be
+        // written to in one piece. Nothing that is read stands in it. That nobody else touches it meanwhile is asked of
+        // the caller, as numpy does of those of its functions that have an `out`.
+        let numbers = unsafe { numbers.as_mut() };
+        Ok(numbers)
+    }
+}
+
+/// Has numbers written into new memory, which is returned, or into that of the caller's, which has room for as many.
+fn filled<T: Element + ArrowNativeType>(
+    room: Option<Room<T>>,
+    count: usize,
+    read: &[ScalarBuffer<u8>],
+    write: impl FnOnce(&mut [T]) -> Result<()>,
+) -> Result<Option<Buffer>> {
+    match room {
+        None => {
+            let mut numbers = vec![T::default(); count];
+            write(&mut numbers)?;
+            Ok(Some(Buffer::from_vec(numbers)))
+        }
+        Some(mut room) => {
+            write(room.numbers(read)?)?;
+            Ok(None)
+        }
+    }
 }
 
 /// How many bits a code has.

@@ -131,8 +131,8 @@ impl Run {
             sum(|tensor| tensor.bytes_before),
             sum(|tensor| tensor.bytes_after),
             report.file_bytes,
-            allocated.map(|Allocated { by, budget, plan }| {
-                (by, budget, plan.bytes, plan.cost, plan.bound, plan.exact)
+            allocated.map(|Allocated { budget, plan }| {
+                (plan.by, budget, plan.bytes, plan.cost, plan.bound, plan.exact)
             }),
         ))
     }

@@ -343,7 +343,8 @@ pub(crate) struct QuantizeArgs {
     #[arg(long, value_name = "SIZE", value_parser = budget)]
     pub(crate) budget: Option<Budget>,
 
-    /// What a budget is spent by [default: squared_error, or path_kl where there is a schedule]
+    /// What a budget is spent by [default: path_kl where there is a schedule; otherwise squared_error, or uniform where
+    /// there are fewer than 2.5 bits for each weight]
     #[arg(long, value_parser = word::<AllocationMethod>([
         PossibleValue::new("uniform").help("The same bits and groups for all tensors"),
         PossibleValue::new("squared_error").help("The least squared error of weights"),

@@ -122,9 +122,9 @@ fn summary(Packed { report, allocated }: &Packed, out: &mut dyn Write) -> io::Re
         ByteSize(bytes(|tensor| tensor.bytes_after)),
         ByteSize(report.file_bytes),
     )?;
-    if let Some(Allocated { by, budget, plan }) = allocated {
+    if let Some(Allocated { budget, plan }) = allocated {
         let best = if plan.exact { "" } else { ", which is not proven to be the best" };
-        writeln!(out, "budget   {}, spent by {by}{best}", ByteSize(*budget as u64))?;
+        writeln!(out, "budget   {}, spent by {}{best}", ByteSize(*budget as u64), plan.by)?;
         let mut counts: BTreeMap<u32, usize> = BTreeMap::new();
         plan.schemes.values().for_each(|scheme| *counts.entry(scheme.bits.count()).or_default() += 1);
         let counts: Vec<_> = counts.iter().map(|(bits, count)| format!("{count} of {bits}")).collect();

@@ -81,7 +81,7 @@ pub use crate::{
     method::Method,
     model::{Model, Tensor},
     pack::{pack, unpack},
-    plan::{Harm, Measure, PROBED, PathCosts, Plan, plan},
+    plan::{FEW, Harm, Measure, PROBED, PathCosts, Plan, plan},
     policy::{Kind, Policy, Treatment},
     quality::Quality,
     quantize::{NonFinite, Report, Rounding, Settings, on_threads, quantize},

@@ -5,7 +5,7 @@ use bowstring_simd::{Recent, Work, large_pages, run, run_with};
 use rayon::prelude::*;
 
 use crate::{
-    Bits, CodeType, Offset, QuantError, Result, ScaleType, Scheme,
+    Bits, CodeType, Half, Offset, QuantError, Result, ScaleType, Scheme,
     grid::{Form, Grid, Range, all_finite},
     levels::{Levels, Linear, Quadratic},
     method::{Matrix, Method, Prepared, Rounded},
@@ -190,14 +190,36 @@ impl<B: AsRef<[u8]> + Sync> Quantized<B> {
     /// [`QuantError::Length`] when `weights` or a part has another length than shape and scheme say;
     /// [`QuantError::Option`] when there is no such scheme or unit.
     pub fn dequantize(&self, weights: &mut [f32]) -> Result<()> {
+        self.fill(weights, |strides, first, weights| run(self.values(strides, first, weights)))
+    }
+
+    /// The same as the bits of numbers of 16 bits, the nearest ones, which may be infinite.
+    ///
+    /// # Errors
+    /// As [`dequantize`](Self::dequantize).
+    pub fn dequantize_to_half(&self, kind: Half, halves: &mut [u16]) -> Result<()> {
+        self.fill(halves, |strides, first, halves| {
+            let mut weights = vec![0.0; halves.len()];
+            run(self.values(strides, first, &mut weights));
+            kind.write(&weights, halves);
+        })
+    }
+
+    /// Has numbers written for all weights, some whole rows at a time, of which the first is named.
+    fn fill<T: Send>(
+        &self,
+        numbers: &mut [T],
+        write: impl Fn(Strides, usize, &mut [T]) + Sync,
+    ) -> Result<()> {
         let Self { rows, columns, .. } = *self;
         let strides = self.check()?;
-        has_length("weights", weights.len(), rows.saturating_mul(columns))?;
-        large_pages(weights);
+        has_length("weights", numbers.len(), rows.saturating_mul(columns))?;
+        large_pages(numbers);
         let block = block(columns);
-        weights.par_chunks_mut((block * columns).max(1)).enumerate().for_each(|(index, weights)| {
-            run(self.values(strides, index * block, weights));
-        });
+        numbers
+            .par_chunks_mut((block * columns).max(1))
+            .enumerate()
+            .for_each(|(index, numbers)| write(strides, index * block, numbers));
         Ok(())
     }
 

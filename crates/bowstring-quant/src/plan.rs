@@ -26,6 +26,9 @@ use crate::{
 /// The bits, or the nearest there are, at which estimates are compared with a measure: few enough that errors show.
 pub const PROBED: u32 = 3;
 
+/// With fewer bits for each weight than this, [`Harm::Automatic`] gives the same to all.
+pub const FEW: f64 = 2.5;
+
 /// How many bins the histogram of [`Harm::Entropy`] has.
 const BINS: usize = 256;
 
@@ -35,6 +38,10 @@ pub type Measure<'a> = dyn FnMut(&Tensor<'_>, &[f32], Scheme) -> Result<f64> + S
 /// What it costs that a tensor is written by a scheme.
 #[non_exhaustive]
 pub enum Harm<'a> {
+    /// As [`SquaredError`](Self::SquaredError), and as [`Uniform`](Self::Uniform) where there are fewer than [`FEW`] bits
+    /// for each weight of the tensors that are chosen for: so few that what one tensor gives up costs more than another
+    /// gains, which squared errors do not tell.
+    Automatic,
     /// The squared error of the weights; all tensors get the same scheme, the one that fits with the least of it.
     Uniform,
     /// The squared error of the weights.
@@ -52,11 +59,11 @@ pub enum Harm<'a> {
 }
 
 impl Harm<'_> {
-    /// Its name in options: `uniform`, `squared_error`, `entropy`, `path_kl` or `measured`.
-    pub fn name(&self) -> &'static str {
+    /// Its name in options, where there are more than a [`FEW`] bits.
+    fn name(&self) -> &'static str {
         match self {
             Self::Uniform => "uniform",
-            Self::SquaredError => "squared_error",
+            Self::Automatic | Self::SquaredError => "squared_error",
             Self::Entropy => "entropy",
             Self::PathKl(..) => "path_kl",
             Self::Measured(_) => "measured",
@@ -138,6 +145,8 @@ impl PathCosts {
 /// Which scheme each tensor gets, and what that comes to.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Plan {
+    /// What the budget was spent by: `uniform`, `squared_error`, `entropy`, `path_kl` or `measured`.
+    pub by: &'static str,
     /// The scheme of each tensor that no rule says anything of.
     pub schemes: HashMap<String, Scheme>,
     /// How many bytes all tensors take as they are stored.
@@ -184,21 +193,23 @@ pub fn plan(
         }
         let candidates: Vec<Vec<Candidate>> =
             ways.iter().map(|ways: &Vec<Way>| ways.iter().map(|way| way.candidate).collect()).collect();
-        let (choices, bound, exact) = match harm {
-            Harm::Uniform => {
-                let place = allocate_uniformly(&candidates, budget)?;
-                let choices = candidates.iter().map(|ways| place.min(ways.len() - 1)).collect();
-                (choices, None, true)
-            }
-            _ => {
-                let found = allocate(&candidates, budget, MOST_STATES)?;
-                (found.choices, Some(found.bound), found.exact)
-            }
+        let is_uniform = match harm {
+            Harm::Automatic => bits_left(&ways, budget) < FEW,
+            _ => matches!(harm, Harm::Uniform),
+        };
+        let (choices, bound, exact) = if is_uniform {
+            let place = allocate_uniformly(&candidates, budget)?;
+            let choices = candidates.iter().map(|ways| place.min(ways.len() - 1)).collect();
+            (choices, None, true)
+        } else {
+            let found = allocate(&candidates, budget, MOST_STATES)?;
+            (found.choices, Some(found.bound), found.exact)
         };
         let chosen = || ways.iter().zip(&choices).map(|(ways, &choice): (_, &usize)| &ways[choice]);
         let cost = chosen().map(|way| way.candidate.cost).sum();
         let schemes = model.tensors().zip(chosen());
         Ok(Plan {
+            by: if is_uniform { Harm::Uniform.name() } else { harm.name() },
             bytes: chosen().map(|way| way.candidate.bytes).sum(),
             schemes: schemes
                 .filter_map(|(tensor, way)| Some((tensor.name.to_owned(), way.scheme?)))
@@ -210,8 +221,22 @@ pub fn plan(
     })
 }
 
+/// How many bits a budget has for each weight of the tensors that are chosen for; not a number where there are none.
+fn bits_left(ways: &[Vec<Way>], budget: usize) -> f64 {
+    let (mut left, mut weights) = (budget, 0);
+    for ways in ways {
+        match ways.as_slice() {
+            [Way { scheme: None, candidate, .. }] => left = left.saturating_sub(candidate.bytes),
+            several => weights += several.first().map_or(0, |way| way.weights),
+        }
+    }
+    8.0 * left as f64 / weights as f64
+}
+
 /// One of the ways to store a tensor.
 struct Way {
+    /// How many weights that are.
+    weights: usize,
     candidate: Candidate,
     /// What it is packed by, where that was to be chosen.
     scheme: Option<Scheme>,
@@ -220,7 +245,7 @@ struct Way {
 impl Way {
     /// The only one.
     fn only(bytes: usize) -> Vec<Self> {
-        vec![Self { candidate: Candidate { bytes, cost: 0.0 }, scheme: None }]
+        vec![Self { weights: 0, candidate: Candidate { bytes, cost: 0.0 }, scheme: None }]
     }
 }
 
@@ -296,7 +321,7 @@ fn ways_of(
             }
         };
         let candidate = Candidate { bytes: scheme.bytes(rows, columns), cost };
-        ways.push(Way { candidate, scheme: Some(scheme) });
+        ways.push(Way { weights: numbers.len(), candidate, scheme: Some(scheme) });
     }
     ways.iter_mut().for_each(|way| way.candidate.cost *= factor);
     Ok(ways)

@@ -9,6 +9,10 @@
 
 use std::{fmt, num::NonZeroU32, str::FromStr};
 
+use half::{
+    bf16, f16,
+    slice::{HalfBitsSliceExt, HalfFloatSliceExt},
+};
 use safetensors::Dtype;
 
 use crate::{QuantError, Result};
@@ -292,13 +296,16 @@ impl Half {
 
     /// The little-endian bytes of the nearest numbers of this type, which may be infinite.
     pub fn bytes(self, numbers: &[f32]) -> Vec<u8> {
+        let mut halves = vec![0; numbers.len()];
+        self.write(numbers, &mut halves);
+        halves.into_iter().flat_map(u16::to_le_bytes).collect()
+    }
+
+    /// Writes the bits of the nearest numbers of this type into `halves`, of which there are as many.
+    pub(crate) fn write(self, numbers: &[f32], halves: &mut [u16]) {
         match self {
-            Self::F16 => {
-                numbers.iter().flat_map(|&number| half::f16::from_f32(number).to_le_bytes()).collect()
-            }
-            Self::Bf16 => {
-                numbers.iter().flat_map(|&number| half::bf16::from_f32(number).to_le_bytes()).collect()
-            }
+            Self::F16 => halves.reinterpret_cast_mut::<f16>().convert_from_f32_slice(numbers),
+            Self::Bf16 => halves.reinterpret_cast_mut::<bf16>().convert_from_f32_slice(numbers),
         }
     }
 }
@@ -407,5 +414,21 @@ mod tests {
             assert!(wrong.parse::<Group>().is_err(), "{wrong}");
         }
         assert!([0, 1, 5, 16].iter().all(|&count| Bits::try_from(count).is_err()));
+    }
+
+    #[test]
+    fn halves_are_the_nearest_in_every_length() {
+        let odd =
+            [0.0, -0.0, 65_519.9, 65_520.0, -1e38, f32::MAX, f32::INFINITY, 5.9e-8, 2e-8, 1e-45, -0.1, 0.333];
+        for length in 0..100 {
+            let numbers: Vec<f32> = odd.into_iter().cycle().skip(length / 7).take(length).collect();
+            let by_one = |of: fn(f32) -> u16| -> Vec<u8> {
+                numbers.iter().flat_map(|&number| of(number).to_le_bytes()).collect()
+            };
+            assert_eq!(Half::F16.bytes(&numbers), by_one(|number| f16::from_f32_const(number).to_bits()));
+            assert_eq!(Half::Bf16.bytes(&numbers), by_one(|number| bf16::from_f32_const(number).to_bits()));
+        }
+        let nan = Half::F16.bytes(&[f32::NAN]);
+        assert!(f16::from_le_bytes([nan[0], nan[1]]).is_nan());
     }
 }

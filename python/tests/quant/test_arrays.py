@@ -13,7 +13,7 @@ import time
 import tracemalloc
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import pyarrow as pa
@@ -226,6 +226,64 @@ def test_more_types_on_the_way_back() -> None:
     with pytest.raises(bs.UsageError, match="dtype"):
         quant.dequantize(quantized, dtype="f8")  # type: ignore[arg-type]
     assert np.array_equal(upper, ((bits + 0x7FFF + (bits >> 16 & 1)) >> 16).astype(np.uint16))
+
+
+@pytest.mark.parametrize("dtype", ["f32", "f16", "bf16"])
+@pytest.mark.parametrize("shape", [(24, 80), (3, 8, 5, 16), (1920,), (0, 80)])
+def test_numbers_stand_where_they_are_asked_for(
+    shape: tuple[int, ...], dtype: Literal["f32", "f16", "bf16"]
+) -> None:
+    count = int(np.prod(shape))
+    quantized = quant.quantize_array(WEIGHTS.reshape(-1)[:count].reshape(shape), bits=3)
+    expected = quant.dequantize(quantized, dtype=dtype)
+    around = np.full(count + 2, 77, expected.dtype)
+    out = around[1:-1].reshape(shape)
+    assert quant.dequantize(quantized, dtype=dtype, out=out, threads=2) is out
+    assert np.array_equal(out, expected)
+    assert (around[0], around[-1]) == (77, 77)
+
+
+def test_room_that_does_not_fit_is_refused_and_stays() -> None:
+    quantized = quant.quantize_array(WEIGHTS)
+    read_only = np.ones(WEIGHTS.shape, np.float32)
+    read_only.setflags(write=False)
+    misaligned = np.frombuffer(bytearray(WEIGHTS.nbytes + 1), np.float32, offset=1).reshape(WEIGHTS.shape)
+    refused: list[tuple[Any, Any, type[Exception], str]] = [
+        ([0.0], "f32", TypeError, "expected an array of numpy, got list"),
+        (
+            np.ones(WEIGHTS.shape),
+            "f32",
+            bs.UsageError,
+            'array of float32 for dtype "f32", got one of float64',
+        ),
+        (np.ones(WEIGHTS.shape, ">f4"), "f32", bs.UsageError, "got one of >f4"),
+        (np.ones(WEIGHTS.shape, np.float32), "f16", bs.UsageError, 'float16 for dtype "f16", got one of'),
+        (np.ones(WEIGHTS.shape, np.float16), "bf16", bs.UsageError, 'uint16 for dtype "bf16", got one of'),
+        (np.ones((80, 24), np.float32), "f32", bs.UsageError, "of shape (24, 80), got (80, 24)"),
+        (np.ones((80, 24), np.float32).T, "f32", bs.UsageError, "in one piece"),
+        (np.ones((24, 160), np.float32)[:, ::2], "f32", bs.UsageError, "in one piece"),
+        (misaligned, "f32", bs.UsageError, "in one piece"),
+        (read_only, "f32", bs.UsageError, "read-only"),
+    ]
+    for out, dtype, error, message in refused:
+        before = np.array(out)
+        with pytest.raises(error, match=f"out: .*{re.escape(message)}"):
+            quant.dequantize(quantized, dtype=dtype, out=out)
+        assert np.array_equal(out, before)
+
+
+def test_room_that_is_read_from_is_refused() -> None:
+    quantized = quant.quantize_array(WEIGHTS, bits=8)
+    memory = np.zeros(WEIGHTS.size, np.float32)
+    for part in ("codes", "scales", "offsets"):
+        own = getattr(quantized, part)
+        shared = memory.view(np.uint8)[-own.nbytes :].view(own.dtype).reshape(own.shape)
+        shared[:] = own
+        with pytest.raises(bs.UsageError, match="memory of its own, got that of codes, scales or offsets"):
+            quant.dequantize(
+                dataclasses.replace(quantized, **{part: shared}), out=memory.reshape(WEIGHTS.shape)
+            )
+        assert np.array_equal(shared, own)
 
 
 def test_importance_moves_the_error() -> None:

@@ -51,9 +51,9 @@ fn a_model_becomes_a_file_and_a_summary() {
     .assert_eq(&run(&["inspect", "packed/model.parquet"]));
     expect![[r#"
         exit 0
-        {"name":"block.attn.weight","kind":"inner","dtype":"F32","shape":[32,48],"stored":"zero_point","bits":4,"group_size":64,"scale_type":"f16","code_type":"linear","bytes_before":6144,"bytes":864,"sqnr":26.149732095775317,"relative_error":0.04926215373436578,"cosine":0.9987858832274442,"largest_error":0.10179257392883301,"output_error":null,"not_finite":null}
+        {"name":"block.attn.weight","kind":"inner","dtype":"F32","shape":[32,48],"stored":"zero_point","bits":4,"group_size":64,"scale_type":"f16","code_type":"linear","bytes_before":6144,"bytes":864,"sqnr":26.14973209577532,"relative_error":0.049262153734365766,"cosine":0.9987858832274431,"largest_error":0.10179257392883301,"output_error":null,"not_finite":null}
         {"name":"block.norm.weight","kind":"vector","dtype":"F32","shape":[48],"stored":"f16","bits":null,"group_size":null,"scale_type":null,"code_type":null,"bytes_before":192,"bytes":96,"sqnr":null,"relative_error":0.0,"cosine":1.0,"largest_error":0.0,"output_error":null,"not_finite":null}
-        {"name":"block.up.weight","kind":"inner","dtype":"F32","shape":[20,72],"stored":"zero_point","bits":4,"group_size":64,"scale_type":"f16","code_type":"linear","bytes_before":5760,"bytes":820,"sqnr":26.120618572033685,"relative_error":0.049427548554032655,"cosine":0.9987777117667967,"largest_error":0.08723366260528564,"output_error":null,"not_finite":null}
+        {"name":"block.up.weight","kind":"inner","dtype":"F32","shape":[20,72],"stored":"zero_point","bits":4,"group_size":64,"scale_type":"f16","code_type":"linear","bytes_before":5760,"bytes":820,"sqnr":26.12061857203369,"relative_error":0.04942754855403263,"cosine":0.9987777117667955,"largest_error":0.08723366260528564,"output_error":null,"not_finite":null}
         {"name":"conv_in.weight","kind":"first","dtype":"F32","shape":[8,4],"stored":"f16","bits":null,"group_size":null,"scale_type":null,"code_type":null,"bytes_before":128,"bytes":64,"sqnr":76.16293576893271,"relative_error":0.00015554398151521083,"cosine":0.9999999879213798,"largest_error":0.00023996829986572266,"output_error":null,"not_finite":null}
     "#]].assert_eq(&run(&["inspect", "packed/model.parquet", "--format", "json"]));
     expect![[r#"
@@ -92,9 +92,9 @@ fn options_say_how() {
         &expect![[r#"
             exit 0
             name,kind,dtype,shape,stored,bits,group_size,scale_type,code_type,bytes_before,bytes,sqnr,relative_error,cosine,largest_error,output_error,not_finite
-            block.attn.weight,inner,F32,32×48,minimum,2,256,f32,linear,6144,640,12.05351707501544,0.24964573234001164,0.9732984325610241,0.3299259813502431,,0
+            block.attn.weight,inner,F32,32×48,minimum,2,256,f32,linear,6144,640,12.053517075015442,0.24964573234001156,0.9732984325610203,0.3299259813502431,,0
             block.norm.weight,vector,F32,48,f16,,,,,192,96,inf,0.0,1.0,0.0,,0
-            block.up.weight,inner,F32,20×72,minimum,8,256,f32,linear,5760,1600,50.12019909026652,0.003118818096489543,0.9999951384372542,0.0038748979568481445,,0
+            block.up.weight,inner,F32,20×72,minimum,8,256,f32,linear,5760,1600,50.12019909026652,0.0031188180964895414,0.9999951384372509,0.0038748979568481445,,0
             conv_in.weight,first,F32,8×4,kept,,,,,128,128,,,,,,
         "#]],
     );

@@ -293,6 +293,42 @@ fn nothing_stays_nothing() {
     }
 }
 
+#[test]
+fn parts_that_stand_elsewhere_become_the_same_numbers_and_halves() {
+    let weights = weights(9 * 43);
+    let own = quantized(
+        &weights,
+        43,
+        scheme(Bits::Three, Group::Channel, Offset::ZeroPoint, ScaleType::F16),
+        &Method::Nearest,
+    );
+    let Quantized { scheme, rows, columns, scale_unit, ref codes, ref scales, ref offsets } = own;
+    let elsewhere = Quantized {
+        scheme,
+        rows,
+        columns,
+        scale_unit,
+        codes: codes.as_slice(),
+        scales: scales.as_slice(),
+        offsets: offsets.as_slice(),
+    };
+    let (values, mut others) = (back(&own), vec![f32::NAN; weights.len()]);
+    elsewhere.dequantize(&mut others).unwrap();
+    assert_eq!(others, values);
+    assert_eq!(elsewhere.bytes(), own.bytes());
+    assert_eq!(elsewhere.quality(&weights).unwrap(), own.quality(&weights).unwrap());
+    for kind in [Half::F16, Half::Bf16] {
+        let mut halves = vec![0xAAAA; weights.len()];
+        elsewhere.dequantize_to_half(kind, &mut halves).unwrap();
+        assert_eq!(
+            halves.iter().flat_map(|half| half.to_le_bytes()).collect::<Vec<_>>(),
+            kind.bytes(&values)
+        );
+        let short = elsewhere.dequantize_to_half(kind, &mut halves[1..]);
+        assert!(matches!(short, Err(QuantError::Length { .. })));
+    }
+}
+
 /// What the reference says of bytes, by hand.
 #[test]
 fn bytes_stand_for_what_is_documented() {

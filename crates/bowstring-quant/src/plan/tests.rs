@@ -116,6 +116,33 @@ fn what_costs_more_gets_more_bits() {
     assert_eq!(asked[8], "b.weight 2 16");
 }
 
+/// The tensors that are chosen for have 5,760 weights, and what is kept takes 96 bytes.
+#[test]
+fn few_bits_are_the_same_for_all_unless_something_is_asked_for() {
+    let small = [Group::Channel, Group::of(64).unwrap()].into_iter().flat_map(|group| {
+        let offset = Offset::Symmetric;
+        Bits::ALL.into_iter().map(move |bits| Scheme { group, offset, ..scheme(bits, 64) })
+    });
+    let small: Vec<_> = small.collect();
+    let (_folder, model) = model();
+    let planned = |settings: &Settings, budget, harm: &mut Harm<'_>| {
+        plan(&model, settings, budget, &small, harm, &Cancel::new(), |_| ()).unwrap()
+    };
+    for (budget, by) in [(1_840, "uniform"), (96 + 1_799, "uniform"), (96 + 1_800, "squared_error")] {
+        let found = planned(&settings(), budget, &mut Harm::Automatic);
+        assert_eq!(found.by, by);
+        let mut asked_for = if by == "uniform" { Harm::Uniform } else { Harm::SquaredError };
+        assert_eq!(found, planned(&settings(), budget, &mut asked_for));
+    }
+    let asked_for = planned(&settings(), 1_840, &mut Harm::SquaredError);
+    assert_eq!(asked_for.by, "squared_error");
+    assert!(asked_for.cost < planned(&settings(), 1_840, &mut Harm::Automatic).cost);
+    // Nothing is left to choose for.
+    let keep = Policy::default().with_rule("*", Treatment::Keep).unwrap();
+    let settings = Settings { policy: keep, ..settings() };
+    assert_eq!(planned(&settings, 100_000, &mut Harm::Automatic).schemes.len(), 0);
+}
+
 #[test]
 fn rules_go_first() {
     let keep = Policy::default().with_rule("b.*", Treatment::Keep).unwrap();

@@ -53,12 +53,11 @@ impl FromStr for Budget {
 }
 
 /// What a budget is spent by: a [`Harm`] without what it goes by.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum AllocationMethod {
     /// [`Harm::Uniform`].
     Uniform,
     /// [`Harm::SquaredError`].
-    #[default]
     SquaredError,
     /// [`Harm::Entropy`].
     Entropy,
@@ -91,7 +90,7 @@ pub struct Allotment {
     /// What all of them may take; without it, all get the same bits and groups.
     pub budget: Option<Budget>,
     /// What it is spent by; when `None`, [`AllocationMethod::PathKl`] where there is a `schedule`, otherwise
-    /// [`AllocationMethod::SquaredError`].
+    /// [`Harm::Automatic`].
     pub method: Option<AllocationMethod>,
     /// The bits that a tensor may get; 2, 3, 4 and 8 when there are none.
     pub widths: Vec<u32>,
@@ -106,8 +105,6 @@ pub struct Allotment {
 /// What a budget became.
 #[derive(Clone, Debug)]
 pub struct Allocated {
-    /// What it was spent by, as [`Harm::name`] has it.
-    pub by: &'static str,
     /// How many bytes all tensors might have taken.
     pub budget: usize,
     /// What they were given.
@@ -169,15 +166,11 @@ impl Allotment {
 
     /// Whether what was seen of the layers' inputs is needed.
     pub(super) fn needs_calibration(&self) -> bool {
-        self.method() == AllocationMethod::PathKl
+        self.method() == Some(AllocationMethod::PathKl)
     }
 
-    fn method(&self) -> AllocationMethod {
-        let by_default = match self.schedule {
-            Some(_) => AllocationMethod::PathKl,
-            None => AllocationMethod::SquaredError,
-        };
-        self.method.unwrap_or(by_default)
+    fn method(&self) -> Option<AllocationMethod> {
+        self.method.or(self.schedule.as_ref().map(|_| AllocationMethod::PathKl))
     }
 
     fn bits(&self) -> Result<Vec<Bits>> {
@@ -210,7 +203,7 @@ impl Allotment {
         let Some(budget) = self.budget else { return Ok(None) };
         let Task { path, model, settings, group, calibration, cancel } = *task;
         let mut harm = match (measure, self.method(), calibration) {
-            (measure, AllocationMethod::PathKl, Some(calibration)) => {
+            (measure, Some(AllocationMethod::PathKl), Some(calibration)) => {
                 let schedule = self.schedule(path)?;
                 let sensitivities = self.sensitivities.clone();
                 let costs = PathCosts::of(Arc::clone(calibration), &schedule, 1.0, sensitivities)?;
@@ -218,14 +211,15 @@ impl Allotment {
                 Harm::PathKl(costs, measure.map(|measure| measure as &mut Measure<'_>))
             }
             (Some(measure), ..) => Harm::Measured(measure),
-            (None, AllocationMethod::Uniform, _) => Harm::Uniform,
-            (None, AllocationMethod::Entropy, _) => Harm::Entropy,
-            (None, AllocationMethod::SquaredError | AllocationMethod::PathKl, _) => Harm::SquaredError,
+            (None, Some(AllocationMethod::Uniform), _) => Harm::Uniform,
+            (None, Some(AllocationMethod::Entropy), _) => Harm::Entropy,
+            (None, Some(AllocationMethod::SquaredError | AllocationMethod::PathKl), _) => Harm::SquaredError,
+            (None, None, _) => Harm::Automatic,
         };
         let schemes = self.schemes(settings.scheme, group)?;
         let budget = budget.of(model);
         let plan = plan(model, settings, budget, &schemes, &mut harm, cancel, on_tensor)?;
-        Ok(Some(Allocated { by: harm.name(), budget, plan }))
+        Ok(Some(Allocated { budget, plan }))
     }
 
     /// The schedule of a model.

@@ -356,8 +356,8 @@ impl Quantization {
             ("bowstring.method".to_owned(), settings.rounding.name().to_owned()),
             ("bowstring.version".to_owned(), env!("CARGO_PKG_VERSION").to_owned()),
         ]);
-        if let Some(Allocated { by, budget, plan }) = &allocated {
-            metadata.insert("bowstring.allocation".to_owned(), (*by).to_owned());
+        if let Some(Allocated { budget, plan }) = &allocated {
+            metadata.insert("bowstring.allocation".to_owned(), plan.by.to_owned());
             metadata.insert("bowstring.budget".to_owned(), budget.to_string());
             settings.policy = settings.policy.with_plan(plan);
         }

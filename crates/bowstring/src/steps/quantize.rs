@@ -31,9 +31,10 @@ struct QuantizeConfig {
     /// what they take in the model such as `25%`. Each tensor gets the bits, and without a `group_size` the groups, with
     /// which all of them fit and lose the least.
     budget: Option<NumberOrWord>,
-    /// What a budget is spent by: `squared_error` of the weights, the default; `path_kl`, how far the paths of a
-    /// diffusion model diverge, estimated from a `calibration` with timesteps, the default where there is a
-    /// `schedule`; `uniform`, the same bits and groups for all; or the `entropy` of the weights, to compare with.
+    /// What a budget is spent by: `squared_error` of the weights, the default; `uniform`, the same bits and groups for
+    /// all, the default where there are fewer than 2.5 bits for each weight; `path_kl`, how far the paths of a diffusion
+    /// model diverge, estimated from a `calibration` with timesteps, the default where there is a `schedule`; or the
+    /// `entropy` of the weights, to compare with.
     #[schemars(extend("anyOf" = [{"enum": ["uniform", "squared_error", "entropy", "path_kl"]}, {"type": "null"}]))]
     allocation: Option<String>,
     /// The bits that a tensor may get by a budget. Default 2, 3, 4 and 8.

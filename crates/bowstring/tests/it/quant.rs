@@ -409,6 +409,7 @@ fn a_budget_decides_the_bits() {
         }
     }
     assert_eq!(bytes(", budget: 2000").0, "squared_error");
+    assert_eq!(bytes(", budget: 1010").0, "uniform");
     expect![[r#"
         exit 2: step `packed` (usage): a budget of 100 bytes cannot be met
         hint: the least possible is 1008 bytes"#]]
