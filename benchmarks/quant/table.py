@@ -154,7 +154,8 @@ def speed(found: dict) -> list[str]:
     by_name = defaultdict(dict)
     for row in found["rows"]:
         by_name[row["name"]][row["operation"]] = row
-    for name, both in by_name.items():
+    ours_first = sorted(by_name, key=lambda name: not name.startswith("bowstring"))
+    for name, both in ((name, by_name[name]) for name in ours_first):
         cells = []
         for operation, ratios in (
             ("quantise", ("bowstring nearest", "bowstring mse")),
