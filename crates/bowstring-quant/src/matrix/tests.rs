@@ -274,6 +274,13 @@ fn what_no_grid_has_is_named() {
     weights[17] = 3e38;
     weights[18] = -3e38;
     assert!(matches!(of(&weights), Err(QuantError::Scale { row: 1, group: 0, scale_type: "f16" })));
+    // In the third of the rows that are rounded at once, and of those that a thread takes the second.
+    let mut many = vec![0.5; 48 * 1024];
+    for (row, column) in [(26, 1023), (27, 5), (40, 0)] {
+        many[row * 1024 + column] = 1e30;
+    }
+    let refused = Quantized::of(&many, 1024, four, &Method::Nearest, &Cancel::default());
+    assert!(matches!(refused, Err(QuantError::Scale { row: 26, group: 63, .. })), "{refused:?}");
     let wide = Scheme { scale_type: ScaleType::Bf16, ..four };
     let matrix = quantized(&weights, 16, wide, &Method::Nearest);
     assert!(back(&matrix).iter().all(|value| value.is_finite()));
@@ -295,7 +302,8 @@ fn nothing_stays_nothing() {
 
 #[test]
 fn parts_that_stand_elsewhere_become_the_same_numbers_and_halves() {
-    let weights = weights(9 * 43);
+    // More rows than a thread takes at once.
+    let weights = weights(700 * 43);
     let own = quantized(
         &weights,
         43,
