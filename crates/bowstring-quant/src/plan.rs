@@ -26,7 +26,8 @@ use crate::{
 /// The bits, or the nearest there are, at which estimates are compared with a measure: few enough that errors show.
 pub const PROBED: u32 = 3;
 
-/// With fewer bits for each weight than this, [`Harm::Automatic`] gives the same to all.
+/// With fewer bits for each weight than this, [`Harm::Automatic`] gives the same to all: it is between the two at which
+/// samples of two diffusion models were the nearer to the original ones so, 2, and the farther, 3.
 pub const FEW: f64 = 2.5;
 
 /// How many bins the histogram of [`Harm::Entropy`] has.

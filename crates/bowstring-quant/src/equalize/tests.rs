@@ -138,6 +138,17 @@ fn a_factor_is_limited_where_a_number_would_not_stay_exact() {
     }
 }
 
+/// Of 64 bits, a number that is as small as there are loses bits before its type does not have it.
+#[test]
+fn numbers_of_64_bits_stay_exact_too() {
+    let mut tensors = numbers_of(Dtype::F64);
+    let odd = f64::from_bits(3);
+    tensors[1].2[16..24].copy_from_slice(&odd.to_le_bytes());
+    let Done { after, said, _folder, .. } = done(&tensors, Dtype::F64, &[couple()]).unwrap();
+    assert_eq!(said.limited, [1], "{said:?}");
+    assert_eq!(values(&after, "norm.bias")[2] * f64::from(said.factors[0][2]), odd);
+}
+
 #[test]
 fn what_is_no_couple_is_told() {
     let check = |couples: &[Couple], expected: &str| {
