@@ -56,6 +56,9 @@ class QuantizationReport:
     """What became of the budget, where there was one."""
     promoted: Mapping[str, tuple[int, int]] = field(default_factory=dict)
     """The bits that tensors would have had, and those that they got so that samples are near enough."""
+    unseen: Sequence[str] = ()
+    """The packed tensors of which the calibration of `"weighted"` or `"gptq"` has seen nothing, and which are
+    done as by `"mse"`."""
 
     @classmethod
     def _of(
@@ -65,10 +68,12 @@ class QuantizationReport:
         bytes_after: int,
         file_bytes: int,
         allocation: tuple[Any, ...] | None,
+        unseen: Sequence[str],
         promoted: Mapping[str, tuple[int, int]] | None = None,
     ) -> QuantizationReport:
         found = None if allocation is None else Allocation(*allocation)
-        return cls(tensors, bytes_before, bytes_after, file_bytes, found, dict(promoted or {}))
+        given = dict(promoted or {})
+        return cls(tensors, bytes_before, bytes_after, file_bytes, found, given, tuple(unseen))
 
 
 def quantize(

@@ -39,8 +39,11 @@ pub(crate) fn failed(error: QuantError) -> Fault {
 }
 
 /// What became of a model: its tensors, how many bytes they took, how many they take, and those of the file; of a
-/// budget, what it was spent by, its bytes, those of the tensors, the cost, its bound, and whether that is proven.
-type Report = (PyTable, usize, usize, u64, Option<(&'static str, usize, usize, f64, f64, bool)>);
+/// budget, what it was [spent](Spent) on; and the tensors of which a calibration has seen nothing.
+type Report = (PyTable, usize, usize, u64, Option<Spent>, Vec<String>);
+
+/// What a budget was spent by, its bytes, those of the tensors, the cost, its bound, and whether that is proven.
+type Spent = (&'static str, usize, usize, f64, f64, bool);
 
 /// Quantises the model at a path into a file. `on_progress` is called with each tensor's name, its number and how
 /// many there are; what it raises ends the work.
@@ -134,6 +137,7 @@ impl Run {
             allocated.map(|Allocated { budget, plan }| {
                 (plan.by, budget, plan.bytes, plan.cost, plan.bound, plan.exact)
             }),
+            report.unseen,
         ))
     }
 }

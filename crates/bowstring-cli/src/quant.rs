@@ -17,6 +17,7 @@ use bowstring::{
         Allocated, Allotment, Gates, Model, Packed, QuantError, Quantization, QuantizedModel, Stored,
         TensorReport, Validation, table,
     },
+    quoted_list,
 };
 
 use crate::{
@@ -129,6 +130,10 @@ fn summary(Packed { report, allocated }: &Packed, out: &mut dyn Write) -> io::Re
         plan.schemes.values().for_each(|scheme| *counts.entry(scheme.bits.count()).or_default() += 1);
         let counts: Vec<_> = counts.iter().map(|(bits, count)| format!("{count} of {bits}")).collect();
         writeln!(out, "bits     {}", counts.join(", "))?;
+    }
+    if !report.unseen.is_empty() {
+        let names = quoted_list(report.unseen.iter().map(String::as_str));
+        writeln!(out, "unseen   {}, done as by mse: {}", report.unseen.len(), printable(&names))?;
     }
     if report.resumed > 0 {
         writeln!(out, "resumed  {} that an earlier run had packed", report.resumed)?;

@@ -147,6 +147,9 @@ pub struct Report {
     pub file_bytes: u64,
     /// How many tensors an earlier run had packed.
     pub resumed: usize,
+    /// The packed tensors of which a calibration that [`Rounding`] goes by has seen nothing, and which are done as by
+    /// [`Rounding::Mse`].
+    pub unseen: Vec<String>,
 }
 
 impl Report {
@@ -197,7 +200,7 @@ pub fn quantize(
             Some(most) => ModelWriter::create_shards(path, metadata, most)?,
         };
         let parts = settings.resume.then(|| Parts::open(path)).transpose()?;
-        let mut work = Work { model, settings, cancel, writer, parts, resumed: 0 };
+        let mut work = Work { model, settings, cancel, writer, parts, resumed: 0, unseen: Vec::new() };
         let mut tensors = Vec::new();
         for tensor in model.tensors() {
             cancel.check()?;
@@ -207,10 +210,10 @@ pub fn quantize(
             tensors.push(report);
         }
         cancel.check()?;
-        let Work { writer, parts, resumed, .. } = work;
+        let Work { writer, parts, resumed, unseen, .. } = work;
         let file_bytes = writer.finish()?.bytes;
         parts.map_or(Ok(()), Parts::remove)?;
-        Ok(Report { tensors, file_bytes, resumed })
+        Ok(Report { tensors, file_bytes, resumed, unseen })
     })
 }
 
@@ -238,6 +241,7 @@ struct Work<'a> {
     writer: ModelWriter,
     parts: Option<Parts>,
     resumed: usize,
+    unseen: Vec<String>,
 }
 
 impl<'a> Work<'a> {
@@ -290,6 +294,9 @@ impl<'a> Work<'a> {
                 made
             }
         };
+        if self.settings.rounding.calibration().is_some_and(|seen| seen.layer(tensor.name).is_none()) {
+            self.unseen.push(tensor.name.to_owned());
+        }
         let mut outputs = self.outputs(tensor);
         if let Some(outputs) = &mut outputs {
             let weights = Weights::of(tensor)?;

@@ -84,7 +84,8 @@ def test_outputs_are_nearer_by_what_was_seen(tmp_path: Path, bits: int) -> None:
 
     def errors(method: Method, seen: Path | None = None) -> dict[str, float]:
         options: dict[str, Any] = {"bits": bits, "method": method, "calibration": seen}
-        bs.quantize(tmp_path / "model.safetensors", tmp_path / "packed.parquet", **options)
+        report = bs.quantize(tmp_path / "model.safetensors", tmp_path / "packed.parquet", **options)
+        assert report.unseen == (() if seen is None else ("b.weight",))
         packed = bs.QuantizedModel(tmp_path / "packed.parquet")
         return {
             name: float(np.square(INPUTS @ (packed.read(name) - WEIGHTS).T, dtype=np.float64).sum())

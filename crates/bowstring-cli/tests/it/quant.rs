@@ -167,6 +167,22 @@ fn a_file_is_measured_against_its_model() {
     let inputs: Vec<f32> = (0..48 * 20).map(|i| (i as f32 * 0.3).cos()).collect();
     seen.observe("block.attn.weight", None, &inputs, 48, 1.0).unwrap();
     seen.save(&folder.path("seen.parquet")).unwrap();
+    expect![[r#"
+        exit 0
+        tensors  4: 2 packed, 2 of 16 bits, 0 as they were
+        weights  11.9 KiB before, 1.8 KiB now, a file of 8.6 KiB
+        unseen   1, done as by mse: `block.up.weight`
+        worst    block.up.weight: 26.1 dB
+    "#]]
+    .assert_eq(&folder.run(&[
+        "quantize",
+        "model.safetensors",
+        "weighted.parquet",
+        "--method",
+        "weighted",
+        "--calibration",
+        "seen.parquet",
+    ]));
     let plain = run(&[]);
     assert_eq!(run(&["--against", "model.safetensors"]), plain);
     assert_eq!(run(&["--min-sqnr", "20", "--max-rel-error", "0.05"]), plain);
