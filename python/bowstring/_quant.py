@@ -294,18 +294,21 @@ class QuantizedModel:
         """
         return self._native.metadata()
 
-    def read(self, name: str) -> npt.NDArray[Any]:
+    def read(self, name: str, *, dtype: Literal["f32", "f16", "bf16"] = "f32") -> npt.NDArray[Any]:
         """Read a tensor: what its codes stand for, or the numbers that it had.
 
         Args:
             name: The tensor.
+            dtype: The type of floats, the nearest ones of 16 bits for `"f16"` and `"bf16"`, which may be
+                infinite. As numpy has no bf16, its bits come as `uint16`; torch takes them with
+                `torch.from_numpy(bits).view(torch.bfloat16)`.
 
         Returns:
-            Floats in single precision, whole numbers and flags in their own type; of the tensor's shape in
-            the model. They cannot be written to.
+            Floats of this type, whole numbers and flags in their own; of the tensor's shape in the model.
+            They cannot be written to.
 
         Raises:
-            UsageError: When there is no such tensor.
+            UsageError: When there is no such tensor, or no such type.
             DataError: When its bytes are not those that were written.
 
         Examples:
@@ -313,4 +316,4 @@ class QuantizedModel:
             >>> bs.QuantizedModel(folder / "packed.parquet").read("block.norm.weight")[:3]
             array([1., 1., 1.], dtype=float32)
         """
-        return self._native.read(name)
+        return self._native.read(name, {"dtype": dtype})

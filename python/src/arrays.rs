@@ -138,8 +138,7 @@ pub(crate) fn dequantize_array<'py>(
     let request = request(&given)?;
     let (scheme, threads) = (request.scheme().map_err(failed)?, request.threads);
     let scheme = Scheme { offset: word(&given, "scheme")?.unwrap_or(scheme.offset), ..scheme };
-    let kinds = [("f32", None), ("f16", Some(Half::F16)), ("bf16", Some(Half::Bf16))];
-    let half = given.word("dtype", &kinds)?.flatten();
+    let half = half(&given)?;
     let scale_unit = given.one::<f64>("scale_unit")?.unwrap_or(1.0) as f32;
     let [codes, scales, offsets] = parts;
     let parts = [("codes", array(&codes)?), ("scales", array(&scales)?), ("offsets", array(&offsets)?)];
@@ -169,12 +168,22 @@ pub(crate) fn dequantize_array<'py>(
         cancel.check().map_err(bowstring::Error::from)?;
         Ok(numbers)
     })?;
-    let kind = match half {
+    Ok(numbers.map(|numbers| numpy(py, numbers, float_kind(half))).transpose()?)
+}
+
+/// As which numbers of 16 bits floats are asked for; `None` for those of 32.
+pub(crate) fn half(options: &Options<'_, '_>) -> Result<Option<Half>> {
+    let kinds = [("f32", None), ("f16", Some(Half::F16)), ("bf16", Some(Half::Bf16))];
+    Ok(options.word("dtype", &kinds)?.flatten())
+}
+
+/// What numpy calls them; it has no bf16, whose bits are whole numbers.
+pub(crate) fn float_kind(half: Option<Half>) -> &'static str {
+    match half {
         None => "f4",
         Some(Half::F16) => "f2",
         Some(Half::Bf16) => "u2",
-    };
-    Ok(numbers.map(|numbers| numpy(py, numbers, kind)).transpose()?)
+    }
 }
 
 /// Memory of the caller's that is written to.

@@ -27,6 +27,7 @@ use pyo3::{
 
 use crate::{
     arguments::Options,
+    arrays::{float_kind, half},
     columns::numpy,
     error::{Fault, Result},
     table::PyTable,
@@ -386,8 +387,14 @@ impl PyQuantizedModel {
         self.model.metadata().collect()
     }
 
-    /// The numbers of a tensor, of its shape: floats of 32 bits, others of their own type.
-    fn read<'py>(&self, py: Python<'py>, name: String) -> Result<Bound<'py, PyAny>> {
+    /// The numbers of a tensor, of its shape: floats of a `dtype`, others of their own type.
+    fn read<'py>(
+        &self,
+        py: Python<'py>,
+        name: String,
+        options: &Bound<'py, PyDict>,
+    ) -> Result<Bound<'py, PyAny>> {
+        let half = half(&Options(options))?;
         let model = Arc::clone(&self.model);
         let (numbers, kind, shape) = work_apart(py, move |cancel: &Cancel| {
             let tensor = model.tensor(&name).map_err(failed)?;
@@ -400,9 +407,17 @@ impl PyQuantizedModel {
                 }
                 return Ok((Buffer::from_vec(bytes), kind, shape));
             }
-            let mut numbers = Vec::new();
-            on_threads(None, || model.read(&name, &mut numbers, cancel)).map_err(failed)?;
-            Ok((Buffer::from_vec(numbers), "<f4", shape))
+            let numbers = on_threads(None, || match half {
+                None => {
+                    let mut numbers = Vec::new();
+                    model.read(&name, &mut numbers, cancel).map(|()| Buffer::from_vec(numbers))
+                }
+                Some(kind) => {
+                    let mut halves = Vec::new();
+                    model.read_to_half(&name, kind, &mut halves, cancel).map(|()| Buffer::from_vec(halves))
+                }
+            });
+            Ok((numbers.map_err(failed)?, float_kind(half), shape))
         })?;
         Ok(numpy(py, numbers, kind)?.call_method1(intern!(py, "reshape"), (shape,))?)
     }

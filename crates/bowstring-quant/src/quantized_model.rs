@@ -224,12 +224,33 @@ impl QuantizedModel {
     /// [`QuantError::NoTensor`]; [`QuantError::Dtype`] for one of whole numbers or flags; [`QuantError::Io`];
     /// [`QuantError::Row`] for bytes that are not those that were written.
     pub fn read(&self, name: &str, numbers: &mut Vec<f32>, cancel: &Cancel) -> Result<()> {
-        let tensor = self.tensor(name)?;
         numbers.clear();
+        let tensor = self.floats(name)?;
+        self.pieces(name, tensor, cancel, |piece| append(tensor, piece, 0..piece.count, numbers))
+    }
+
+    /// The same as the bits of numbers of 16 bits, the nearest ones, which may be infinite. In memory are some rows of
+    /// single precision beside them.
+    ///
+    /// # Errors
+    /// As [`read`](Self::read).
+    pub fn read_to_half(&self, name: &str, kind: Half, halves: &mut Vec<u16>, cancel: &Cancel) -> Result<()> {
+        halves.clear();
+        let tensor = self.floats(name)?;
+        self.chunks(name, tensor, tensor.columns(), cancel, |first, numbers| {
+            halves.resize(first + numbers.len(), 0);
+            kind.write(numbers, &mut halves[first..]);
+            Ok(())
+        })
+    }
+
+    /// What is said of a tensor of floats.
+    fn floats(&self, name: &str) -> Result<&QuantizedTensor> {
+        let tensor = self.tensor(name)?;
         if tensor.stored == Stored::Kept && !dtype::is_float(tensor.dtype) {
             return Err(QuantError::Dtype { tensor: name.to_owned(), dtype: tensor.dtype });
         }
-        self.pieces(name, tensor, cancel, |piece| append(tensor, piece, 0..piece.count, numbers))
+        Ok(tensor)
     }
 
     /// The little-endian bytes of a tensor that is as it was, whole numbers and flags too; `None` of any other.

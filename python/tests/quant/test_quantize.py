@@ -224,6 +224,64 @@ def test_progress_is_told_and_may_end_the_work(model: Path, tmp_path: Path) -> N
     assert sorted(path.name for path in tmp_path.iterdir()) == ["model.safetensors", "x.parquet"]
 
 
+@pytest.mark.parametrize("ending", ["parquet", "safetensors"])
+def test_floats_are_read_as_any_type(tmp_path: Path, ending: str) -> None:
+    # More rows than are read at once.
+    large = RANDOM.standard_normal((1500, 1024)).astype(np.float32)
+    save_file({**TENSORS, "block.large.weight": large}, tmp_path / "model.safetensors")
+    out = tmp_path / f"packed.{ending}"
+    bs.quantize(tmp_path / "model.safetensors", out, method="nearest")
+    packed = bs.QuantizedModel(out)
+    for name in packed:
+        singles, halves = packed.read(name), packed.read(name, dtype="f16")
+        upper = packed.read(name, dtype="bf16")
+        assert singles.shape == halves.shape == upper.shape
+        if singles.dtype != np.float32:
+            assert singles.dtype == halves.dtype == upper.dtype == np.int64
+            assert np.array_equal(singles, upper)
+            continue
+        assert (halves.dtype, upper.dtype) == (np.float16, np.uint16)
+        assert np.array_equal(halves, singles.astype(np.float16))
+        bits = singles.view(np.uint32)
+        assert np.array_equal(upper, ((bits + 0x7FFF + (bits >> 16 & 1)) >> 16).astype(np.uint16))
+    with pytest.raises(bs.UsageError, match="dtype"):
+        packed.read("block.up.weight", dtype="f8")  # type: ignore[arg-type]
+
+
+def test_a_callback_that_blocks_is_left_by_a_second_ctrl_c(model: Path, tmp_path: Path) -> None:
+    out = tmp_path / "x.parquet"
+    out.write_bytes(b"old")
+    begun, let_go = threading.Event(), threading.Event()
+
+    def interrupt() -> None:
+        begun.wait()
+        for _ in range(2):
+            os.kill(os.getpid(), signal.SIGINT)
+            time.sleep(0.5)
+
+    def block(*_: object) -> None:
+        begun.set()
+        let_go.wait(60)
+
+    thread = threading.Thread(target=interrupt)
+    thread.start()
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            bs.quantize(model, out, on_progress=block)
+        assert out.read_bytes() == b"old"
+        let_go.set()
+        thread.join()
+    finally:
+        signal.signal(signal.SIGINT, before)
+    # What still ran notices that it was left, and takes away what it had begun.
+    deadline = time.monotonic() + 30
+    while len(list(tmp_path.iterdir())) > 2:
+        assert time.monotonic() < deadline, list(tmp_path.iterdir())
+        time.sleep(0.05)
+    assert out.read_bytes() == b"old"
+
+
 def test_ctrl_c_ends_it_and_leaves_the_old_file(tmp_path: Path) -> None:
     weights = np.random.default_rng(1).standard_normal((4096, 2048)).astype(np.float32)
     model = tmp_path / "model.safetensors"

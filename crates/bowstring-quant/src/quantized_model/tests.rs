@@ -114,6 +114,17 @@ fn written_is_read(file: &str) {
         assert_eq!(packed.kept(tensor.name, &cancel).unwrap(), expected, "{}", tensor.name);
     }
     assert!(matches!(packed.read("on", &mut numbers, &cancel), Err(QuantError::NoTensor { .. })));
+    for kind in [Half::F16, Half::Bf16] {
+        let mut halves = vec![9; 3];
+        for name in ["a.weight", "b.weight", "half", "nothing", "one"] {
+            packed.read(name, &mut numbers, &cancel).unwrap();
+            packed.read_to_half(name, kind, &mut halves, &cancel).unwrap();
+            let bytes: Vec<u8> = halves.iter().flat_map(|half| half.to_le_bytes()).collect();
+            assert_eq!(bytes, kind.bytes(&numbers), "{name}");
+        }
+        let refused = packed.read_to_half("ids", kind, &mut halves, &cancel);
+        assert!(matches!(refused, Err(QuantError::Dtype { .. })));
+    }
 }
 
 /// Matrices and vectors of many rows of a file, by both formats, packed, of 16 bits and as they were.
