@@ -1,7 +1,8 @@
 """How fast is a matrix written with 4 bits in groups of 64, and read back? Prints JSON, or writes a table.
 
 Single precision in memory to packed codes in memory, and back; no file is touched. Within the time is what a
-library needs for that from its arguments to its answer, with memory for the answer; torchao's codes stay a
+library needs for that from its arguments to its answer, with memory for the answer, but where ours is given
+some (`out`); torchao's codes stay a
 byte each and its others' are packed. Rounds go through all contenders forwards and backwards in turn, so that
 ratios are of calls that are near one another in time. What was timed is checked by its error. With `--out` it
 keeps itself to as many cores as threads, and none of them is another's second half where the system says so.

@@ -302,7 +302,8 @@ def dequantize(
         out: Where the numbers are to stand: an array of this type, of the shape that the array had, in one
             piece in the order of the axes, which nothing else uses until the call returns. Memory that is
             used again is filled in a fraction of the time that the system takes to give new memory. After
-            an error or Ctrl-C it has some of the numbers.
+            an error or Ctrl-C it has some of the numbers, and after a second Ctrl-C, which does not wait for
+            the work, may still be given more.
         threads: How many threads work; all cores when `None`. They do not change the result.
 
     Returns:

@@ -190,7 +190,7 @@ impl<B: AsRef<[u8]> + Sync> Quantized<B> {
     /// [`QuantError::Length`] when `weights` or a part has another length than shape and scheme say;
     /// [`QuantError::Option`] when there is no such scheme or unit.
     pub fn dequantize(&self, weights: &mut [f32]) -> Result<()> {
-        self.fill(weights, |strides, first, weights| run(self.values(strides, first, weights)))
+        self.fill(weights, |strides, first, weights, _| run(self.values(strides, first, weights)))
     }
 
     /// The same as the bits of numbers of 16 bits, the nearest ones, which may be infinite.
@@ -198,18 +198,19 @@ impl<B: AsRef<[u8]> + Sync> Quantized<B> {
     /// # Errors
     /// As [`dequantize`](Self::dequantize).
     pub fn dequantize_to_half(&self, kind: Half, halves: &mut [u16]) -> Result<()> {
-        self.fill(halves, |strides, first, halves| {
-            let mut weights = vec![0.0; halves.len()];
-            run(self.values(strides, first, &mut weights));
-            kind.write(&weights, halves);
+        self.fill(halves, |strides, first, halves, weights| {
+            weights.resize(halves.len(), 0.0);
+            run(self.values(strides, first, weights));
+            kind.write(weights, halves);
         })
     }
 
-    /// Has numbers written for all weights, some whole rows at a time, of which the first is named.
+    /// Has numbers written for all weights, some whole rows at a time, of which the first is named; with room for
+    /// weights, which is used again.
     fn fill<T: Send>(
         &self,
         numbers: &mut [T],
-        write: impl Fn(Strides, usize, &mut [T]) + Sync,
+        write: impl Fn(Strides, usize, &mut [T], &mut Vec<f32>) + Sync,
     ) -> Result<()> {
         let Self { rows, columns, .. } = *self;
         let strides = self.check()?;
@@ -219,7 +220,7 @@ impl<B: AsRef<[u8]> + Sync> Quantized<B> {
         numbers
             .par_chunks_mut((block * columns).max(1))
             .enumerate()
-            .for_each(|(index, numbers)| write(strides, index * block, numbers));
+            .for_each_init(Vec::new, |room, (index, numbers)| write(strides, index * block, numbers, room));
         Ok(())
     }
 
@@ -241,10 +242,10 @@ impl<B: AsRef<[u8]> + Sync> Quantized<B> {
         let tallies: Vec<Tally> = blocks
             .into_par_iter()
             .enumerate()
-            .map_init(Vec::new, |buffer, (index, weights)| {
-                let mut values = vec![0.0; weights.count()];
-                run(self.values(strides, index * block, &mut values));
-                Tally::of_rows(weights.numbers(buffer), &values, columns)
+            .map_init(<(Vec<f32>, Vec<f32>)>::default, |(numbers, values), (index, weights)| {
+                values.resize(weights.count(), 0.0);
+                run(self.values(strides, index * block, values));
+                Tally::of_rows(weights.numbers(numbers), values, columns)
             })
             .collect();
         Ok(Tally::all(tallies).quality())

@@ -222,7 +222,8 @@ pub fn plan(
     })
 }
 
-/// How many bits a budget has for each weight of the tensors that are chosen for; not a number where there are none.
+/// How many bits a budget has for each weight of the tensors that are chosen for, its share of scales and zero points
+/// included; infinite or not a number where there are none.
 fn bits_left(ways: &[Vec<Way>], budget: usize) -> f64 {
     let (mut left, mut weights) = (budget, 0);
     for ways in ways {
