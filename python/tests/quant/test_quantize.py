@@ -265,10 +265,12 @@ def test_a_callback_that_blocks_is_left_by_a_second_ctrl_c(model: Path, tmp_path
 
     thread = threading.Thread(target=interrupt)
     thread.start()
+    started = time.monotonic()
     before = signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
         with pytest.raises(KeyboardInterrupt):
             bs.quantize(model, out, on_progress=block)
+        assert time.monotonic() - started < 30, "the callback had let go"
         assert out.read_bytes() == b"old"
         let_go.set()
         thread.join()
