@@ -8,6 +8,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error};
 use crate::{
     Bits, CodeType, Group, Half, Quality, Result, ScaleType, Scheme, Stored, Tensor,
     file::{FIRST, KEPT},
+    quantized_model::is_row,
 };
 
 /// What a file says of a tensor, which may not be true.
@@ -21,6 +22,8 @@ pub(crate) struct Described {
     pub(crate) bits: Option<u32>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) columns: Option<u64>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) group_axis: Option<u8>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) group_size: Option<u32>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -76,6 +79,7 @@ impl Described {
             scheme: stored.name().to_owned(),
             bits: scheme.map(|scheme| scheme.bits.count()),
             columns: stored.columns().map(|columns| columns as u64),
+            group_axis: stored.group_axis(tensor.shape),
             group_size: scheme.map(|scheme| scheme.group.number()),
             scale_type: scheme.map(|scheme| scheme.scale_type.name().to_owned()),
             scale_unit: stored.scale_unit().map(f64::from).map(Figure),
@@ -115,6 +119,11 @@ impl Described {
                     let scheme = self.scheme().map_err(|error| format!("`{name}`: {error}"))?;
                     let columns = self.columns.and_then(|columns| columns.try_into().ok());
                     let columns = columns.ok_or_else(|| format!("`{name}` has no columns"))?;
+                    if let Some(axis) = self.group_axis.filter(|&axis| !is_row(&shape, axis.into(), columns))
+                    {
+                        let reason = format!("groups of `{name}` cannot run along axis {axis} of {shape:?}");
+                        return Err(format!("{reason} in rows of {columns}"));
+                    }
                     let scale_unit = self.unit(scheme.scale_type)?;
                     Stored::Packed { scheme, columns, scale_unit, quality: self.quality()? }
                 }

@@ -9,9 +9,10 @@ use arrow::datatypes::{DataType, Field, Fields, Schema, SchemaRef};
 use twox_hash::XxHash3_64;
 
 /// The version that is written.
-pub(crate) const VERSION: &str = "2";
-/// The version before, which is read too: all codes are linear, and no scales are of 8 bits.
+pub(crate) const VERSION: &str = "3";
+/// Those before, which are read too: in the first all codes are linear, and no scales are of 8 bits.
 pub(crate) const FIRST: &str = "1";
+const SECOND: &str = "2";
 /// What the file says its version under.
 pub(crate) const VERSION_KEY: &str = "bowstring.quantized_model";
 /// The most bytes of codes in a row, of which the writer holds a few copies; few in tests, so that they meet tensors
@@ -31,6 +32,7 @@ pub(crate) enum Column {
     Scheme,
     Bits,
     Columns,
+    GroupAxis,
     GroupSize,
     ScaleType,
     ScaleUnit,
@@ -46,7 +48,7 @@ pub(crate) enum Column {
 }
 
 impl Column {
-    const ALL: [Column; 20] = [
+    const ALL: [Column; 21] = [
         Column::Name,
         Column::Dtype,
         Column::Shape,
@@ -55,6 +57,7 @@ impl Column {
         Column::Scheme,
         Column::Bits,
         Column::Columns,
+        Column::GroupAxis,
         Column::GroupSize,
         Column::ScaleType,
         Column::ScaleUnit,
@@ -88,6 +91,7 @@ impl Column {
             Column::Scheme => one("scheme", DataType::Utf8),
             Column::Bits => none("bits", DataType::UInt8),
             Column::Columns => none("columns", DataType::UInt64),
+            Column::GroupAxis => none("group_axis", DataType::UInt8),
             Column::GroupSize => none("group_size", DataType::UInt32),
             Column::ScaleType => none("scale_type", DataType::Utf8),
             Column::ScaleUnit => none("scale_unit", DataType::Float32),
@@ -106,12 +110,16 @@ impl Column {
 
 /// Whether a version is read.
 pub(crate) fn is_read(version: &str) -> bool {
-    [FIRST, VERSION].contains(&version)
+    [FIRST, SECOND, VERSION].contains(&version)
 }
 
 fn columns(version: &str) -> impl Iterator<Item = Column> {
-    let all = Column::ALL.into_iter();
-    all.filter(move |column| version != FIRST || !matches!(column, Column::ScaleUnit | Column::CodeType))
+    let has = move |column: &Column| match column {
+        Column::ScaleUnit | Column::CodeType => version != FIRST,
+        Column::GroupAxis => ![FIRST, SECOND].contains(&version),
+        _ => true,
+    };
+    Column::ALL.into_iter().filter(has)
 }
 
 /// The columns of a version.

@@ -145,6 +145,14 @@ impl Stored {
         }
     }
 
+    /// The axis of a tensor of this shape that groups run along, which is that of the input channels, with those
+    /// after it as one; `None` where it is not packed, or rows end within an axis.
+    pub(crate) fn group_axis(&self, shape: &[usize]) -> Option<u8> {
+        let columns = self.columns()?;
+        let axis = [1, 0].into_iter().chain(2..shape.len()).find(|&axis| is_row(shape, axis, columns))?;
+        u8::try_from(axis).ok()
+    }
+
     /// What its scales count in, if they are of 8 bits.
     pub(crate) fn scale_unit(&self) -> Option<f32> {
         match *self {
@@ -162,6 +170,12 @@ impl Stored {
             Self::Half { quality, .. } | Self::Packed { quality, .. } => Some(quality),
         }
     }
+}
+
+/// Whether an axis of a tensor, with those after it, is a row of so many weights.
+pub(crate) fn is_row(shape: &[usize], axis: usize, columns: usize) -> bool {
+    let row = || shape[axis..].iter().try_fold(1, |all: usize, &size| all.checked_mul(size));
+    axis < shape.len() && row() == Some(columns)
 }
 
 /// How far off a tensor is.

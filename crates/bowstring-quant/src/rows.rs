@@ -160,6 +160,7 @@ fn add(
         scheme: text(Column::Scheme).unwrap_or_default(),
         bits: said.number::<UInt8Type>(Column::Bits).map(u32::from),
         columns: number(Column::Columns),
+        group_axis: said.number::<UInt8Type>(Column::GroupAxis),
         group_size: said.number::<UInt32Type>(Column::GroupSize),
         scale_type: text(Column::ScaleType),
         scale_unit: said.number::<Float32Type>(Column::ScaleUnit).map(f64::from).map(Figure),

@@ -203,6 +203,7 @@ impl Row<'_> {
             text(Some(stored.name().to_owned())),
             Arc::new(UInt8Array::from(vec![scheme.map(|scheme| scheme.bits.count() as u8)])),
             number(columns),
+            Arc::new(UInt8Array::from(vec![stored.group_axis(tensor.shape)])),
             Arc::new(UInt32Array::from(vec![scheme.map(|scheme| scheme.group.number())])),
             text(scheme.map(|scheme| scheme.scale_type.name().to_owned())),
             Arc::new(Float32Array::from(vec![stored.scale_unit()])),

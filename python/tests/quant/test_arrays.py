@@ -113,6 +113,7 @@ def test_an_array_is_what_the_file_of_its_model_has(
     assert (quantized.scheme, quantized.scale_type) == (row["scheme"], row["scale_type"])
     assert quantized.code_type == row["code_type"] == code_type
     assert quantized.scale_unit == (row["scale_unit"] or 1.0)
+    assert (row["columns"], row["group_axis"]) == (WEIGHTS.shape[1], 1)
     assert quantized.group_size == group_size
     for figure in ("sqnr", "relative_error", "cosine", "largest_error"):
         assert getattr(quantized, figure) == row[figure]

@@ -35,7 +35,7 @@ fn a_model_becomes_a_file_and_a_summary() {
     expect![[r#"
         exit 0
         tensors  4: 2 packed, 2 of 16 bits, 0 as they were
-        weights  11.9 KiB before, 1.8 KiB now, a file of 8.6 KiB
+        weights  11.9 KiB before, 1.8 KiB now, a file of 8.9 KiB
         worst    block.up.weight: 26.1 dB
     "#]]
     .assert_eq(&run(&["quantize", "model.safetensors", "packed/model.parquet"]));
@@ -150,7 +150,7 @@ fn numbers_that_are_none_are_refused_or_kept_and_told() {
     expect![[r#"
         exit 0
         tensors  4: 2 packed, 1 of 16 bits, 1 as they were
-        weights  11.9 KiB before, 1.9 KiB now, a file of 8.7 KiB
+        weights  11.9 KiB before, 1.9 KiB now, a file of 8.9 KiB
         worst    block.up.weight: 26.1 dB
         kept     block.norm.weight, for numbers that are NaN or infinite: 1
     "#]]
@@ -170,7 +170,7 @@ fn a_file_is_measured_against_its_model() {
     expect![[r#"
         exit 0
         tensors  4: 2 packed, 2 of 16 bits, 0 as they were
-        weights  11.9 KiB before, 1.8 KiB now, a file of 8.6 KiB
+        weights  11.9 KiB before, 1.8 KiB now, a file of 8.9 KiB
         unseen   1, done as by mse: `block.up.weight`
         worst    block.up.weight: 26.1 dB
     "#]]
@@ -261,7 +261,7 @@ fn a_gate_names_the_worst_and_writes_nothing() {
     expect![[r#"
         exit 0
         tensors  4: 1 packed, 2 of 16 bits, 1 as they were
-        weights  11.9 KiB before, 6.6 KiB now, a file of 13.4 KiB
+        weights  11.9 KiB before, 6.6 KiB now, a file of 13.7 KiB
         worst    block.attn.weight: 26.1 dB
     "#]]
     .assert_eq(&run(&["--min-sqnr", "26.13", "--rule", "*.up.*=keep"]));
@@ -467,7 +467,7 @@ fn a_budget_is_told_in_the_summary() {
         &expect![[r#"
             exit 0
             tensors  4: 2 packed, 2 of 16 bits, 0 as they were
-            weights  11.9 KiB before, 1.8 KiB now, a file of 8.7 KiB
+            weights  11.9 KiB before, 1.8 KiB now, a file of 8.9 KiB
             budget   1.8 KiB, spent by squared_error
             bits     2 of 4
             worst    block.up.weight: 26.0 dB

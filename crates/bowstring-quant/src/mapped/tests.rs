@@ -140,8 +140,8 @@ fn the_reference_library_reads_the_parts() {
     metadata.sort();
     let shown: Vec<String> = metadata.into_iter().map(|(key, value)| format!("{key} = {value}\n")).collect();
     expect![[r#"
-        bowstring.quantized_model = 2
-        bowstring.tensors = [{"name":"w","dtype":"F32","shape":[3,5],"scheme":"zero_point","bits":4,"columns":5,"group_size":0,"scale_type":"f16","code_type":"linear","sqnr":"29.84295314954607","relative_error":"0.03219973833673249","cosine":"0.9994919278554506","largest_error":"0.0034172646701335907","checksum":"dd3208ac9a44bfd7"},{"name":"m","dtype":"F32","shape":[3,5],"scheme":"minimum","bits":4,"columns":5,"group_size":0,"scale_type":"f16","code_type":"linear","sqnr":"34.08549366334674","relative_error":"0.019757196389954164","cosine":"0.999810837597368","largest_error":"0.00328141450881958","checksum":"948db22b3929d8e1"},{"name":"s","dtype":"F32","shape":[3,5],"scheme":"symmetric","bits":4,"columns":5,"group_size":0,"scale_type":"f16","code_type":"linear","sqnr":"26.171994486840575","relative_error":"0.049136053917827084","cosine":"0.9988103726295734","largest_error":"0.00597296841442585","checksum":"1cfab9e364062f1e"},{"name":"half","dtype":"F32","shape":[3],"scheme":"bf16","sqnr":"62.99197270141639","relative_error":"0.0007086003539489356","cosine":"0.9999999988965739","largest_error":"0.00004597753286361694","checksum":"d538c7079609baa3"},{"name":"kept","dtype":"F32","shape":[3],"scheme":"kept","checksum":"e14ab3b1a88283ff"}]
+        bowstring.quantized_model = 3
+        bowstring.tensors = [{"name":"w","dtype":"F32","shape":[3,5],"scheme":"zero_point","bits":4,"columns":5,"group_axis":1,"group_size":0,"scale_type":"f16","code_type":"linear","sqnr":"29.84295314954607","relative_error":"0.03219973833673249","cosine":"0.9994919278554506","largest_error":"0.0034172646701335907","checksum":"dd3208ac9a44bfd7"},{"name":"m","dtype":"F32","shape":[3,5],"scheme":"minimum","bits":4,"columns":5,"group_axis":1,"group_size":0,"scale_type":"f16","code_type":"linear","sqnr":"34.08549366334674","relative_error":"0.019757196389954164","cosine":"0.999810837597368","largest_error":"0.00328141450881958","checksum":"948db22b3929d8e1"},{"name":"s","dtype":"F32","shape":[3,5],"scheme":"symmetric","bits":4,"columns":5,"group_axis":1,"group_size":0,"scale_type":"f16","code_type":"linear","sqnr":"26.171994486840575","relative_error":"0.049136053917827084","cosine":"0.9988103726295734","largest_error":"0.00597296841442585","checksum":"1cfab9e364062f1e"},{"name":"half","dtype":"F32","shape":[3],"scheme":"bf16","sqnr":"62.99197270141639","relative_error":"0.0007086003539489356","cosine":"0.9999999988965739","largest_error":"0.00004597753286361694","checksum":"d538c7079609baa3"},{"name":"kept","dtype":"F32","shape":[3],"scheme":"kept","checksum":"e14ab3b1a88283ff"}]
         format = pt
     "#]].assert_eq(&shown.concat());
 }
@@ -203,10 +203,10 @@ fn a_file_that_cannot_be_true_is_refused() {
         expected.assert_eq(shown.split("\n\n").next().unwrap());
     };
     check(
-        r#"quantized_model":"2""#,
         r#"quantized_model":"3""#,
+        r#"quantized_model":"4""#,
         expect![
-            "`FOLDER/packed.safetensors` has packed weights of version 3; this program reads those up to 2"
+            "`FOLDER/packed.safetensors` has packed weights of version 4; this program reads those up to 3"
         ],
     );
     check(
@@ -230,7 +230,7 @@ fn a_file_that_cannot_be_true_is_refused() {
         r#"\"name\":\"w"#,
         r#"\"title\":\"w"#,
         expect![
-            "`FOLDER/packed.safetensors` is damaged: what it says of its tensors cannot be read: missing field `name` at line 1 column 306"
+            "`FOLDER/packed.safetensors` is damaged: what it says of its tensors cannot be read: missing field `name` at line 1 column 321"
         ],
     );
     check(
@@ -253,7 +253,9 @@ fn a_file_that_cannot_be_true_is_refused() {
     check(
         r#"\"shape\":[3,5]"#,
         r#"\"shape\":[3,6]"#,
-        expect!["`FOLDER/packed.safetensors` is damaged: `w` has 18 numbers, no rows of 5"],
+        expect![
+            "`FOLDER/packed.safetensors` is damaged: groups of `w` cannot run along axis 1 of [3, 6] in rows of 5"
+        ],
     );
     check(
         r#"\"shape\":[3,5]"#,
@@ -261,21 +263,28 @@ fn a_file_that_cannot_be_true_is_refused() {
         expect!["`FOLDER/packed.safetensors` is damaged: the size of `w` is beyond all memory"],
     );
     check(
-        r#"\"columns\":5"#,
+        r#"\"columns\":5,\"group_axis\":1"#,
         r#"\"columns\":0"#,
         expect!["`FOLDER/packed.safetensors` is damaged: `w` has 15 numbers, no rows of 0"],
     );
     check(
-        r#"\"columns\":5"#,
+        r#"\"columns\":5,\"group_axis\":1"#,
         r#"\"columns\":18446744073709551615"#,
         expect![
             "`FOLDER/packed.safetensors` is damaged: `w` has 15 numbers, no rows of 18446744073709551615"
         ],
     );
     check(
-        r#"\"columns\":5"#,
+        r#"\"columns\":5,\"group_axis\":1"#,
         r#"\"columns\":6"#,
         expect!["`FOLDER/packed.safetensors` is damaged: `w` has 15 numbers, no rows of 6"],
+    );
+    check(
+        r#"\"group_axis\":1"#,
+        r#"\"group_axis\":7"#,
+        expect![
+            "`FOLDER/packed.safetensors` is damaged: groups of `w` cannot run along axis 7 of [3, 5] in rows of 5"
+        ],
     );
     check(
         r#"\"bits\":4"#,
@@ -336,8 +345,8 @@ fn a_file_that_cannot_be_true_is_refused() {
         ],
     );
     check(
-        r#"\"scheme\":\"minimum\",\"bits\":4,\"columns\":5,\"group_size\":0,\"scale_type\":\"f16\""#,
-        r#"\"scheme\":\"minimum\",\"bits\":4,\"columns\":5,\"group_size\":0,\"scale_type\":\"f8\",\"scale_unit\":\"0.5\""#,
+        r#"\"scheme\":\"minimum\",\"bits\":4,\"columns\":5,\"group_axis\":1,\"group_size\":0,\"scale_type\":\"f16\""#,
+        r#"\"scheme\":\"minimum\",\"bits\":4,\"columns\":5,\"group_axis\":1,\"group_size\":0,\"scale_type\":\"f8\",\"scale_unit\":\"0.5\""#,
         expect![
             "`FOLDER/packed.safetensors` is damaged: `m`: `scale_type` cannot be `f8` beside float minima"
         ],
@@ -346,7 +355,7 @@ fn a_file_that_cannot_be_true_is_refused() {
         r#"\"cosine\":\"0"#,
         r#"\"cosine\":\"O"#,
         expect![
-            "`FOLDER/packed.safetensors` is damaged: what it says of its tensors cannot be read: `O.9994919278554506` is no number at line 1 column 305"
+            "`FOLDER/packed.safetensors` is damaged: what it says of its tensors cannot be read: `O.9994919278554506` is no number at line 1 column 320"
         ],
     );
     check(

@@ -388,7 +388,10 @@ fn a_file_that_cannot_be_true_is_refused() {
     );
     check(
         0,
-        &|columns| columns[Column::Columns as usize] = number(u64::MAX),
+        &|columns| {
+            columns[Column::Columns as usize] = number(u64::MAX);
+            columns[Column::GroupAxis as usize] = Arc::new(UInt8Array::from(vec![None]));
+        },
         expect![[r#"
             `FOLDER/packed.changed.parquet` is damaged: rows of `a.weight` do not agree
               at row 1
@@ -397,10 +400,31 @@ fn a_file_that_cannot_be_true_is_refused() {
     );
     check(
         0,
-        &|columns| columns[Column::Columns as usize] = number(0),
+        &|columns| {
+            columns[Column::Columns as usize] = number(0);
+            columns[Column::GroupAxis as usize] = Arc::new(UInt8Array::from(vec![None]));
+        },
         expect![[r#"
             `FOLDER/packed.changed.parquet` is damaged: rows of `a.weight` do not agree
               at row 1
+
+            hint: quantise the model again"#]],
+    );
+    check(
+        0,
+        &|columns| columns[Column::GroupAxis as usize] = Arc::new(UInt8Array::from(vec![0])),
+        expect![[r#"
+            `FOLDER/packed.changed.parquet` is damaged: groups of `a.weight` cannot run along axis 0 of [60, 10, 20] in rows of 200
+              at row 0
+
+            hint: quantise the model again"#]],
+    );
+    check(
+        0,
+        &|columns| columns[Column::GroupAxis as usize] = Arc::new(UInt8Array::from(vec![2])),
+        expect![[r#"
+            `FOLDER/packed.changed.parquet` is damaged: groups of `a.weight` cannot run along axis 2 of [60, 10, 20] in rows of 200
+              at row 0
 
             hint: quantise the model again"#]],
     );
@@ -490,9 +514,16 @@ fn other_files_are_refused() {
             hint: name a file that `quantize` has written, or the `.safetensors` of a model"#]],
     );
     check(
-        &other(&[(VERSION_KEY, "3")], "three.parquet"),
+        &other(&[(VERSION_KEY, "4")], "four.parquet"),
         expect![[r#"
-            `FOLDER/three.parquet` has packed weights of version 3; this program reads those up to 2
+            `FOLDER/four.parquet` has packed weights of version 4; this program reads those up to 3
+
+            hint: quantise the model again"#]],
+    );
+    check(
+        &other(&[(VERSION_KEY, "2")], "two.parquet"),
+        expect![[r#"
+            `FOLDER/two.parquet` is no file of packed weights
 
             hint: quantise the model again"#]],
     );
@@ -504,28 +535,52 @@ fn other_files_are_refused() {
             hint: quantise the model again"#]],
     );
     assert_eq!(
-        QuantizedModel::open(other(&[(VERSION_KEY, "2")], "empty.parquet")).unwrap().tensors().len(),
+        QuantizedModel::open(other(&[(VERSION_KEY, "3")], "empty.parquet")).unwrap().tensors().len(),
         0
     );
 }
 
-/// The weights of the model that the files of the first version were made of.
+/// Other axes than that of the input channels are none of groups, but for rows that are given otherwise.
+#[test]
+fn groups_run_along_an_axis() {
+    let quality = Quality { sqnr: 0.0, relative_error: 0.0, cosine: 0.0, largest_error: 0.0 };
+    let axis = |shape: &[usize], columns| {
+        Stored::Packed { scheme: FOUR, columns, scale_unit: 1.0, quality }.group_axis(shape)
+    };
+    assert_eq!(axis(&[8, 5], 5), Some(1));
+    assert_eq!(axis(&[8, 4, 3, 3], 36), Some(1));
+    assert_eq!(axis(&[1, 5], 5), Some(1));
+    assert_eq!(axis(&[8, 0], 0), Some(1));
+    assert_eq!(axis(&[8], 8), Some(0));
+    assert_eq!(axis(&[8, 4, 9], 9), Some(2));
+    assert_eq!(axis(&[8, 4, 9], 6), None, "in the middle of an axis");
+    assert_eq!(axis(&[], 1), None);
+    assert_eq!(axis(&[0, usize::MAX, 2], 2), Some(2), "no product is beyond all numbers");
+    assert_eq!(Stored::Kept.group_axis(&[8, 5]), None);
+}
+
+/// The weights of the model that the files of earlier versions were made of.
 fn old_model(size: f32) -> Vec<f32> {
     (0..240).map(|i| (i * 37 % 101 - 50) as f32 / 128.0 * size).collect()
 }
 
 #[test]
-fn files_of_the_first_version_are_read() {
+fn files_of_earlier_versions_are_read() {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests").join("fixtures");
-    for (name, offset) in
-        [("version-1.parquet", Offset::ZeroPoint), ("version-1.safetensors", Offset::Minimum)]
-    {
+    let first = Scheme { group: Group::of(16).unwrap(), ..FOUR };
+    let second = Scheme { code_type: CodeType::Quadratic, ..first };
+    for (name, scheme) in [
+        ("version-1.parquet", Scheme { offset: Offset::ZeroPoint, ..first }),
+        ("version-1.safetensors", Scheme { offset: Offset::Minimum, ..first }),
+        ("version-2.parquet", Scheme { offset: Offset::ZeroPoint, scale_type: ScaleType::F8, ..second }),
+        ("version-2.safetensors", Scheme { offset: Offset::Minimum, ..second }),
+    ] {
         let (model, cancel) = (QuantizedModel::open(folder.join(name)).unwrap(), Cancel::default());
         let names: Vec<_> = model.tensors().map(|(name, _)| name).collect();
         assert_eq!(names, ["ids", "a.weight", "b.weight", "norm"]);
         let mut numbers = Vec::new();
         for (name, bits, size) in [("a.weight", Bits::Four, 1.0), ("b.weight", Bits::Three, 2.0)] {
-            let scheme = Scheme { bits, group: Group::of(16).unwrap(), offset, ..FOUR };
+            let scheme = Scheme { bits, ..scheme };
             let expected = Quantized::of(&old_model(size), 40, scheme, &Method::Nearest, &cancel).unwrap();
             assert_eq!(model.matrix(name, &cancel).unwrap(), Some(expected.clone()));
             model.read(name, &mut numbers, &cancel).unwrap();
