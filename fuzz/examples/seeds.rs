@@ -322,6 +322,7 @@ fn models(seeds: &mut Seeds) -> Result<()> {
                     rounding: Rounding::Nearest,
                     policy: Policy::default(),
                     non_finite: NonFinite::Refuse,
+                    promote: None,
                     threads: None,
                     resume: false,
                     shard_size: None,

@@ -52,6 +52,7 @@ fn quantized(model: &Model, out: &Path) -> Option<QuantizedModel> {
         rounding: Rounding::Nearest,
         policy: Policy::default(),
         non_finite: NonFinite::Keep,
+        promote: None,
         threads: NonZero::new(1),
         resume: false,
         shard_size: None,

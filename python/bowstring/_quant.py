@@ -55,7 +55,8 @@ class QuantizationReport:
     allocation: Allocation | None = None
     """What became of the budget, where there was one."""
     promoted: Mapping[str, tuple[int, int]] = field(default_factory=dict)
-    """The bits that tensors would have had, and those that they got so that samples are near enough."""
+    """The bits that tensors would have had, and those that they got so that they, or samples, are near
+    enough."""
     unseen: Sequence[str] = ()
     """The packed tensors of which the calibration of `"weighted"` or `"gptq"` has seen nothing, and which are
     done as by `"mse"`."""
@@ -69,10 +70,13 @@ class QuantizationReport:
         file_bytes: int,
         allocation: tuple[Any, ...] | None,
         unseen: Sequence[str],
-        promoted: Mapping[str, tuple[int, int]] | None = None,
+        promoted: Mapping[str, tuple[int, int]],
+        before: Mapping[str, tuple[int, int]] | None = None,
     ) -> QuantizationReport:
         found = None if allocation is None else Allocation(*allocation)
-        given = dict(promoted or {})
+        given = dict(before or {})
+        for name, (asked, now) in promoted.items():
+            given[name] = (given.get(name, (asked, asked))[0], now)
         return cls(tensors, bytes_before, bytes_after, file_bytes, found, given, tuple(unseen))
 
 
@@ -103,6 +107,7 @@ def quantize(
     shard_size: int | str | None = None,
     min_sqnr: float | None = None,
     max_rel_error: float | None = None,
+    promote: bool = False,
     min_psnr: float | None = None,
     psnr: Callable[[QuantizedModel], SupportsFloat] | None = None,
     threads: int | None = None,
@@ -157,7 +162,9 @@ def quantize(
         code_type: Which values codes stand for: `"linear"`, all as far from one another, or `"quadratic"`,
             nearer to one another near 0, which most often loses less from 3 bits on.
         policy: What becomes of tensors, by patterns for their names: `"keep"`, `"half"`, or bits, as in
-            `{"*.attn.*": 8}`; `*` stands for any characters, and the first pattern that fits decides.
+            `{"*.attn.*": 8}`; `*` stands for any characters, and the first pattern that fits decides. After
+            `shape:` it is a pattern for the lengths of the axes, as in `{"shape:*x3x3": 8}`; `kind:` and one
+            of `vector`, `embedding`, `first`, `last` and `inner` is for all tensors of that kind.
         profile: Bits and groups for a place where the model shall run: `"edge"` has 2 and 256, `"local"` 4
             and 128, `"cloud"` 8 and 64.
         keep_non_finite: Whether tensors with numbers that are NaN or infinite are kept as they are, which
@@ -168,6 +175,8 @@ def quantize(
             tensors of no more bytes, or with one that takes more. Nothing may be there yet.
         min_sqnr: The least ratio of signal to noise, in decibels, that tensors with fewer bits may have.
         max_rel_error: The largest error in relation to its size that they may have.
+        promote: Whether packed tensors that are further off than those two allow get the next width, up to 8
+            bits, before that is an error.
         min_psnr: How near samples have to be, in decibels. While `psnr` says less, the worst eighth of the
             packed tensors, by their ratio of signal to noise, get the next width, and the file is made anew.
         psnr: Given the packed model, says how near its samples are, as `bs.quant.psnr` does for those of the
@@ -217,6 +226,7 @@ def quantize(
         "shard_size": shard_size,
         "min_sqnr": min_sqnr,
         "max_rel_error": max_rel_error,
+        "promote": promote,
         "threads": threads,
     }
     gate = SampleGate.of(min_psnr, psnr, options)
@@ -225,9 +235,9 @@ def quantize(
     with staged(out) as path:
         while True:
             made = _bowstring.quantize(model, path, gate.options(options), on_progress)
-            report = QuantizationReport._of(*made, promoted=gate.promoted)
+            report = QuantizationReport._of(*made, before=gate.promoted)
             value = gate.measure(QuantizedModel(path))
-            if gate.passes(value, report.tensors, fixed=budget is not None):
+            if gate.passes(value, report, fixed=budget is not None):
                 return report
 
 

@@ -14,8 +14,7 @@ from typing import TYPE_CHECKING, Any, SupportsFloat
 from bowstring._errors import UsageError, WorkflowError
 
 if TYPE_CHECKING:
-    from bowstring._bowstring import Table
-    from bowstring._quant import QuantizedModel
+    from bowstring._quant import QuantizationReport, QuantizedModel
     from bowstring._tables import Path
 
 WIDER = {2: 3, 3: 4, 4: 8}
@@ -66,7 +65,7 @@ class SampleGate:
         own = {literal(name): now for name, (_, now) in self.promoted.items()}
         return {**options, "policy": {**own, **(options["policy"] or {})}}
 
-    def passes(self, value: SupportsFloat, tensors: Table, *, fixed: bool) -> bool:
+    def passes(self, value: SupportsFloat, report: QuantizationReport, *, fixed: bool) -> bool:
         """Say whether samples are near enough; where they are not, give more bits to the worst tensors.
 
         Raises:
@@ -75,7 +74,7 @@ class SampleGate:
         found = float(value)
         if found >= self.least:
             return True
-        names, bits, ratios = (tensors[column].to_pylist() for column in ("name", "bits", "sqnr"))
+        names, bits, ratios = (report.tensors[column].to_pylist() for column in ("name", "bits", "sqnr"))
         packed = [row for row in zip(ratios, names, bits, strict=True) if row[2] is not None]
         worst = sorted(row for row in packed if row[2] in WIDER)[: math.ceil(len(packed) / SHARE)]
         if fixed or not worst:
@@ -85,16 +84,18 @@ class SampleGate:
                 "hint: allow more bytes, keep more tensors by the policy, or ask for less"
             )
         for _, name, now in worst:
-            first = self.promoted.get(name, (now, now))[0]
+            first = report.promoted.get(name, (now, now))[0]
             self.promoted[name] = (first, WIDER[now])
         return False
 
 
 def literal(name: str) -> str:
     """Write a name as a pattern that fits nothing else."""
-    return "".join(
+    escaped = "".join(
         "\\\\" if letter == "\\" else f"[{letter}]" if letter in "*?[]{}" else letter for letter in name
     )
+    # Rules that begin so are for kinds and shapes.
+    return f"[{escaped[0]}]{escaped[1:]}" if escaped.startswith(("kind:", "shape:")) else escaped
 
 
 @contextmanager

@@ -392,6 +392,7 @@ async def quantize_async(
     shard_size: int | str | None = None,
     min_sqnr: float | None = None,
     max_rel_error: float | None = None,
+    promote: bool = False,
     min_psnr: float | None = None,
     psnr: Callable[[QuantizedModel], SupportsFloat] | None = None,
     threads: int | None = None,
@@ -426,6 +427,7 @@ async def quantize_async(
         "shard_size": shard_size,
         "min_sqnr": min_sqnr,
         "max_rel_error": max_rel_error,
+        "promote": promote,
         "threads": threads,
     }
     gate = SampleGate.of(min_psnr, psnr, options)
@@ -434,9 +436,9 @@ async def quantize_async(
     with staged(out) as path:
         while True:
             made = await _bowstring.quantize_async(model, path, gate.options(options), on_progress)
-            report = QuantizationReport._of(*made, promoted=gate.promoted)
+            report = QuantizationReport._of(*made, before=gate.promoted)
             value = await asyncio.to_thread(gate.measure, QuantizedModel(path))
-            if gate.passes(value, report.tensors, fixed=budget is not None):
+            if gate.passes(value, report, fixed=budget is not None):
                 return report
 
 

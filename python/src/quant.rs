@@ -1,7 +1,7 @@
 //! What is behind `bowstring.quantize`, `bowstring.QuantizedModel` and `bowstring.quant.validate`?
 
 use std::{
-    collections::HashMap,
+    collections::{BTreeMap, HashMap},
     num::NonZero,
     path::{Path, PathBuf},
     str::FromStr,
@@ -13,8 +13,8 @@ use bowstring::{
     Cancel, Error,
     quant::{
         Allocated, Allotment, Calibration, Couple, Dtype, Gates, Group, Measure, Model, Packed, Progress,
-        QuantError, Quantization, QuantizedModel, Scheme, Tensor, TensorReport, Validated, Validation,
-        equalize, on_threads, table,
+        Promotion, QuantError, Quantization, QuantizedModel, Scheme, Tensor, TensorReport, Validated,
+        Validation, equalize, on_threads, table,
     },
     query::Table,
 };
@@ -41,7 +41,10 @@ pub(crate) fn failed(error: QuantError) -> Fault {
 
 /// What became of a model: its tensors, how many bytes they took, how many they take, and those of the file; of a
 /// budget, what it was [spent](Spent) on; and the tensors of which a calibration has seen nothing.
-type Report = (PyTable, usize, usize, u64, Option<Spent>, Vec<String>);
+type Report = (PyTable, usize, usize, u64, Option<Spent>, Vec<String>, Promoted);
+
+/// The bits that tensors were to get, and those that they got.
+type Promoted = BTreeMap<String, (u32, u32)>;
 
 /// What a budget was spent by, its bytes, those of the tensors, the cost, its bound, and whether that is proven.
 type Spent = (&'static str, usize, usize, f64, f64, bool);
@@ -129,6 +132,7 @@ impl Run {
             return Err(Fault::Python(error));
         }
         let Packed { report, allocated } = result.map_err(failed)?;
+        let promoted = report.promoted.into_iter();
         let sum = |of: fn(&TensorReport) -> usize| report.tensors.iter().map(of).sum();
         Ok((
             rows(&report.tensors)?,
@@ -139,6 +143,7 @@ impl Run {
                 (plan.by, budget, plan.bytes, plan.cost, plan.bound, plan.exact)
             }),
             report.unseen,
+            promoted.map(|Promotion { tensor, from, to }| (tensor, (from.count(), to.count()))).collect(),
         ))
     }
 }
@@ -286,6 +291,7 @@ pub(crate) fn request(options: &Options<'_, '_>) -> Result<Quantization> {
         policy: policy.unwrap_or_default(),
         keep_non_finite: flag("keep_non_finite")?,
         gates: gates(options)?,
+        promote: flag("promote")?,
         resume: flag("resume")?,
         shard_size: bytes(options, "shard_size")?,
         threads: threads(options)?,

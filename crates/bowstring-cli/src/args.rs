@@ -412,8 +412,9 @@ pub(crate) struct QuantizeArgs {
     #[arg(long, value_parser = word::<Profile>(["edge", "local", "cloud"]))]
     pub(crate) profile: Option<Profile>,
 
-    /// What becomes of tensors whose names fit a pattern: `keep`, `half` or bits, as in `'*.attn.*=8'`; the
-    /// first that fits decides. May be given several times [default: matrices between the first and the last
+    /// What becomes of tensors whose names fit a pattern: `keep`, `half` or bits, as in `'*.attn.*=8'`; of a shape, as
+    /// in `'shape:*x3x3=8'`, or of a kind, as in `kind:embedding=8` (`vector`, `embedding`, `first`, `last`, `inner`).
+    /// The first that fits decides. May be given several times [default: matrices between the first and the last
     /// layer are quantized, and norms, embeddings and those layers take 16 bits]
     #[arg(long = "rule", value_name = "PATTERN=WHAT", value_parser = rule)]
     pub(crate) rules: Vec<(String, String)>,
@@ -439,6 +440,11 @@ pub(crate) struct QuantizeArgs {
     /// Fail, and write no file, when a tensor with fewer bits is further off in relation to its size
     #[arg(long, value_name = "X", allow_negative_numbers = true)]
     pub(crate) max_rel_error: Option<f64>,
+
+    /// Give packed tensors that are further off than `--min-sqnr` or `--max-rel-error` allows more bits, up to 8, before
+    /// failing, and say which
+    #[arg(long)]
+    pub(crate) promote: bool,
 
     /// Write a row for each tensor to stdout in place of a summary; JSON has null for what is infinite
     #[arg(long, value_enum)]

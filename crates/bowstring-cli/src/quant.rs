@@ -14,8 +14,8 @@ use arrow::{
 use bowstring::{
     ByteSize,
     quant::{
-        Allocated, Allotment, Gates, Model, Packed, QuantError, Quantization, QuantizedModel, Stored,
-        TensorReport, Validation, table,
+        Allocated, Allotment, Gates, Model, Packed, Promotion, QuantError, Quantization, QuantizedModel,
+        Stored, TensorReport, Validation, table,
     },
     quoted_list,
 };
@@ -54,6 +54,7 @@ pub(crate) fn quantize(args: &QuantizeArgs, context: &Context<'_>) -> Result<()>
         policy: args.rules.clone(),
         keep_non_finite: args.keep_non_finite,
         gates: Gates { min_sqnr: args.min_sqnr, max_rel_error: args.max_rel_error },
+        promote: args.promote,
         resume: args.resume,
         shard_size: args.shard_size,
         threads: NonZero::new(context.options.threads),
@@ -134,6 +135,14 @@ fn summary(Packed { report, allocated }: &Packed, out: &mut dyn Write) -> io::Re
     if !report.unseen.is_empty() {
         let names = quoted_list(report.unseen.iter().map(String::as_str));
         writeln!(out, "unseen   {}, done as by mse: {}", report.unseen.len(), printable(&names))?;
+    }
+    let mut promoted: BTreeMap<_, Vec<&str>> = BTreeMap::new();
+    for Promotion { tensor, from, to } in &report.promoted {
+        promoted.entry((from.count(), to.count())).or_default().push(tensor);
+    }
+    for ((from, to), tensors) in promoted {
+        let names = quoted_list(tensors.iter().copied());
+        writeln!(out, "promoted {} from {from} to {to} bits: {}", tensors.len(), printable(&names))?;
     }
     if report.resumed > 0 {
         writeln!(out, "resumed  {} that an earlier run had packed", report.resumed)?;

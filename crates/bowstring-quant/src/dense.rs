@@ -151,6 +151,7 @@ mod tests {
             rounding: Rounding::Nearest,
             policy: Policy::default(),
             non_finite: NonFinite::Refuse,
+            promote: None,
             threads: None,
             resume: false,
             shard_size: None,

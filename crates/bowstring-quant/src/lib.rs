@@ -29,6 +29,7 @@ mod equalization;
 mod equalize;
 mod error;
 mod file;
+mod gates;
 mod gptq;
 mod grid;
 mod header;
@@ -72,6 +73,7 @@ pub use crate::{
     equalization::{Equalization, raise_to_columns},
     equalize::{Couple, Equalized, equalize},
     error::{QuantError, Result},
+    gates::Gates,
     gptq::{Gptq, Order},
     header::HeaderProblem,
     hessian::Hessian,
@@ -84,7 +86,7 @@ pub use crate::{
     plan::{FEW, Harm, Measure, PROBED, PathCosts, Plan, plan},
     policy::{Kind, Policy, Treatment},
     quality::Quality,
-    quantize::{NonFinite, Report, Rounding, Settings, on_threads, quantize},
+    quantize::{NonFinite, Promotion, Report, Rounding, Settings, on_threads, quantize},
     quantized_model::{Measured, QuantizedModel, QuantizedTensor, Stored},
     report::{TensorReport, table},
     schedule::{Prediction, ReverseStep, Schedule, divergence_weights},

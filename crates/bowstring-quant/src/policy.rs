@@ -32,8 +32,16 @@ const FIRSTS: [&str; 5] = ["conv_in", "img_in", "patch_embed", "patch_embedding"
 const LASTS: [&str; 7] =
     ["classifier", "conv_out", "final_layer", "final_linear", "lm_head", "norm_out", "score_head"];
 
+/// What rules for kinds begin with.
+const KIND: &str = "kind:";
+/// What rules for shapes begin with.
+const SHAPE: &str = "shape:";
+
 impl Kind {
-    /// Its name in tables.
+    const ALL: [Self; 6] =
+        [Self::Integers, Self::Vector, Self::Embedding, Self::First, Self::Last, Self::Inner];
+
+    /// Its name in tables and rules.
     pub fn name(self) -> &'static str {
         match self {
             Self::Integers => "integers",
@@ -104,12 +112,50 @@ impl Treatment {
     }
 }
 
-/// What becomes of which tensor: the first rule whose pattern fits the name decides; where none does,
+/// Which tensors a rule is for.
+#[derive(Clone, Debug)]
+enum Pattern {
+    Name(GlobMatcher),
+    Shape(GlobMatcher),
+    Kind(Kind),
+}
+
+impl Pattern {
+    fn parse(text: &str) -> Result<Self> {
+        let wrong = |reason| QuantError::Pattern { pattern: text.to_owned(), reason };
+        let glob = |pattern| {
+            let glob = Glob::new(pattern).map_err(|error| wrong(error.kind().to_string()))?;
+            Ok(glob.compile_matcher())
+        };
+        if let Some(name) = text.strip_prefix(KIND) {
+            let kind = Kind::ALL.into_iter().find(|kind| kind.name() == name);
+            let kinds = Kind::ALL.map(Kind::name).join("`, `");
+            kind.map(Self::Kind).ok_or_else(|| wrong(format!("the kinds are `{kinds}`")))
+        } else if let Some(shape) = text.strip_prefix(SHAPE) {
+            glob(shape).map(Self::Shape)
+        } else {
+            glob(text).map(Self::Name)
+        }
+    }
+
+    fn fits(&self, tensor: &Tensor<'_>) -> bool {
+        match self {
+            Self::Name(glob) => glob.is_match(tensor.name),
+            Self::Shape(glob) => {
+                let lengths: Vec<String> = tensor.shape.iter().map(usize::to_string).collect();
+                glob.is_match(lengths.join("x"))
+            }
+            Self::Kind(kind) => Kind::of(tensor) == *kind,
+        }
+    }
+}
+
+/// What becomes of which tensor: the first rule that fits it decides; where none does,
 /// [inner](Kind::Inner) tensors are quantised, by a scheme of their own where they have one, other floats take 16
 /// bits, and integers stay as they are.
 #[derive(Clone, Debug, Default)]
 pub struct Policy {
-    rules: Vec<(GlobMatcher, Treatment)>,
+    rules: Vec<(Pattern, Treatment)>,
     /// By the names of tensors.
     schemes: HashMap<String, Scheme>,
 }
@@ -117,15 +163,13 @@ pub struct Policy {
 impl Policy {
     /// The same with one more rule, which is asked after those before. `pattern` is a glob over the whole name:
     /// `*` stands for any characters, dots and slashes included, `?` for one, `[ab]` and `{a,b}` for one of some.
+    /// After `shape:` it is a glob over the lengths of the axes, as in `shape:*x3x3`; `kind:` and the
+    /// [name](Kind::name) of one is for all tensors of that kind. A name that begins so can be written as `[k]ind:`.
     ///
     /// # Errors
-    /// [`QuantError::Pattern`] when it is no glob.
+    /// [`QuantError::Pattern`] when it is no glob, or names a kind that there is none of.
     pub fn with_rule(mut self, pattern: &str, treatment: Treatment) -> Result<Self> {
-        let glob = Glob::new(pattern).map_err(|error| QuantError::Pattern {
-            pattern: pattern.to_owned(),
-            reason: error.kind().to_string(),
-        })?;
-        self.rules.push((glob.compile_matcher(), treatment));
+        self.rules.push((Pattern::parse(pattern)?, treatment));
         Ok(self)
     }
 
@@ -136,7 +180,7 @@ impl Policy {
 
     /// Whether a rule says what becomes of a tensor.
     pub(crate) fn rules(&self, tensor: &Tensor<'_>) -> bool {
-        self.rules.iter().any(|(pattern, _)| pattern.is_match(tensor.name))
+        self.rules.iter().any(|(pattern, _)| pattern.fits(tensor))
     }
 
     /// What becomes of a tensor, where those that nothing is said of are written by `scheme`. A rule that says
@@ -144,7 +188,7 @@ impl Policy {
     /// quantise.
     pub fn treatment(&self, tensor: &Tensor<'_>, scheme: Scheme) -> Treatment {
         let kind = Kind::of(tensor);
-        let ruled = self.rules.iter().find(|(pattern, _)| pattern.is_match(tensor.name));
+        let ruled = self.rules.iter().find(|(pattern, _)| pattern.fits(tensor));
         match (kind, ruled.map(|(_, treatment)| *treatment)) {
             (Kind::Integers, _) => Treatment::Keep,
             (Kind::Vector, Some(Treatment::Quantize(_))) => Treatment::Halve,
@@ -229,5 +273,55 @@ mod tests {
         check("blocks.2.attn.ids", Dtype::I64, &[2, 2], Treatment::Keep);
         let wrong = policy.with_rule("[", Treatment::Keep).unwrap_err().to_string();
         assert_eq!(wrong, "`[` is not a valid pattern: unclosed character class; missing ']'");
+    }
+
+    #[test]
+    fn rules_for_kinds_and_shapes() {
+        let scheme = Scheme {
+            bits: Bits::Four,
+            group: Group::Channel,
+            offset: Offset::ZeroPoint,
+            scale_type: ScaleType::F16,
+            code_type: CodeType::Linear,
+        };
+        let of = |rules: &[(&str, &str)], name: &str, shape: &[usize]| {
+            let rules =
+                rules.iter().map(|(pattern, what)| (pattern, Treatment::parse(what, scheme).unwrap()));
+            let policy = rules.fold(Policy::default(), |policy, (pattern, treatment)| {
+                policy.with_rule(pattern, treatment).unwrap()
+            });
+            match policy.treatment(&tensor(name, Dtype::F32, shape), scheme) {
+                Treatment::Keep => "keep".to_owned(),
+                Treatment::Halve => "half".to_owned(),
+                Treatment::Quantize(scheme) => scheme.bits.count().to_string(),
+            }
+        };
+        let kinds =
+            [("kind:embedding", "8"), ("kind:first", "keep"), ("kind:vector", "keep"), ("kind:inner", "2")];
+        assert_eq!(of(&kinds, "wte.weight", &[9, 2]), "8");
+        assert_eq!(of(&kinds, "conv_in.weight", &[9, 2]), "keep");
+        assert_eq!(of(&kinds, "conv_out.weight", &[9, 2]), "half");
+        assert_eq!(of(&kinds, "norm.weight", &[9]), "keep");
+        assert_eq!(of(&kinds, "up.weight", &[9, 2]), "2");
+        let shapes = [("shape:*x3x3", "8"), ("shape:{1,2}x*", "keep"), ("shape:", "keep")];
+        assert_eq!(of(&shapes, "up.weight", &[16, 8, 3, 3]), "8");
+        assert_eq!(of(&shapes, "up.weight", &[16, 8, 1, 3]), "4");
+        assert_eq!(of(&shapes, "up.weight", &[16, 33]), "4");
+        assert_eq!(of(&shapes, "up.weight", &[2, 33]), "keep");
+        assert_eq!(of(&shapes, "up.weight", &[12, 33]), "4");
+        assert_eq!(of(&shapes, "one", &[]), "keep");
+        assert_eq!(of(&[("*.weight", "3"), ("kind:inner", "2")], "up.weight", &[9, 2]), "3", "the first");
+        assert_eq!(of(&[("kind:inner", "2"), ("*.weight", "3")], "up.weight", &[9, 2]), "2", "the first");
+        assert_eq!(of(&[("[k]ind:last", "2")], "kind:last", &[9, 2]), "2", "a name");
+        assert_eq!(of(&[("kind:last", "2")], "kind:last", &[9, 2]), "4");
+        let wrong = |pattern| Policy::default().with_rule(pattern, Treatment::Keep).unwrap_err().to_string();
+        assert_eq!(
+            wrong("kind:norms"),
+            "`kind:norms` is not a valid pattern: the kinds are `integers`, `vector`, `embedding`, `first`, `last`, `inner`"
+        );
+        assert_eq!(
+            wrong("shape:[3"),
+            "`shape:[3` is not a valid pattern: unclosed character class; missing ']'"
+        );
     }
 }

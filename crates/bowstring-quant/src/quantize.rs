@@ -6,8 +6,8 @@ use bowstring_core::Cancel;
 use rayon::ThreadPoolBuilder;
 
 use crate::{
-    Calibration, Gptq, Half, Method, Model, ModelWriter, Moments, Order, Policy, Quality, QuantError,
-    Quantized, Result, Scheme, Stored, Tensor, TensorReport, Treatment, dtype,
+    Bits, Calibration, Gates, Gptq, Half, Method, Model, ModelWriter, Moments, Order, Policy, Quality,
+    QuantError, Quantized, Result, Scheme, Stored, Tensor, TensorReport, Treatment, dtype,
     matrix::not_finite,
     named::{check_names, is_named},
     outputs::Outputs,
@@ -29,6 +29,8 @@ pub struct Settings {
     pub policy: Policy,
     /// What becomes of tensors with numbers that are NaN or infinite.
     pub non_finite: NonFinite,
+    /// Packed tensors that do not pass get the next width, and the next, until they do or have 8 bits.
+    pub promote: Option<Gates>,
     /// How many threads work; as many as there are cores when `None`.
     pub threads: Option<NonZero<usize>>,
     /// Whether each packed tensor is kept in a folder beside the file, `FILE.parts`, until all are done, and those
@@ -150,6 +152,19 @@ pub struct Report {
     /// The packed tensors of which a calibration that [`Rounding`] goes by has seen nothing, and which are done as by
     /// [`Rounding::Mse`].
     pub unseen: Vec<String>,
+    /// The tensors that got more bits, as [`Settings::promote`] says.
+    pub promoted: Vec<Promotion>,
+}
+
+/// A tensor that got more bits than was asked for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Promotion {
+    /// Its name.
+    pub tensor: String,
+    /// What was asked for.
+    pub from: Bits,
+    /// What it got.
+    pub to: Bits,
 }
 
 impl Report {
@@ -200,7 +215,8 @@ pub fn quantize(
             Some(most) => ModelWriter::create_shards(path, metadata, most)?,
         };
         let parts = settings.resume.then(|| Parts::open(path)).transpose()?;
-        let mut work = Work { model, settings, cancel, writer, parts, resumed: 0, unseen: Vec::new() };
+        let (unseen, promoted) = (Vec::new(), Vec::new());
+        let mut work = Work { model, settings, cancel, writer, parts, resumed: 0, unseen, promoted };
         let mut tensors = Vec::new();
         for tensor in model.tensors() {
             cancel.check()?;
@@ -210,10 +226,10 @@ pub fn quantize(
             tensors.push(report);
         }
         cancel.check()?;
-        let Work { writer, parts, resumed, unseen, .. } = work;
+        let Work { writer, parts, resumed, unseen, promoted, .. } = work;
         let file_bytes = writer.finish()?.bytes;
         parts.map_or(Ok(()), Parts::remove)?;
-        Ok(Report { tensors, file_bytes, resumed, unseen })
+        Ok(Report { tensors, file_bytes, resumed, unseen, promoted })
     })
 }
 
@@ -242,6 +258,14 @@ struct Work<'a> {
     parts: Option<Parts>,
     resumed: usize,
     unseen: Vec<String>,
+    promoted: Vec<Promotion>,
+}
+
+/// A tensor that is packed.
+struct Packed {
+    matrix: Quantized,
+    quality: Quality,
+    is_resumed: bool,
 }
 
 impl<'a> Work<'a> {
@@ -276,24 +300,23 @@ impl<'a> Work<'a> {
     }
 
     /// Writes a tensor as packed codes. Where some numbers are not finite, nothing is written.
-    fn pack(&mut self, tensor: &Tensor<'_>, scheme: Scheme) -> Result<Changed> {
+    fn pack(&mut self, tensor: &Tensor<'_>, asked: Scheme) -> Result<Changed> {
         let method = self.settings.rounding.method(tensor.name);
-        let key = self.parts.as_ref().map(|parts| (parts, Key::of(tensor, scheme, &method)));
-        let known = match &key {
-            Some((parts, key)) => parts.load(*key, tensor, scheme, self.cancel)?,
-            None => None,
+        let wider = |Packed { matrix, quality, .. }: &Packed| {
+            let is_near = self.settings.promote.is_none_or(|gates| gates.pass(quality));
+            matrix.scheme.bits.wider().filter(|_| !is_near)
         };
-        let (matrix, quality) = match known {
-            Some(part) => {
-                self.resumed += 1;
-                part
-            }
-            None => {
-                let made = packed(tensor, scheme, &method, self.cancel)?;
-                key.map_or(Ok(()), |(parts, key)| parts.save(key, tensor, &made.0, made.1))?;
-                made
-            }
-        };
+        let mut made = self.packed(tensor, asked, &method)?;
+        while let Some(bits) = wider(&made) {
+            made = self.packed(tensor, Scheme { bits, ..asked }, &method)?;
+        }
+        let Packed { matrix, quality, is_resumed } = made;
+        let scheme = matrix.scheme;
+        self.resumed += usize::from(is_resumed);
+        if scheme.bits != asked.bits {
+            let tensor = tensor.name.to_owned();
+            self.promoted.push(Promotion { tensor, from: asked.bits, to: scheme.bits });
+        }
         if self.settings.rounding.calibration().is_some_and(|seen| seen.layer(tensor.name).is_none()) {
             self.unseen.push(tensor.name.to_owned());
         }
@@ -316,6 +339,23 @@ impl<'a> Work<'a> {
             bytes_after: matrix.bytes(),
             output_error: outputs.map(|outputs| outputs.error()),
         })
+    }
+
+    /// What becomes of a tensor that is packed so, which a run before may have found.
+    fn packed(&self, tensor: &Tensor<'_>, scheme: Scheme, method: &Method) -> Result<Packed> {
+        let key = self.parts.as_ref().map(|parts| (parts, Key::of(tensor, scheme, method)));
+        if let Some((parts, key)) = &key
+            && let Some((matrix, quality)) = parts.load(*key, tensor, scheme, self.cancel)?
+        {
+            return Ok(Packed { matrix, quality, is_resumed: true });
+        }
+        let weights = Weights::of(tensor)?;
+        let (matrix, quality) =
+            Quantized::measured_of(weights, tensor.columns(), scheme, method, self.cancel)?;
+        if let Some((parts, key)) = key {
+            parts.save(key, tensor, &matrix, quality)?;
+        }
+        Ok(Packed { matrix, quality, is_resumed: false })
     }
 
     /// Writes a tensor as numbers of 16 bits, or as it is where they would be infinite; likewise.
@@ -350,16 +390,6 @@ struct Changed {
     stored: Stored,
     bytes_after: usize,
     output_error: Option<f64>,
-}
-
-/// What becomes of a tensor that is packed, and how far it is off.
-fn packed(
-    tensor: &Tensor<'_>,
-    scheme: Scheme,
-    method: &Method,
-    cancel: &Cancel,
-) -> Result<(Quantized, Quality)> {
-    Quantized::measured_of(Weights::of(tensor)?, tensor.columns(), scheme, method, cancel)
 }
 
 #[cfg(test)]

@@ -66,6 +66,11 @@ impl Bits {
         1 << (self.count() - 1)
     }
 
+    /// The next width, if this is not the largest.
+    pub fn wider(self) -> Option<Self> {
+        Self::ALL.into_iter().find(|bits| *bits > self)
+    }
+
     /// How many bytes `codes` codes of a row take; the last one is filled up with zero bits.
     pub const fn bytes(self, codes: usize) -> usize {
         // Whole bytes of eight codes first, so that no length overflows.

@@ -125,6 +125,7 @@ fn memory_does_not_grow_as_if_numbers_had_32_bits() {
                 rounding,
                 policy: policy.clone(),
                 non_finite: NonFinite::Refuse,
+                promote: None,
                 threads: two,
                 resume: false,
                 shard_size: None,

@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 import json
 import pathlib
-import re
 import time
 from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import closing
@@ -22,6 +21,7 @@ from arro3.core import Table as ArrowTable
 
 import bowstring as bs
 from bowstring import quant
+from bowstring._sample_gate import literal
 from bowstring._tables import AnyTable, Path
 
 if TYPE_CHECKING:
@@ -126,7 +126,7 @@ class DiffusionQuantConfig:
             "group_size": self.group_size,
             "method": "mse" if self.calibration is None else "weighted",
             "calibration": self.calibration,
-            "policy": {_literally(name): bits for name, bits in promoted.items()},
+            "policy": {literal(name): bits for name, bits in promoted.items()},
             "threads": self.num_threads or None,
         }
 
@@ -625,11 +625,6 @@ def _width(bits: int) -> int:
     if bits not in (2, 3, 4, 8):
         raise bs.UsageError(f"bit_width: expected 2, 3, 4 or 8, got {bits}")
     return bits
-
-
-def _literally(name: str) -> str:
-    """Make of a name a pattern that fits it alone."""
-    return re.sub(r"[*?\[\]{}\\]", r"[\g<0>]", name)
 
 
 def _zero_points(packed: bytes, groups: int, rows: int, bits: int) -> npt.NDArray[np.float32]:

@@ -150,6 +150,16 @@ def test_a_policy_decides_by_name(model: Path, tmp_path: Path) -> None:
     assert stored["block.flat.weight"] == ("f16", None)
 
 
+def test_a_policy_decides_by_kind_and_shape(model: Path, tmp_path: Path) -> None:
+    tensors = listed(bs.quantize(model, tmp_path / "x.parquet"))
+    shape, kind = tensors[0]["shape"], tensors[-1]["kind"]
+    policy = {f"shape:{'x'.join(map(str, shape))}": "keep", f"kind:{kind}": "half"}
+    for row in listed(bs.quantize(model, tmp_path / "x.parquet", policy=policy)):
+        kept = row["shape"] == shape
+        assert kept or row["kind"] != kind or row["stored"] in {"f16", "bf16", "kept"}
+        assert not kept or row["stored"] == "kept"
+
+
 def test_threads_do_not_change_the_file(model: Path, tmp_path: Path) -> None:
     files = [tmp_path / "one.parquet", tmp_path / "three.parquet"]
     bs.quantize(model, files[0], threads=1)
@@ -332,6 +342,10 @@ def test_ctrl_c_ends_it_and_leaves_the_old_file(tmp_path: Path) -> None:
         ({"policy": {"*": 16}}, bs.UsageError, "policy"),
         ({"policy": {"*": 1.5}}, TypeError, "policy"),
         ({"policy": {"[": 4}}, bs.UsageError, "pattern"),
+        ({"policy": {"kind:norm": 4}}, bs.UsageError, "the kinds are"),
+        ({"promote": True}, bs.UsageError, "promote"),
+        ({"promote": True, "min_sqnr": 20, "budget": "20%"}, bs.UsageError, "promote"),
+        ({"promote": 1, "min_sqnr": 20}, TypeError, "promote"),
         ({"symmetric": True, "float_minimum": True}, bs.UsageError, "float_minimum"),
         ({"threads": 0}, bs.UsageError, "threads"),
         ({"on_progress": 3}, TypeError, "on_progress"),

@@ -64,6 +64,33 @@ def test_the_worst_get_more_bits(model: Path, tmp_path: Path) -> None:
     assert [path.name for path in (tmp_path / "new").iterdir()] == ["out.parquet"]
 
 
+def test_the_worst_get_more_bits_by_themselves(model: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out.parquet"
+    plain = bs.quantize(model, out, bits=2)
+    rows = pa.table(plain.tensors).to_pylist()
+    least = sorted(row["sqnr"] for row in rows)[len(rows) // 2]
+    report = bs.quantize(model, out, bits=2, min_sqnr=least, promote=True)
+    worse = {row["name"] for row in rows if row["sqnr"] < least}
+    assert report.promoted.keys() == worse
+    assert 0 < len(worse) < len(NAMES)
+    assert widths(report) == {name: report.promoted.get(name, (2, 2))[1] for name in widths(plain)}
+    assert all(row["sqnr"] >= least for row in pa.table(report.tensors).to_pylist())
+
+    asked = 0
+
+    def psnr(packed: bs.QuantizedModel) -> float:
+        nonlocal asked
+        asked += 1
+        return 0.0 if asked == 1 else 99.0
+
+    both = bs.quantize(model, out, bits=2, min_sqnr=least, promote=True, min_psnr=20, psnr=psnr)
+    assert {first for first, _ in both.promoted.values()} == {2}, (
+        "what was asked for, not what the first pass gave"
+    )
+    assert both.promoted == {name: (2, now) for name, now in widths(both).items() if now != 2}
+    assert sum(widths(both).values()) > sum(widths(report).values())
+
+
 def test_a_policy_says_where_bits_begin(model: Path, tmp_path: Path) -> None:
     asked = 0
 
@@ -128,7 +155,9 @@ async def test_the_same_to_be_awaited(model: Path, tmp_path: Path) -> None:
     assert (tmp_path / "a.parquet").read_bytes() == (tmp_path / "b.parquet").read_bytes()
 
 
-@pytest.mark.parametrize("name", ["a[0].weight", "a*b", "a?b", "{a,b}", "a]b", "plain.weight", "a\\b"])
+@pytest.mark.parametrize(
+    "name", ["a[0].weight", "a*b", "a?b", "{a,b}", "a]b", "plain.weight", "a\\b", "kind:inner", "shape:4x16"]
+)
 def test_a_name_is_a_pattern_of_itself(name: str, tmp_path: Path) -> None:
     save_file({name: np.ones((4, 16), np.float32)}, tmp_path / "model.safetensors")
     report = bs.quantize(

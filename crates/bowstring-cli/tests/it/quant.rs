@@ -282,6 +282,69 @@ fn a_gate_names_the_worst_and_writes_nothing() {
 }
 
 #[test]
+fn what_does_not_pass_gets_more_bits() {
+    let folder = folder(1.0);
+    let run = |args: &[&str]| folder.run(&[&["quantize", "model.safetensors", "x.parquet"], args].concat());
+    expect![[r#"
+        exit 0
+        tensors  4: 2 packed, 2 of 16 bits, 0 as they were
+        weights  11.9 KiB before, 2.5 KiB now, a file of 9.6 KiB
+        promoted 1 from 2 to 4 bits: `block.attn.weight`
+        worst    block.attn.weight: 26.1 dB
+    "#]]
+    .assert_eq(&run(&["--bits", "2", "--min-sqnr", "20", "--promote", "--rule", "*.up.*=8"]));
+    expect![[r#"
+        exit 1
+        error: 2 tensors are further off than allowed: `block.up.weight` (50.3 dB, relative error 3.06e-3), `block.attn.weight` (50.3 dB, relative error 3.04e-3)
+
+        hint: give them more bits, or keep them, by rules for their names
+    "#]].assert_eq(&run(&["--bits", "2", "--min-sqnr", "60", "--promote"]));
+    expect![[r#"
+        exit 2
+        error: `promote` cannot be given alone
+
+        hint: it is beside `min_sqnr` or `max_rel_error`
+    "#]]
+    .assert_eq(&run(&["--promote"]));
+    expect![[r#"
+        exit 2
+        error: `promote` cannot be given beside a budget
+
+        hint: it is absent where a `budget` decides
+    "#]]
+    .assert_eq(&run(&["--promote", "--min-sqnr", "20", "--budget", "20%"]));
+}
+
+#[test]
+fn rules_are_for_kinds_and_shapes_too() {
+    let folder = folder(1.0);
+    let run = |rules: &[&str]| {
+        let rules: Vec<&str> = rules.iter().flat_map(|rule| ["--rule", rule]).collect();
+        folder
+            .run(&[&["quantize", "model.safetensors", "x.parquet", "--format", "table"], &rules[..]].concat())
+    };
+    expect![[r#"
+        exit 0
+        tensor             kind    type  shape  stored      bits  group  bytes    dB  relative error
+        ─────────────────  ──────  ────  ─────  ──────────  ────  ─────  ─────  ────  ──────────────
+        block.attn.weight  inner   F32   32×48  zero_point     3     64    672  19.6         1.05e-1
+        block.norm.weight  vector  F32   48     kept                       192
+        block.up.weight    inner   F32   20×72  zero_point     4     64    820  26.1         4.94e-2
+        conv_in.weight     first   F32   8×4    zero_point     8     64     56  53.1         2.20e-3
+    "#]]
+    .assert_eq(&run(&["kind:first=8", "kind:vector=keep", "shape:32x*=3"]));
+    expect![[r#"
+        exit 2
+        error: `kind:norm` is not a valid pattern: the kinds are `integers`, `vector`, `embedding`, `first`, `last`, `inner`
+    "#]].assert_eq(&run(&["kind:norm=8"]));
+    expect![[r#"
+        exit 2
+        error: `shape:[3` is not a valid pattern: unclosed character class; missing ']'
+    "#]]
+    .assert_eq(&run(&["shape:[3=8"]));
+}
+
+#[test]
 fn what_cannot_be_is_said_with_the_way_out() {
     let folder = folder(1.0);
     folder.file("cut.safetensors", &std::fs::read(folder.path("model.safetensors")).unwrap()[..700]);

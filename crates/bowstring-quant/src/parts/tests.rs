@@ -7,8 +7,8 @@ use tempfile::TempDir;
 
 use super::*;
 use crate::{
-    Bits, CodeType, Group, Hessian, Model, NonFinite, Offset, Order, Policy, Report, Rounding, ScaleType,
-    Settings, Treatment, quantize,
+    Bits, CodeType, Gates, Group, Hessian, Model, NonFinite, Offset, Order, Policy, Report, Rounding,
+    ScaleType, Settings, Treatment, quantize,
 };
 
 const FOUR: Scheme = Scheme {
@@ -27,6 +27,7 @@ fn settings() -> Settings {
         rounding: Rounding::Mse,
         policy: Policy::default(),
         non_finite: NonFinite::Refuse,
+        promote: None,
         threads: None,
         resume: true,
         shard_size: None,
@@ -368,4 +369,20 @@ fn a_folder_of_somebody_else_is_refused() {
     drop(other);
     run(&place.model, &out, &settings(), 0).unwrap();
     assert!(!folder.exists());
+}
+
+/// Widths that were not enough are parts too, so that a run that goes on does not try them again.
+#[test]
+fn what_got_more_bits_is_used_again() {
+    let place = Place::new();
+    let promote = Some(Gates { min_sqnr: Some(30.0), max_rel_error: None });
+    let settings = Settings { promote, ..settings() };
+    let expected = place.undisturbed("parquet", &settings);
+    let out = place.path("packed.parquet");
+    run(&place.model, &out, &settings, 2).unwrap_err();
+    assert_eq!(place.parts("packed.parquet").len(), 4, "of 4 and 8 bits");
+    let report = run(&place.model, &out, &settings, 0).unwrap();
+    assert_eq!((report.resumed, report.promoted.len()), (2, PACKED));
+    assert_eq!(fs::read(&out).unwrap(), expected);
+    assert!(!place.path("packed.parquet.parts").exists());
 }

@@ -28,6 +28,7 @@ fn settings() -> Settings {
         rounding: Rounding::Nearest,
         policy: Policy::default(),
         non_finite: NonFinite::Refuse,
+        promote: None,
         threads: NonZero::new(2),
         resume: false,
         shard_size: None,

@@ -22,6 +22,7 @@ fn settings() -> Settings {
         rounding: Rounding::Nearest,
         policy: Policy::default(),
         non_finite: NonFinite::Refuse,
+        promote: None,
         threads: None,
         resume: false,
         shard_size: None,
@@ -334,4 +335,90 @@ fn what_was_seen_tells_how_far_off_outputs_are() {
             assert_eq!(seen, ["down.attn.weight", "down.norm.weight"]);
         }
     }
+}
+
+/// Three matrices: of waves, of waves with one number far from all others, and of two values, which lose nothing.
+fn uneven(folder: &Path) -> Model {
+    let wave = |i: usize| (i as f32 * 0.7).sin();
+    let matrices = [
+        floats((0..32 * 48).map(wave)),
+        floats((0..32 * 48).map(|i| if i % 48 == 5 { 20.0 } else { wave(i) })),
+        floats((0..32 * 48).map(|i| if i % 2 == 0 { 0.0 } else { 0.5 })),
+    ];
+    let view = |bytes| TensorView::new(Dtype::F32, vec![32, 48], bytes).unwrap();
+    let tensors = ["a.weight", "b.weight", "c.weight"].into_iter().zip(matrices.iter().map(|one| view(one)));
+    let path = folder.join("model.safetensors");
+    fs::write(&path, safetensors::serialize(tensors, None).unwrap()).unwrap();
+    Model::open(path).unwrap()
+}
+
+/// Each tensor gets the least width with which it passes: no other file than the one that rules with those widths make.
+#[test]
+fn tensors_that_are_too_far_off_get_more_bits() {
+    let folder = TempDir::new().unwrap();
+    let model = uneven(folder.path());
+    let run = |name: &str, settings: &Settings| {
+        let path = folder.path().join(name);
+        let report = quantize(&model, &path, settings, BTreeMap::new(), &Cancel::default(), |_| {}).unwrap();
+        (report, fs::read(path).unwrap())
+    };
+    let with = |bits| Settings { scheme: Scheme { bits, ..FOUR }, ..settings() };
+    let figures = |bits| {
+        let reports = run("one.parquet", &with(bits)).0.tensors;
+        reports.into_iter().map(|report| report.stored.quality().unwrap()).collect::<Vec<_>>()
+    };
+    let figures: Vec<_> = Bits::ALL.into_iter().map(|bits| (bits, figures(bits))).collect();
+    let gates = [
+        Gates { min_sqnr: Some(12.0), max_rel_error: None },
+        Gates { min_sqnr: Some(22.0), max_rel_error: None },
+        Gates { min_sqnr: None, max_rel_error: Some(0.2) },
+        Gates { min_sqnr: Some(12.0), max_rel_error: Some(0.1) },
+        Gates { min_sqnr: Some(90.0), max_rel_error: None },
+        Gates::default(),
+    ];
+    let mut widths = BTreeMap::new();
+    for gates in gates {
+        for asked in [Bits::Two, Bits::Three] {
+            let promoting = Settings { promote: Some(gates), ..with(asked) };
+            let (report, bytes) = run("promoted.parquet", &promoting);
+            let mut policy = Policy::default();
+            let mut promoted = Vec::new();
+            for (place, tensor) in report.tensors.iter().enumerate() {
+                let mut passing =
+                    figures.iter().filter(|(bits, of)| *bits >= asked && gates.pass(&of[place]));
+                let expected = passing.next().map_or(Bits::Eight, |(bits, _)| *bits);
+                assert_eq!(tensor.stored.scheme().unwrap().bits, expected, "{} {gates:?}", tensor.name);
+                let scheme = Scheme { bits: expected, ..FOUR };
+                policy = policy.with_rule(&tensor.name, Treatment::Quantize(scheme)).unwrap();
+                if expected != asked {
+                    promoted.push(Promotion { tensor: tensor.name.clone(), from: asked, to: expected });
+                }
+                *widths.entry(expected).or_insert(0) += 1;
+            }
+            assert_eq!(report.promoted, promoted);
+            assert_eq!(bytes, run("ruled.parquet", &Settings { policy, ..with(asked) }).1);
+        }
+    }
+    assert_eq!(
+        widths.keys().copied().collect::<Vec<_>>(),
+        Bits::ALL,
+        "all of them have been met: {widths:?}"
+    );
+}
+
+/// What a rule gives bits gets more too, and what it keeps is kept.
+#[test]
+fn rules_say_where_bits_begin() {
+    let folder = TempDir::new().unwrap();
+    let three = Treatment::Quantize(Scheme { bits: Bits::Three, ..FOUR });
+    let policy = Policy::default().with_rule("a.*", three).unwrap();
+    let policy = policy.with_rule("b.*", Treatment::Keep).unwrap();
+    let promote = Some(Gates { min_sqnr: Some(40.0), max_rel_error: None });
+    let settings = Settings { policy, promote, ..settings() };
+    let path = folder.path().join("packed.parquet");
+    let model = uneven(folder.path());
+    let report = quantize(&model, &path, &settings, BTreeMap::new(), &Cancel::default(), |_| {}).unwrap();
+    let expected = Promotion { tensor: "a.weight".to_owned(), from: Bits::Three, to: Bits::Eight };
+    assert_eq!(report.promoted, [expected]);
+    assert_eq!(report.tensors[1].stored, Stored::Kept);
 }

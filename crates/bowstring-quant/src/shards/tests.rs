@@ -55,6 +55,7 @@ impl Place {
             rounding: Rounding::Nearest,
             policy: Policy::default(),
             non_finite: NonFinite::Refuse,
+            promote: None,
             threads: None,
             resume,
             shard_size: shard_size.and_then(NonZero::new),

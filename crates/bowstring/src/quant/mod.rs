@@ -1,7 +1,6 @@
 //! Quantisation: model weights with fewer bits, and how commands, steps and calls ask for it.
 
 mod budget;
-mod gates;
 mod request;
 mod validation;
 
@@ -9,7 +8,6 @@ pub use bowstring_quant::*;
 
 pub use self::{
     budget::{Allocated, AllocationMethod, Allotment, Budget},
-    gates::Gates,
     request::{Packed, Profile, Progress, Quantization, RoundingMethod, ShardSize},
     validation::{Validated, Validation},
 };

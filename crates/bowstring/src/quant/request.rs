@@ -12,11 +12,11 @@ use std::{
 
 use bowstring_core::{Cancel, units::ByteSize};
 use bowstring_quant::{
-    Bits, Calibration, CodeType, Group, Measure, Model, NonFinite, Offset, Order, Policy, QuantError, Report,
-    Result, Rounding, ScaleType, Scheme, Settings, Treatment, quantize,
+    Bits, Calibration, CodeType, Gates, Group, Measure, Model, NonFinite, Offset, Order, Policy, QuantError,
+    Report, Result, Rounding, ScaleType, Scheme, Settings, Treatment, quantize,
 };
 
-use super::{Allocated, Allotment, Gates, budget::Task};
+use super::{Allocated, Allotment, budget::Task};
 
 /// Bits and groups for a place where a model shall run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -118,12 +118,14 @@ pub struct Quantization {
     pub damping: Option<f64>,
     /// Likewise; [`Order::Largest`] when `None`.
     pub order: Option<Order>,
-    /// What becomes of tensors whose names fit patterns, as [`Policy::with_rule`] and [`Treatment::parse`] read it.
+    /// What becomes of tensors that fit patterns, as [`Policy::with_rule`] and [`Treatment::parse`] read it.
     pub policy: Vec<(String, String)>,
     /// Tensors with numbers that are NaN or infinite stay as they are.
     pub keep_non_finite: bool,
     /// How far off tensors may be; where one is further, no file is written.
     pub gates: Gates,
+    /// Packed tensors that are further off get more bits, as [`Settings::promote`] says.
+    pub promote: bool,
     /// Work that was stopped goes on where it was, as [`Settings::resume`] says.
     pub resume: bool,
     /// How many bytes of tensors each of several files may have; all are in one when `None`.
@@ -191,6 +193,14 @@ impl Quantization {
         if self.allotment.budget.is_some() && (self.bits.is_some() || self.profile.is_some()) {
             let option = if self.bits.is_some() { "bits" } else { "profile" };
             return refused(option, "given beside a budget", "absent where a `budget` decides");
+        }
+        if self.promote {
+            if self.gates == Gates::default() {
+                return refused("promote", "given alone", "beside `min_sqnr` or `max_rel_error`");
+            }
+            if self.allotment.budget.is_some() {
+                return refused("promote", "given beside a budget", "absent where a `budget` decides");
+            }
         }
         self.allotment.check(self.calibration.as_deref(), is_measured)?;
         let needs = matches!(self.method, RoundingMethod::Weighted | RoundingMethod::Gptq)
@@ -263,6 +273,7 @@ impl Quantization {
             rounding,
             policy,
             non_finite: if self.keep_non_finite { NonFinite::Keep } else { NonFinite::Refuse },
+            promote: self.promote.then_some(self.gates),
             threads: self.threads,
             resume: self.resume,
             shard_size: self.shard_size.map(|ShardSize(most)| most),

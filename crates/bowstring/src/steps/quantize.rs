@@ -76,8 +76,9 @@ struct QuantizeConfig {
     /// and 64.
     #[schemars(extend("anyOf" = [{"enum": ["edge", "local", "cloud"]}, {"type": "null"}]))]
     profile: Option<String>,
-    /// What becomes of tensors, by patterns for their names: `keep`, `half`, or bits, as in `{"*.attn.*": 8}`;
-    /// the first that fits decides. Where none does, matrices between the first and the last layer are quantised,
+    /// What becomes of tensors, by patterns for their names: `keep`, `half`, or bits, as in `{"*.attn.*": 8}`; of a shape,
+    /// as in `{"shape:*x3x3": 8}`, or of a kind, as in `{"kind:embedding": 8}`: `vector`, `embedding`, `first`, `last`,
+    /// `inner`. The first that fits decides. Where none does, matrices between the first and the last layer are quantised,
     /// and norms, embeddings and those layers take 16 bits.
     #[serde(default)]
     policy: ByName<NumberOrWord>,
@@ -86,6 +87,10 @@ struct QuantizeConfig {
     min_sqnr: Option<f64>,
     /// The largest error in relation to its size that a tensor with fewer bits may have, likewise.
     max_rel_error: Option<f64>,
+    /// Whether packed tensors that are further off than those two allow get more bits, up to 8, before the step fails.
+    /// Default false.
+    #[serde(default)]
+    promote: bool,
     /// Whether tensors with numbers that are NaN or infinite are kept as they are, which is an error otherwise.
     /// Default false.
     #[serde(default)]
@@ -153,6 +158,7 @@ fn build(config: &QuantizeConfig, session: &Session) -> Result<Arc<dyn Step>, Ve
         policy: config.policy.iter().map(|(pattern, what)| (pattern.clone(), what.text())).collect(),
         keep_non_finite: config.keep_non_finite,
         gates: Gates { min_sqnr: config.min_sqnr, max_rel_error: config.max_rel_error },
+        promote: config.promote,
         resume: config.resume,
         shard_size: word("shard_size", config.shard_size.as_ref().map(NumberOrWord::text).as_deref())?,
         threads: NonZero::new(session.threads()),

@@ -173,6 +173,30 @@ fn a_gate_fails_the_step_and_writes_nothing() {
     .assert_eq(&bench.shown(&quantize(", max_rel_error: -1"), "packed"));
 }
 
+#[test]
+fn a_step_may_give_more_bits_to_what_does_not_pass() {
+    check(
+        ", bits: 2, min_sqnr: 20, promote: true, policy: {\"kind:vector\": keep}",
+        &expect![[r#"
+        +-------------------+------------+------+------------+-------+------+
+        | name              | stored     | bits | group_size | bytes | sqnr |
+        +-------------------+------------+------+------------+-------+------+
+        | block.attn.weight | zero_point | 4    | 64         | 864   | 26.1 |
+        | block.norm.weight | kept       |      |            | 192   |      |
+        | block.up.weight   | zero_point | 4    | 64         | 848   | 26.1 |
+        +-------------------+------------+------+------------+-------+------+"#]],
+    );
+    expect![[r#"
+        `promote` cannot be given alone
+          at test.yaml:4:118
+
+        hint: it is beside `min_sqnr` or `max_rel_error`"#]]
+    .assert_eq(&bench().shown(&quantize(", promote: true"), "packed"));
+    expect![[r#"
+        `kind:norm` is not a valid pattern: the kinds are `integers`, `vector`, `embedding`, `first`, `last`, `inner`
+          at test.yaml:4:117"#]].assert_eq(&bench().shown(&quantize(", policy: {\"kind:norm\": keep}"), "packed"));
+}
+
 /// What is found of a file of packed weights.
 fn validated(bench: &Bench, validation: &Validation) -> String {
     match validation.run(&bench.path("packed.parquet"), &bowstring::Cancel::new()) {

@@ -1,6 +1,6 @@
 //! How far off may the tensors of a model be?
 
-use bowstring_quant::{Quality, QuantError, Result, TensorReport};
+use crate::{Quality, QuantError, Result, TensorReport};
 
 /// How far off tensors may be that have fewer bits than they had.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
@@ -31,17 +31,39 @@ impl Gates {
         }
     }
 
+    /// Whether a tensor that is so far off passes. A figure that is none passes nothing.
+    pub fn pass(&self, quality: &Quality) -> bool {
+        self.min_sqnr.is_none_or(|least| quality.sqnr >= least)
+            && self.max_rel_error.is_none_or(|most| quality.relative_error <= most)
+    }
+
     /// Those that do not pass, with how far off they are, the one with the least ratio first.
     pub fn failing<'a>(&self, reports: &'a [TensorReport]) -> Vec<(&'a str, Quality)> {
         let quality = |report: &'a TensorReport| Some((report.name.as_str(), report.stored.quality()?));
-        let passes = |quality: &Quality| {
-            // A figure that is none passes nothing.
-            self.min_sqnr.is_none_or(|least| quality.sqnr >= least)
-                && self.max_rel_error.is_none_or(|most| quality.relative_error <= most)
-        };
         let mut failing: Vec<_> =
-            reports.iter().filter_map(quality).filter(|(_, quality)| !passes(quality)).collect();
+            reports.iter().filter_map(quality).filter(|(_, quality)| !self.pass(quality)).collect();
         failing.sort_by(|(_, left), (_, right)| left.sqnr.total_cmp(&right.sqnr));
         failing
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn both_figures_count() {
+        let quality = Quality { sqnr: 20.0, relative_error: 0.1, cosine: 0.99, largest_error: 1.0 };
+        let pass = |min_sqnr, max_rel_error| Gates { min_sqnr, max_rel_error }.pass(&quality);
+        assert!(pass(None, None));
+        assert!(pass(Some(20.0), Some(0.1)));
+        assert!(!pass(Some(20.1), None));
+        assert!(!pass(None, Some(0.09)));
+        assert!(!pass(Some(20.1), Some(0.2)));
+        assert!(!pass(Some(10.0), Some(0.09)));
+        let none = Quality { sqnr: f64::NAN, relative_error: f64::NAN, ..quality };
+        let gates = |min_sqnr, max_rel_error| Gates { min_sqnr, max_rel_error };
+        assert!(!gates(Some(f64::NEG_INFINITY), None).pass(&none));
+        assert!(!gates(None, Some(f64::INFINITY)).pass(&none));
     }
 }
