@@ -107,9 +107,9 @@ def quantize(
     shard_size: int | str | None = None,
     min_sqnr: float | None = None,
     max_rel_error: float | None = None,
-    promote: bool = False,
     min_psnr: float | None = None,
     psnr: Callable[[QuantizedModel], SupportsFloat] | None = None,
+    promote: bool = False,
     threads: int | None = None,
     on_progress: Callable[[str, int, int], object] | None = None,
 ) -> QuantizationReport:
@@ -175,12 +175,12 @@ def quantize(
             tensors of no more bytes, or with one that takes more. Nothing may be there yet.
         min_sqnr: The least ratio of signal to noise, in decibels, that tensors with fewer bits may have.
         max_rel_error: The largest error in relation to its size that they may have.
-        promote: Whether packed tensors that are further off than those two allow get the next width, up to 8
-            bits, before that is an error.
-        min_psnr: How near samples have to be, in decibels. While `psnr` says less, the worst eighth of the
-            packed tensors, by their ratio of signal to noise, get the next width, and the file is made anew.
+        min_psnr: How near samples have to be, in decibels.
         psnr: Given the packed model, says how near its samples are, as `bs.quant.psnr` does for those of the
             same noise. What it raises ends the work and is raised here.
+        promote: Whether what is further off than those three allow gets more bits, up to 8, before that is an
+            error: packed tensors the next width; and while `psnr` says less, so does the worst eighth of
+            them, by their ratio of signal to noise, and the file is made anew.
         threads: How many threads work; all cores when `None`. They do not change the file.
         on_progress: Called with each tensor's name, its number from 1 on, and how many there are; with a
             budget, once more for each while it is planned. What it raises ends the work and is raised here.
@@ -195,7 +195,7 @@ def quantize(
         UsageError: When an option cannot be.
         StorageError: When the file cannot be written.
         WorkflowError: When tensors are further off than they may be; the message names the worst, and no file
-            is written. Also when samples are, and no tensor can have more bits.
+            is written. Also when samples are.
 
     Examples:
         >>> report = bs.quantize(folder / "model.safetensors", folder / "packed.parquet", bits=4)
@@ -237,7 +237,7 @@ def quantize(
             made = _bowstring.quantize(model, path, gate.options(options), on_progress)
             report = QuantizationReport._of(*made, before=gate.promoted)
             value = gate.measure(QuantizedModel(path))
-            if gate.passes(value, report, fixed=budget is not None):
+            if gate.passes(value, report):
                 return report
 
 

@@ -1,4 +1,4 @@
-"""Are the samples of a quantised model near enough, and which layers get more bits where they are not?"""
+"""Are the samples of a quantised model near enough, and which layers get more bits where they may?"""
 
 from __future__ import annotations
 
@@ -32,6 +32,8 @@ class SampleGate:
     """In decibels."""
     measure: Callable[[QuantizedModel], SupportsFloat]
     """Says how near the samples of a packed model are."""
+    promote: bool
+    """Whether tensors get more bits where they are not."""
     promoted: dict[str, tuple[int, int]] = field(default_factory=dict)
     """The bits of tensors that got more, before and now."""
 
@@ -58,30 +60,44 @@ class SampleGate:
             )
         if options["shard_size"] is not None:
             raise UsageError("shard_size: expected None beside `min_psnr`, which needs one file")
-        return cls(min_psnr, psnr)
+        promote = options["promote"]
+        if not isinstance(promote, bool):
+            raise TypeError(f"promote: expected bool, got {type(promote).__name__}")
+        if promote and options["budget"] is not None:
+            raise UsageError("promote: expected False beside `budget`, which decides")
+        return cls(min_psnr, psnr, promote)
 
     def options(self, options: Mapping[str, Any]) -> dict[str, Any]:
         """Give the options of the next file."""
         own = {literal(name): now for name, (_, now) in self.promoted.items()}
-        return {**options, "policy": {**own, **(options["policy"] or {})}}
+        gates_of_tensors = (options["min_sqnr"], options["max_rel_error"])
+        return {
+            **options,
+            "policy": {**own, **(options["policy"] or {})},
+            "promote": self.promote and any(gate is not None for gate in gates_of_tensors),
+        }
 
-    def passes(self, value: SupportsFloat, report: QuantizationReport, *, fixed: bool) -> bool:
+    def passes(self, value: SupportsFloat, report: QuantizationReport) -> bool:
         """Say whether samples are near enough; where they are not, give more bits to the worst tensors.
 
         Raises:
-            WorkflowError: When no tensor can have more, or bits are `fixed` by a budget.
+            WorkflowError: When no tensor may have more.
         """
         found = float(value)
         if found >= self.least:
             return True
+        message = f"samples are within {found:.1f} dB, less than {self.least:g} dB"
+        if not self.promote:
+            raise WorkflowError(
+                f"{message}\n\nhint: ask for more bits, or let `promote=True` give some to the worst tensors"
+            )
         names, bits, ratios = (report.tensors[column].to_pylist() for column in ("name", "bits", "sqnr"))
         packed = [row for row in zip(ratios, names, bits, strict=True) if row[2] is not None]
         worst = sorted(row for row in packed if row[2] in WIDER)[: math.ceil(len(packed) / SHARE)]
-        if fixed or not worst:
-            why = "the budget leaves no more bits" if fixed else "every packed tensor has 8 bits"
+        if not worst:
             raise WorkflowError(
-                f"samples are within {found:.1f} dB, less than {self.least:g} dB, and {why}\n\n"
-                "hint: allow more bytes, keep more tensors by the policy, or ask for less"
+                f"{message}, and every packed tensor has 8 bits\n\n"
+                "hint: keep more tensors by the policy, or ask for less"
             )
         for _, name, now in worst:
             first = report.promoted.get(name, (now, now))[0]

@@ -392,9 +392,9 @@ async def quantize_async(
     shard_size: int | str | None = None,
     min_sqnr: float | None = None,
     max_rel_error: float | None = None,
-    promote: bool = False,
     min_psnr: float | None = None,
     psnr: Callable[[QuantizedModel], SupportsFloat] | None = None,
+    promote: bool = False,
     threads: int | None = None,
     on_progress: Callable[[str, int, int], object] | None = None,
 ) -> QuantizationReport:
@@ -438,7 +438,7 @@ async def quantize_async(
             made = await _bowstring.quantize_async(model, path, gate.options(options), on_progress)
             report = QuantizationReport._of(*made, before=gate.promoted)
             value = await asyncio.to_thread(gate.measure, QuantizedModel(path))
-            if gate.passes(value, report, fixed=budget is not None):
+            if gate.passes(value, report):
                 return report
 
 

@@ -53,7 +53,9 @@ def test_what_is_near_enough_stays(model: Path, tmp_path: Path) -> None:
 def test_the_worst_get_more_bits(model: Path, tmp_path: Path) -> None:
     plain = bs.quantize(model, tmp_path / "plain.parquet", bits=2)
     start = nearness(bs.QuantizedModel(tmp_path / "plain.parquet"))
-    report = bs.quantize(model, tmp_path / "new" / "out.parquet", bits=2, min_psnr=start + 1, psnr=nearness)
+    report = bs.quantize(
+        model, tmp_path / "new" / "out.parquet", bits=2, min_psnr=start + 1, psnr=nearness, promote=True
+    )
     packed = bs.QuantizedModel(tmp_path / "new" / "out.parquet")
     assert nearness(packed) >= start + 1
     assert NAMES[3] in report.promoted, "the hardest is among them"
@@ -100,7 +102,7 @@ def test_a_policy_says_where_bits_begin(model: Path, tmp_path: Path) -> None:
         return 0.0 if asked == 1 else 99.0
 
     policy: dict[str, int | str] = {NAMES[0]: "keep", "*.up.*": 4, "*": 2}
-    report = bs.quantize(model, tmp_path / "out.parquet", policy=policy, min_psnr=20, psnr=psnr)
+    report = bs.quantize(model, tmp_path / "out.parquet", policy=policy, min_psnr=20, psnr=psnr, promote=True)
     now = widths(report)
     assert report.promoted
     assert now[NAMES[0]] is None
@@ -118,10 +120,11 @@ def test_what_cannot_be_mended_leaves_nothing(model: Path, tmp_path: Path) -> No
     with pytest.raises(
         bs.WorkflowError, match=r"less than 200 dB, and every packed tensor has 8 bits"
     ) as raised:
-        quantize(bits=8, min_psnr=200, psnr=nearness)
+        quantize(bits=8, min_psnr=200, psnr=nearness, promote=True)
     assert "hint: " in str(raised.value)
-    with pytest.raises(bs.WorkflowError, match="the budget leaves no more bits"):
-        quantize(budget="12%", min_psnr=60, psnr=nearness)
+    for bits in ({"bits": 2}, {"budget": "12%"}):
+        with pytest.raises(bs.WorkflowError, match=r"less than 60 dB\n\nhint: .*promote=True"):
+            quantize(**bits, min_psnr=60, psnr=nearness)
 
     def raises(_: object) -> float:
         raise KeyError("gone")
@@ -141,6 +144,10 @@ def test_what_cannot_be_asked(model: Path, tmp_path: Path) -> None:
         bs.quantize(model, out, min_psnr=float("nan"), psnr=nearness)
     with pytest.raises(TypeError, match="psnr: expected a function, got int"):
         bs.quantize(model, out, min_psnr=20, psnr=1)  # type: ignore[arg-type]
+    with pytest.raises(bs.UsageError, match="promote: expected False beside `budget`"):
+        bs.quantize(model, out, budget="12%", min_psnr=20, psnr=nearness, promote=True)
+    with pytest.raises(TypeError, match="promote: expected bool, got int"):
+        bs.quantize(model, out, min_psnr=20, psnr=nearness, promote=1)  # type: ignore[arg-type]
     with pytest.raises(bs.UsageError, match="resume: expected False beside `min_psnr`"):
         bs.quantize(model, out, min_psnr=20, psnr=nearness, resume=True)
     assert not out.exists()
@@ -148,7 +155,7 @@ def test_what_cannot_be_asked(model: Path, tmp_path: Path) -> None:
 
 @pytest.mark.asyncio
 async def test_the_same_to_be_awaited(model: Path, tmp_path: Path) -> None:
-    options = {"bits": 2, "min_psnr": 10.0, "psnr": nearness}
+    options = {"bits": 2, "min_psnr": 10.0, "psnr": nearness, "promote": True}
     report = await bs.quant.quantize_async(model, tmp_path / "a.parquet", **options)  # type: ignore[arg-type]
     same = bs.quantize(model, tmp_path / "b.parquet", **options)  # type: ignore[arg-type]
     assert report.promoted == same.promoted != {}
