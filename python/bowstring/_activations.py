@@ -15,10 +15,15 @@ from bowstring._calibrator import Calibrator
 from bowstring._diffusion import ReverseSteps, _listed
 from bowstring._errors import DataError, UsageError
 from bowstring._hooks import Hooks, Tensor, Timed, TorchModule, attach, choose, torch_layers, whole
+from bowstring._tables import Path, read_parquet, write_parquet
 
 if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
+
+_VERSION_KEY = "bowstring.activation_ranges"
+"""What a file says its version under."""
+_VERSION = "1"
 
 
 @dataclass(frozen=True)
@@ -55,12 +60,12 @@ class TimeGroups:
             )
 
     @classmethod
-    def uniform(cls, timesteps: ReverseSteps | Iterable[int] | int, groups: int) -> TimeGroups:
+    def uniform(cls, timesteps: ReverseSteps | Iterable[int] | int, num_time_groups: int) -> TimeGroups:
         """Make groups of about the same size.
 
         Args:
             timesteps: Those of the sampler; or how many there are, from 0 on.
-            groups: How many groups.
+            num_time_groups: How many groups.
 
         Returns:
             The groups, whose sizes differ by one at the most.
@@ -73,11 +78,11 @@ class TimeGroups:
             (4, 3, 3)
         """
         visited = _listed(timesteps)
-        return cls(tuple(visited), tuple(_bowstring.uniform_groups(len(visited), groups)))
+        return cls(tuple(visited), tuple(_bowstring.uniform_groups(len(visited), num_time_groups)))
 
     @classmethod
     def cluster(
-        cls, calibrator: Calibrator, groups: int, *, timesteps: Iterable[int] | None = None
+        cls, calibrator: Calibrator, num_time_groups: int, *, timesteps: Iterable[int] | None = None
     ) -> TimeGroups:
         """Cut where the layers' inputs change: groups within which their extremes differ the least.
 
@@ -86,7 +91,7 @@ class TimeGroups:
 
         Args:
             calibrator: What was seen of the layers.
-            groups: How many groups.
+            num_time_groups: How many groups.
             timesteps: Those that are grouped; all that were seen when `None`.
 
         Returns:
@@ -108,7 +113,7 @@ class TimeGroups:
         calibrator._require(layers, visited)
         return cls(
             tuple(visited),
-            tuple(_bowstring.clustered_groups(calibrator._native, layers, visited, groups)),
+            tuple(_bowstring.clustered_groups(calibrator._native, layers, visited, num_time_groups)),
         )
 
     @property
@@ -290,29 +295,109 @@ class ActivationRanges(Timed):
         """All ranges: a row for each layer and group.
 
         Returns:
-            `layer`, `first_timestep`, `last_timestep`, `least`, `greatest`, `bits`.
+            `layer`, `timesteps` (a list, the noisiest first), `least`, `greatest`, `bits`.
 
         Examples:
             >>> groups = bs.quant.TimeGroups.uniform(4, 2)
             >>> ranges = bs.quant.ActivationRanges(["linear.weight"], groups, [[-1, -2]], [[1, 2]])
-            >>> ranges.table["first_timestep"].to_pylist()
-            [3, 1]
+            >>> ranges.table["timesteps"].to_pylist()
+            [[3, 2], [1, 0]]
         """
         import arro3.core as arrow
         import numpy as np
 
-        groups = self.groups.groups * len(self.layers)
+        layers = [layer for layer in self.layers for _ in self.groups.sizes]
+        starts = np.cumsum((0, *self.groups.sizes * len(self.layers)), dtype=np.int32)
+        timesteps = np.array(self.groups.timesteps * len(self.layers), np.uint32)
         columns: dict[str, Any] = {
-            "layer": arrow.Array(
-                [layer for layer in self.layers for _ in self.groups.sizes], type=arrow.DataType.utf8()
-            ),
-            "first_timestep": arrow.Array.from_numpy(np.array([group[0] for group in groups], np.uint32)),
-            "last_timestep": arrow.Array.from_numpy(np.array([group[-1] for group in groups], np.uint32)),
+            "layer": arrow.Array(layers, type=arrow.DataType.utf8()),
+            "timesteps": arrow.list_array(arrow.Array.from_numpy(starts), arrow.Array.from_numpy(timesteps)),
             "least": arrow.Array.from_numpy(self.least.ravel()),
             "greatest": arrow.Array.from_numpy(self.greatest.ravel()),
-            "bits": arrow.Array.from_numpy(np.full(len(groups), self.bits, np.uint8)),
+            "bits": arrow.Array.from_numpy(np.full(len(layers), self.bits, np.uint8)),
         }
-        return Table(arrow.Table.from_pydict(columns))
+        return Table(arrow.Table.from_pydict(columns, metadata={_VERSION_KEY: _VERSION}))
+
+    def save(self, path: Path) -> None:
+        """Write all ranges into a Parquet file, which appears as a whole or not at all.
+
+        Args:
+            path: The file.
+
+        Raises:
+            UsageError: When there are no layers.
+            StorageError: When it cannot be written.
+
+        Examples:
+            >>> groups = bs.quant.TimeGroups.uniform(4, 2)
+            >>> ranges = bs.quant.ActivationRanges(["linear.weight"], groups, [[-1, -2]], [[1, 2]])
+            >>> ranges.save(folder / "ranges.parquet")
+        """
+        if not self.layers:
+            raise UsageError("layers: expected at least one to save")
+        write_parquet(self.table, path)
+
+    @classmethod
+    def open(cls, path: Path) -> ActivationRanges:
+        """Read a file that `save` has written.
+
+        Args:
+            path: The file.
+
+        Returns:
+            The ranges.
+
+        Raises:
+            NotFoundError: When there is no such file.
+            DataError: When it has no ranges, or some that cannot be.
+
+        Examples:
+            >>> groups = bs.quant.TimeGroups.uniform(4, 2)
+            >>> ranges = bs.quant.ActivationRanges(["linear.weight"], groups, [[-1, -2]], [[1, 2]])
+            >>> ranges.save(folder / "ranges.parquet")
+            >>> bs.quant.ActivationRanges.open(folder / "ranges.parquet").range("linear.weight", timestep=0)
+            (-2.0, 2.0)
+        """
+        import arro3.core as arrow
+        import numpy as np
+
+        table = read_parquet(path)
+        version = table.schema.metadata.get(_VERSION_KEY.encode())
+        types = {name: table.schema.field(name).type for name in table.column_names}
+        expected: dict[str, Callable[[arrow.DataType], bool]] = {
+            "layer": arrow.DataType.is_string,
+            "timesteps": lambda of: of.value_type is not None and arrow.DataType.is_uint32(of.value_type),
+            "least": arrow.DataType.is_float32,
+            "greatest": arrow.DataType.is_float32,
+            "bits": arrow.DataType.is_uint8,
+        }
+        if (
+            version != _VERSION.encode()
+            or list(types) != list(expected)
+            or not all(fits(types[name]) for name, fits in expected.items())
+        ):
+            raise DataError(f"`{path}` is no file of ranges of activations of version {_VERSION}")
+        if any(table[name].null_count for name in expected):
+            raise DataError(f"`{path}` is damaged: it has nulls")
+        if not table.num_rows:
+            raise DataError(f"`{path}` is damaged: it has no rows")
+        columns: list[list[Any]] = [list(table[name].to_pylist()) for name in expected]
+        layers, timesteps, least, greatest, bits = columns
+        count = layers.count(layers[0])
+        rows = len(layers) // count
+        named, groups = layers[::count], timesteps[:count]
+        if (
+            layers != [layer for layer in named for _ in range(count)]
+            or timesteps != groups * rows
+            or len(set(bits)) != 1
+        ):
+            raise DataError(f"`{path}` is damaged: it has not the same groups and bits for each layer")
+        try:
+            visited = tuple(timestep for group in groups for timestep in group)
+            ends = (np.array(end, np.float32).reshape(rows, count) for end in (least, greatest))
+            return cls(named, TimeGroups(visited, tuple(map(len, groups))), *ends, bits=bits[0])
+        except (UsageError, TypeError) as error:
+            raise DataError(f"`{path}` is damaged: {error}") from error
 
     def range(self, layer: str, *, timestep: int | None = None) -> tuple[float, float]:
         """Give the range of a layer at a timestep.

@@ -401,7 +401,7 @@ def categorical_kl(original: object, other: object) -> npt.NDArray[np.float64]:
 
 
 def stratified_timesteps(
-    timesteps: ReverseSteps | Iterable[int] | int, groups: int, *, per_group: int = 1, seed: int = 0
+    timesteps: ReverseSteps | Iterable[int] | int, num_time_groups: int, *, per_group: int = 1, seed: int = 0
 ) -> tuple[int, ...]:
     """Choose timesteps to calibrate at: as many, by chance, from each of so many parts of the path.
 
@@ -410,7 +410,7 @@ def stratified_timesteps(
 
     Args:
         timesteps: Those of the sampler; or how many there are, from 0 on.
-        groups: How many parts of about the same size.
+        num_time_groups: How many parts of about the same size.
         per_group: How many timesteps of each.
         seed: Of what is drawn. The same one chooses the same.
 
@@ -428,7 +428,7 @@ def stratified_timesteps(
     import numpy as np
 
     visited = _listed(timesteps)
-    sizes = _bowstring.uniform_groups(len(visited), groups)
+    sizes = _bowstring.uniform_groups(len(visited), num_time_groups)
     number = whole("per_group", per_group)
     if not 1 <= number <= min(sizes):
         raise UsageError(f"per_group: expected 1 to {min(sizes)}, the size of a part, got {per_group}")

@@ -148,10 +148,11 @@ def quantize(
         symmetric: Whether the middle code is 0, and no zero points are stored.
         float_minimum: Whether each group has a float minimum in place of an integer zero point, so that 0
             need not stay exactly 0.
-        method: How scales are chosen: `"nearest"` over the whole range; `"mse"` by a search for the least
-            squared error; `"weighted"` by one in which errors count as much as the inputs of their channel
-            are large; `"gptq"` so that the layers' outputs stay the nearest (Frantar et al. 2022). The last
-            two need a calibration.
+        method: How scales are chosen: `"nearest"` over the whole range (Jacob et al. 2018); `"mse"` by a
+            search for the least squared error, which clips (Banner et al. 2019) and fits grids to their codes
+            by least squares (Lloyd 1982); `"weighted"` by one in which errors count as much as the inputs of
+            their channel are large; `"gptq"` so that the layers' outputs stay the nearest (Frantar et al.
+            2022). The last two need a calibration.
         calibration: A file that `bs.quant.Calibrator` has saved; layers of which it has seen nothing are
             done as by `"mse"`.
         damping: For `"gptq"`: what is added to the diagonal of second moments, as a part of its mean. 0.01

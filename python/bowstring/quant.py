@@ -235,9 +235,10 @@ def quantize_array(
         symmetric: Whether the middle code is 0, and no zero points are stored.
         float_minimum: Whether each group has a float minimum in place of an integer zero point, so that 0
             need not stay exactly 0.
-        method: How scales are chosen: `"nearest"` over the whole range; `"mse"` by a search for the least
-            squared error, `"weighted"` by one that needs `importance`; `"gptq"` so that the layer's outputs
-            stay the nearest, which needs `second_moments` (Frantar et al. 2022).
+        method: How scales are chosen: `"nearest"` over the whole range (Jacob et al. 2018); `"mse"` by a
+            search for the least squared error, which clips (Banner et al. 2019) and fits grids to their codes
+            by least squares (Lloyd 1982); `"weighted"` by one that needs `importance`; `"gptq"` so that the
+            layer's outputs stay the nearest, which needs `second_moments` (Frantar et al. 2022).
         scale_type: How scales are stored: in 32 or 16 bits, or, without float minima, as `"f8"` in 8.
         code_type: Which values codes stand for: `"linear"`, all as far from one another, or `"quadratic"`,
             nearer to one another near 0, which most often loses less from 3 bits on.

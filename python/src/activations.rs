@@ -30,7 +30,7 @@ pub(crate) fn clustered_groups(
     timesteps: Vec<u32>,
     groups: &Bound<'_, PyAny>,
 ) -> Result<Vec<usize>> {
-    let groups = typed::one::<usize>("groups", groups)?;
+    let groups = typed::one::<usize>("num_time_groups", groups)?;
     let histograms = histograms(&seen.get().lock(), &layers, &timesteps);
     work_apart(py, move |_| {
         let groups = TimeGroups::of_histograms(&histograms, groups).map_err(failed)?;
@@ -41,7 +41,7 @@ pub(crate) fn clustered_groups(
 /// Sizes of so many groups of about as many steps.
 #[pyfunction]
 pub(crate) fn uniform_groups(steps: usize, groups: &Bound<'_, PyAny>) -> Result<Vec<usize>> {
-    let groups = typed::one::<usize>("groups", groups)?;
+    let groups = typed::one::<usize>("num_time_groups", groups)?;
     Ok(sizes(&TimeGroups::uniform(steps, groups).map_err(failed)?))
 }
 

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 import bowstring as bs
@@ -69,6 +70,7 @@ def test_groups_are_cut_where_the_inputs_change(calibrator: quant.Calibrator) ->
     [
         (lambda: quant.TimeGroups.uniform(4, 5), "num_time_groups"),
         (lambda: quant.TimeGroups.uniform(4, 0), "num_time_groups"),
+        (lambda: quant.TimeGroups.uniform(4, -1), "num_time_groups: expected a whole number"),
         (lambda: quant.TimeGroups((3, 4), (1, 1)), "timesteps"),
         (lambda: quant.TimeGroups((4, 3), (1, 2)), r"sizes: .*the sum 2, got \(1, 2\)"),
         (lambda: quant.TimeGroups((4, 3), (2, 0)), "sizes"),
@@ -104,11 +106,79 @@ def test_ranges_hold_what_was_seen_or_have_less_error(calibrator: quant.Calibrat
     one, three = (quant.ActivationRanges.of(calibrator, groups, threads=threads) for threads in (1, 3))
     assert one.least.tobytes() + one.greatest.tobytes() == three.least.tobytes() + three.greatest.tobytes()
     table = pa.table(best.table).to_pylist()
-    assert [(row["layer"], row["first_timestep"], row["last_timestep"]) for row in table] == [
-        (layer, group[0], group[-1]) for layer in best.layers for group in groups.groups
+    assert [(row["layer"], tuple(row["timesteps"])) for row in table] == [
+        (layer, group) for layer in best.layers for group in groups.groups
     ]
     assert [row["least"] for row in table] == best.least.ravel().tolist()
     assert [row["bits"] for row in table] == [4] * 6
+
+
+def test_ranges_are_read_as_they_were_saved(tmp_path: Path) -> None:
+    groups = quant.TimeGroups((9, 7, 4, 0), (1, 3))
+    ends = RANDOM.uniform(0, 3, (2, 3, 2)).astype(np.float32)
+    ranges = quant.ActivationRanges(["b.weight", "a.weight", "c"], groups, -ends[0], ends[1], bits=3)
+    path = tmp_path / "new" / "ranges.parquet"
+    ranges.save(path)
+    found = quant.ActivationRanges.open(path)
+    assert (found.layers, found.groups, found.bits) == (ranges.layers, groups, 3)
+    assert found.least.tobytes() + found.greatest.tobytes() == (-ends[0]).tobytes() + ends[1].tobytes()
+    assert pa.table(found.table).equals(pa.table(ranges.table))
+    assert [file.name for file in path.parent.iterdir()] == ["ranges.parquet"]
+    with pytest.raises(bs.UsageError, match="layers: expected at least one"):
+        quant.ActivationRanges([], groups, np.zeros((0, 2)), np.zeros((0, 2))).save(path)
+    with pytest.raises(bs.NotFoundError):
+        quant.ActivationRanges.open(tmp_path / "absent.parquet")
+
+
+def _changed(column: str, values: list[object]) -> Callable[[pa.Table], pa.Table]:
+    def change(table: pa.Table) -> pa.Table:
+        place = table.schema.get_field_index(column)
+        return table.set_column(place, table.field(place), pa.array(values, table.field(place).type))
+
+    return change
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda table: table.replace_schema_metadata(None), "is no file of ranges"),
+        (lambda table: table.replace_schema_metadata({"bowstring.activation_ranges": "2"}), "of version 1"),
+        (lambda table: table.drop_columns(["bits"]), "is no file of ranges"),
+        (lambda table: table.slice(0, 0), "no rows"),
+        (lambda table: table.slice(0, 3), "the same groups"),
+        (_changed("layer", ["a", "b", "a", "b"]), "the same groups"),
+        (_changed("timesteps", [[3, 2], [1, 0], [3], [2, 1, 0]]), "the same groups"),
+        (_changed("timesteps", [[1, 2], [3, 4]] * 2), "timesteps: expected each to be less"),
+        (_changed("timesteps", [None, [1, 0]] * 2), "nulls"),
+        (_changed("timesteps", [[3, None], [1, 0]] * 2), "is damaged"),
+        (_changed("timesteps", [[], [1, 0]] * 2), "sizes"),
+        (_changed("layer", [None, None, "b", "b"]), "is damaged"),
+        (_changed("bits", [4, 4, 4, 8]), "the same groups and bits"),
+        (_changed("bits", [5, 5, 5, 5]), "bits"),
+        (_changed("bits", [None] * 4), "is damaged"),
+        (_changed("least", [float("nan"), 0, 0, 0]), "is damaged"),
+        (_changed("least", [None, 0, 0, 0]), "is damaged"),
+        (_changed("greatest", [1, -1, 1, 1]), "is damaged"),
+        (lambda table: table.set_column(0, "layer", pa.array([1, 1, 2, 2])), "is no file of ranges"),
+        (lambda table: table.set_column(2, "least", pa.array(["0"] * 4)), "is no file of ranges"),
+        (lambda table: table.set_column(2, "least", pa.array([["0"]] * 4)), "is no file of ranges"),
+        (lambda table: table.set_column(4, "bits", pa.array([[4]] * 4)), "is no file of ranges"),
+        (lambda table: table.set_column(1, "timesteps", pa.array(["32", "10"] * 2)), "is no file of ranges"),
+        (
+            lambda table: table.set_column(1, "timesteps", pa.array([[[3]], [[1]]] * 2)),
+            "is no file of ranges",
+        ),
+    ],
+)
+def test_files_that_cannot_be_ranges_are_refused(
+    change: Callable[[pa.Table], pa.Table], message: str, tmp_path: Path
+) -> None:
+    groups = quant.TimeGroups.uniform(4, 2)
+    ends = np.ones((2, 2))
+    table = pa.table(quant.ActivationRanges(["a", "b"], groups, -ends, ends, bits=4).table)
+    pq.write_table(change(table), tmp_path / "x.parquet")
+    with pytest.raises(bs.DataError, match=message):
+        quant.ActivationRanges.open(tmp_path / "x.parquet")
 
 
 @pytest.mark.parametrize("bits", [2, 3, 4, 8])
