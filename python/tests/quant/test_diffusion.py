@@ -304,10 +304,10 @@ def test_timesteps_are_chosen_from_every_part_of_the_path() -> None:
     assert chosen != quant.stratified_timesteps(steps, 6, per_group=2, seed=4)
     assert quant.stratified_timesteps(7, 7) == (6, 5, 4, 3, 2, 1, 0)
     for options in (
-        {"groups": 31},
-        {"groups": 0},
-        {"groups": 6, "per_group": 6},
-        {"groups": 6, "per_group": 0},
+        {"num_time_groups": 31},
+        {"num_time_groups": 0},
+        {"num_time_groups": 6, "per_group": 6},
+        {"num_time_groups": 6, "per_group": 0},
     ):
         with pytest.raises(bs.UsageError):
             quant.stratified_timesteps(steps, **options)
