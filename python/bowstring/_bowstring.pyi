@@ -572,14 +572,16 @@ def quantize(
     out: Path,
     options: Mapping[str, object],
     on_progress: Callable[[str, int, int], object] | None,
-) -> tuple[Table, int, int, int, tuple[Any, ...] | None, list[str], dict[str, tuple[int, int]]]: ...
+) -> tuple[
+    Table, int, int, int, tuple[Any, ...] | None, list[str], dict[str, tuple[int, int]], list[str]
+]: ...
 def quantize_async(
     model: Path,
     out: Path,
     options: Mapping[str, object],
     on_progress: Callable[[str, int, int], object] | None,
 ) -> Awaitable[
-    tuple[Table, int, int, int, tuple[Any, ...] | None, list[str], dict[str, tuple[int, int]]]
+    tuple[Table, int, int, int, tuple[Any, ...] | None, list[str], dict[str, tuple[int, int]], list[str]]
 ]: ...
 def validate_quantized(
     path: Path, model: Path | None, options: Mapping[str, object]

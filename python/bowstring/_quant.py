@@ -60,6 +60,8 @@ class QuantizationReport:
     unseen: Sequence[str] = ()
     """The packed tensors of which the calibration of `"weighted"` or `"gptq"` has seen nothing, and which are
     done as by `"mse"`."""
+    unused: Sequence[str] = ()
+    """The patterns of the policy that fit no tensor."""
 
     @classmethod
     def _of(
@@ -71,13 +73,14 @@ class QuantizationReport:
         allocation: tuple[Any, ...] | None,
         unseen: Sequence[str],
         promoted: Mapping[str, tuple[int, int]],
+        unused: Sequence[str],
         before: Mapping[str, tuple[int, int]] | None = None,
     ) -> QuantizationReport:
         found = None if allocation is None else Allocation(*allocation)
         given = dict(before or {})
         for name, (asked, now) in promoted.items():
             given[name] = (given.get(name, (asked, asked))[0], now)
-        return cls(tensors, bytes_before, bytes_after, file_bytes, found, given, tuple(unseen))
+        return cls(tensors, bytes_before, bytes_after, file_bytes, found, given, tuple(unseen), tuple(unused))
 
 
 def quantize(

@@ -41,7 +41,7 @@ pub(crate) fn failed(error: QuantError) -> Fault {
 
 /// What became of a model: its tensors, how many bytes they took, how many they take, and those of the file; of a
 /// budget, what it was [spent](Spent) on; and the tensors of which a calibration has seen nothing.
-type Report = (PyTable, usize, usize, u64, Option<Spent>, Vec<String>, Promoted);
+type Report = (PyTable, usize, usize, u64, Option<Spent>, Vec<String>, Promoted, Vec<String>);
 
 /// The bits that tensors were to get, and those that they got.
 type Promoted = BTreeMap<String, (u32, u32)>;
@@ -144,6 +144,7 @@ impl Run {
             }),
             report.unseen,
             promoted.map(|Promotion { tensor, from, to }| (tensor, (from.count(), to.count()))).collect(),
+            report.unused,
         ))
     }
 }

@@ -136,6 +136,10 @@ fn summary(Packed { report, allocated }: &Packed, out: &mut dyn Write) -> io::Re
         let names = quoted_list(report.unseen.iter().map(String::as_str));
         writeln!(out, "unseen   {}, done as by mse: {}", report.unseen.len(), printable(&names))?;
     }
+    if !report.unused.is_empty() {
+        let names = quoted_list(report.unused.iter().map(String::as_str));
+        writeln!(out, "unused   {}, rules that fit no tensor: {}", report.unused.len(), printable(&names))?;
+    }
     let mut promoted: BTreeMap<_, Vec<&str>> = BTreeMap::new();
     for Promotion { tensor, from, to } in &report.promoted {
         promoted.entry((from.count(), to.count())).or_default().push(tensor);

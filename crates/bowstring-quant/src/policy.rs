@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use globset::{Glob, GlobMatcher};
 
-use crate::{Bits, QuantError, Result, Scheme, Tensor};
+use crate::{Bits, Model, QuantError, Result, Scheme, Tensor};
 
 /// What a tensor is in its model, by its type, its shape and its name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -112,6 +112,15 @@ impl Treatment {
     }
 }
 
+/// What becomes of some tensors.
+#[derive(Clone, Debug)]
+struct Rule {
+    /// What the pattern was given as.
+    text: String,
+    pattern: Pattern,
+    treatment: Treatment,
+}
+
 /// Which tensors a rule is for.
 #[derive(Clone, Debug)]
 enum Pattern {
@@ -123,7 +132,7 @@ enum Pattern {
 impl Pattern {
     fn parse(text: &str) -> Result<Self> {
         let wrong = |reason| QuantError::Pattern { pattern: text.to_owned(), reason };
-        let glob = |pattern| {
+        let glob = |pattern: &str| {
             let glob = Glob::new(pattern).map_err(|error| wrong(error.kind().to_string()))?;
             Ok(glob.compile_matcher())
         };
@@ -132,7 +141,7 @@ impl Pattern {
             let kinds = Kind::ALL.map(Kind::name).join("`, `");
             kind.map(Self::Kind).ok_or_else(|| wrong(format!("the kinds are `{kinds}`")))
         } else if let Some(shape) = text.strip_prefix(SHAPE) {
-            glob(shape).map(Self::Shape)
+            glob(&shape.replace('×', "x")).map(Self::Shape)
         } else {
             glob(text).map(Self::Name)
         }
@@ -155,7 +164,7 @@ impl Pattern {
 /// bits, and integers stay as they are.
 #[derive(Clone, Debug, Default)]
 pub struct Policy {
-    rules: Vec<(Pattern, Treatment)>,
+    rules: Vec<Rule>,
     /// By the names of tensors.
     schemes: HashMap<String, Scheme>,
 }
@@ -163,14 +172,20 @@ pub struct Policy {
 impl Policy {
     /// The same with one more rule, which is asked after those before. `pattern` is a glob over the whole name:
     /// `*` stands for any characters, dots and slashes included, `?` for one, `[ab]` and `{a,b}` for one of some.
-    /// After `shape:` it is a glob over the lengths of the axes, as in `shape:*x3x3`; `kind:` and the
+    /// After `shape:` it is a glob over the lengths of the axes, as in `shape:*x3x3` or `shape:*×3×3`; `kind:` and the
     /// [name](Kind::name) of one is for all tensors of that kind. A name that begins so can be written as `[k]ind:`.
     ///
     /// # Errors
     /// [`QuantError::Pattern`] when it is no glob, or names a kind that there is none of.
     pub fn with_rule(mut self, pattern: &str, treatment: Treatment) -> Result<Self> {
-        self.rules.push((Pattern::parse(pattern)?, treatment));
+        self.rules.push(Rule { text: pattern.to_owned(), pattern: Pattern::parse(pattern)?, treatment });
         Ok(self)
+    }
+
+    /// The patterns of rules that fit no tensor of a model, as of names that it does not have.
+    pub(crate) fn unused(&self, model: &Model) -> Vec<String> {
+        let is_used = |rule: &&Rule| model.tensors().any(|tensor| rule.pattern.fits(&tensor));
+        self.rules.iter().filter(|rule| !is_used(rule)).map(|rule| rule.text.clone()).collect()
     }
 
     /// The same with a scheme for each of some tensors, by their names, of which no rule says anything.
@@ -180,7 +195,7 @@ impl Policy {
 
     /// Whether a rule says what becomes of a tensor.
     pub(crate) fn rules(&self, tensor: &Tensor<'_>) -> bool {
-        self.rules.iter().any(|(pattern, _)| pattern.fits(tensor))
+        self.rules.iter().any(|rule| rule.pattern.fits(tensor))
     }
 
     /// What becomes of a tensor, where those that nothing is said of are written by `scheme`. A rule that says
@@ -188,8 +203,8 @@ impl Policy {
     /// quantise.
     pub fn treatment(&self, tensor: &Tensor<'_>, scheme: Scheme) -> Treatment {
         let kind = Kind::of(tensor);
-        let ruled = self.rules.iter().find(|(pattern, _)| pattern.fits(tensor));
-        match (kind, ruled.map(|(_, treatment)| *treatment)) {
+        let ruled = self.rules.iter().find(|rule| rule.pattern.fits(tensor));
+        match (kind, ruled.map(|rule| rule.treatment)) {
             (Kind::Integers, _) => Treatment::Keep,
             (Kind::Vector, Some(Treatment::Quantize(_))) => Treatment::Halve,
             (_, Some(treatment)) => treatment,
@@ -306,6 +321,7 @@ mod tests {
         let shapes = [("shape:*x3x3", "8"), ("shape:{1,2}x*", "keep"), ("shape:", "keep")];
         assert_eq!(of(&shapes, "up.weight", &[16, 8, 3, 3]), "8");
         assert_eq!(of(&shapes, "up.weight", &[16, 8, 1, 3]), "4");
+        assert_eq!(of(&[("shape:*×8×*", "8")], "up.weight", &[16, 8, 1]), "8", "as tables have it");
         assert_eq!(of(&shapes, "up.weight", &[16, 33]), "4");
         assert_eq!(of(&shapes, "up.weight", &[2, 33]), "keep");
         assert_eq!(of(&shapes, "up.weight", &[12, 33]), "4");

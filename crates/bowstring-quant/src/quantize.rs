@@ -154,6 +154,8 @@ pub struct Report {
     pub unseen: Vec<String>,
     /// The tensors that got more bits, as [`Settings::promote`] says.
     pub promoted: Vec<Promotion>,
+    /// The patterns of the [policy](Settings::policy)'s rules that fit no tensor.
+    pub unused: Vec<String>,
 }
 
 /// A tensor that got more bits than was asked for.
@@ -229,7 +231,8 @@ pub fn quantize(
         let Work { writer, parts, resumed, unseen, promoted, .. } = work;
         let file_bytes = writer.finish()?.bytes;
         parts.map_or(Ok(()), Parts::remove)?;
-        Ok(Report { tensors, file_bytes, resumed, unseen, promoted })
+        let unused = settings.policy.unused(model);
+        Ok(Report { tensors, file_bytes, resumed, unseen, promoted, unused })
     })
 }
 

@@ -153,8 +153,10 @@ def test_a_policy_decides_by_name(model: Path, tmp_path: Path) -> None:
 def test_a_policy_decides_by_kind_and_shape(model: Path, tmp_path: Path) -> None:
     tensors = listed(bs.quantize(model, tmp_path / "x.parquet"))
     shape, kind = tensors[0]["shape"], tensors[-1]["kind"]
-    policy = {f"shape:{'x'.join(map(str, shape))}": "keep", f"kind:{kind}": "half"}
-    for row in listed(bs.quantize(model, tmp_path / "x.parquet", policy=policy)):
+    policy = {f"shape:{'x'.join(map(str, shape))}": "keep", f"kind:{kind}": "half", "*.absent": 8, "*a": 8}
+    report = bs.quantize(model, tmp_path / "x.parquet", policy=policy)
+    assert report.unused == ("*.absent", "*a")
+    for row in listed(report):
         kept = row["shape"] == shape
         assert kept or row["kind"] != kind or row["stored"] in {"f16", "bf16", "kept"}
         assert not kept or row["stored"] == "kept"

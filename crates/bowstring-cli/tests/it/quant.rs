@@ -316,6 +316,20 @@ fn what_does_not_pass_gets_more_bits() {
 }
 
 #[test]
+fn rules_that_fit_nothing_are_named() {
+    check(
+        &["quantize", "model.safetensors", "x.parquet", "--rule", "*.atn.*=8", "--rule", "shape:9x*=keep"],
+        &expect![[r#"
+            exit 0
+            tensors  4: 2 packed, 2 of 16 bits, 0 as they were
+            weights  11.9 KiB before, 1.8 KiB now, a file of 8.9 KiB
+            unused   2, rules that fit no tensor: `*.atn.*` and `shape:9x*`
+            worst    block.up.weight: 26.1 dB
+        "#]],
+    );
+}
+
+#[test]
 fn rules_are_for_kinds_and_shapes_too() {
     let folder = folder(1.0);
     let run = |rules: &[&str]| {

@@ -413,6 +413,9 @@ fn rules_say_where_bits_begin() {
     let three = Treatment::Quantize(Scheme { bits: Bits::Three, ..FOUR });
     let policy = Policy::default().with_rule("a.*", three).unwrap();
     let policy = policy.with_rule("b.*", Treatment::Keep).unwrap();
+    let policy = ["d.*", "shape:2x*", "kind:inner", "?.weights", "kind:first", "b.weight"]
+        .into_iter()
+        .fold(policy, |policy, pattern| policy.with_rule(pattern, three).unwrap());
     let promote = Some(Gates { min_sqnr: Some(40.0), max_rel_error: None });
     let settings = Settings { policy, promote, ..settings() };
     let path = folder.path().join("packed.parquet");
@@ -420,5 +423,6 @@ fn rules_say_where_bits_begin() {
     let report = quantize(&model, &path, &settings, BTreeMap::new(), &Cancel::default(), |_| {}).unwrap();
     let expected = Promotion { tensor: "a.weight".to_owned(), from: Bits::Three, to: Bits::Eight };
     assert_eq!(report.promoted, [expected]);
+    assert_eq!(report.unused, ["d.*", "shape:2x*", "?.weights", "kind:first"]);
     assert_eq!(report.tensors[1].stored, Stored::Kept);
 }
