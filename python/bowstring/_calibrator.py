@@ -192,7 +192,8 @@ class Calibrator(Timed):
         """See what goes into the linear layers and convolutions of a torch module whenever it runs.
 
         Inputs may be on any device and of any float type; they are kept as floats of 32 bits. Convolutions
-        may have any stride, padding and dilation, but one group.
+        may have any stride, padding and dilation, but one group. Transposed ones are not looked at: the rows
+        of their weights are inputs, not outputs.
 
         Args:
             model: The module.
