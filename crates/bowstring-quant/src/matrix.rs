@@ -67,18 +67,7 @@ impl Quantized {
         method: &Method,
         cancel: &Cancel,
     ) -> Result<Self> {
-        Self::of_weights(Weights::Numbers(weights), columns, scheme, method, cancel)
-    }
-
-    /// The same of weights that stand as bytes, too.
-    pub(crate) fn of_weights(
-        weights: Weights<'_>,
-        columns: usize,
-        scheme: Scheme,
-        method: &Method,
-        cancel: &Cancel,
-    ) -> Result<Self> {
-        Self::written(weights, columns, scheme, method, cancel, &mut [])
+        Self::written(Weights::Numbers(weights), columns, scheme, &method.prepared(columns)?, cancel, &mut [])
     }
 
     /// [`of`](Self::of) and [`quality`](Self::quality) in one go, which is faster: errors are added up while weights
@@ -93,15 +82,15 @@ impl Quantized {
         method: &Method,
         cancel: &Cancel,
     ) -> Result<(Self, Quality)> {
-        Self::measured_of(Weights::Numbers(weights), columns, scheme, method, cancel)
+        Self::measured_of(Weights::Numbers(weights), columns, scheme, &method.prepared(columns)?, cancel)
     }
 
-    /// The same of weights that stand as bytes, too.
+    /// The same of weights that stand as bytes, too, by a method that is prepared for rows of so many.
     pub(crate) fn measured_of(
         weights: Weights<'_>,
         columns: usize,
         scheme: Scheme,
-        method: &Method,
+        method: &Prepared<'_>,
         cancel: &Cancel,
     ) -> Result<(Self, Quality)> {
         let rows = weights.count().checked_div(columns).unwrap_or(0);
@@ -115,14 +104,13 @@ impl Quantized {
         weights: Weights<'_>,
         columns: usize,
         scheme: Scheme,
-        method: &Method,
+        method: &Prepared<'_>,
         cancel: &Cancel,
         tallies: &mut [Tally],
     ) -> Result<Self> {
         let rows = weights.count().checked_div(columns).unwrap_or(0);
         has_length("weights of whole rows", weights.count(), rows * columns)?;
         scheme.check()?;
-        let method = method.prepared(columns)?;
         let strides = scheme.strides(columns);
         let scale_unit = scale_unit(weights, columns, scheme, method.headroom());
         let kind = Scales::of(scheme.scale_type, scale_unit);
@@ -155,7 +143,7 @@ impl Quantized {
                 let first = index * chunks(columns);
                 let some = weights.some(first..weights.count().min(first + chunks(columns)));
                 let rows = Matrix { weights: some.numbers(numbers), columns };
-                Rows { recent, rows, scheme, kind, strides, method: &method, parts }
+                Rows { recent, rows, scheme, kind, strides, method, parts }
                     .write(buffers)
                     .map_err(|stop| stop.error(weights, index * block, scheme.scale_type))
             })

@@ -9,6 +9,7 @@ use crate::{
     Bits, Calibration, Gates, Gptq, Half, Method, Model, ModelWriter, Moments, Order, Policy, Quality,
     QuantError, Quantized, Result, Scheme, Stored, Tensor, TensorReport, Treatment, dtype,
     matrix::not_finite,
+    method::Prepared,
     named::{check_names, is_named},
     outputs::Outputs,
     parts::{Key, Parts},
@@ -305,16 +306,16 @@ impl<'a> Work<'a> {
     /// Writes a tensor as packed codes. Where some numbers are not finite, nothing is written.
     fn pack(&mut self, tensor: &Tensor<'_>, asked: Scheme) -> Result<Changed> {
         let method = self.settings.rounding.method(tensor.name);
-        let wider = |Packed { matrix, quality, .. }: &Packed| {
-            let is_near = self.settings.promote.is_none_or(|gates| gates.pass(quality));
-            matrix.scheme.bits.wider().filter(|_| !is_near)
+        let is_near = |quality: &Quality| self.settings.promote.is_none_or(|gates| gates.pass(quality));
+        let (mut scheme, mut prepared) = (asked, None);
+        // A width that does not do is given back before the next is made.
+        let Packed { matrix, quality, is_resumed } = loop {
+            let made = self.packed(tensor, scheme, &method, &mut prepared)?;
+            match scheme.bits.wider() {
+                Some(bits) if !is_near(&made.quality) => scheme.bits = bits,
+                _ => break made,
+            }
         };
-        let mut made = self.packed(tensor, asked, &method)?;
-        while let Some(bits) = wider(&made) {
-            made = self.packed(tensor, Scheme { bits, ..asked }, &method)?;
-        }
-        let Packed { matrix, quality, is_resumed } = made;
-        let scheme = matrix.scheme;
         self.resumed += usize::from(is_resumed);
         if scheme.bits != asked.bits {
             let tensor = tensor.name.to_owned();
@@ -344,17 +345,27 @@ impl<'a> Work<'a> {
         })
     }
 
-    /// What becomes of a tensor that is packed so, which a run before may have found.
-    fn packed(&self, tensor: &Tensor<'_>, scheme: Scheme, method: &Method) -> Result<Packed> {
+    /// What becomes of a tensor that is packed so, which a run before may have found; otherwise `method` is prepared,
+    /// unless it is already.
+    fn packed<'m>(
+        &self,
+        tensor: &Tensor<'_>,
+        scheme: Scheme,
+        method: &'m Method,
+        prepared: &mut Option<Prepared<'m>>,
+    ) -> Result<Packed> {
         let key = self.parts.as_ref().map(|parts| (parts, Key::of(tensor, scheme, method)));
         if let Some((parts, key)) = &key
             && let Some((matrix, quality)) = parts.load(*key, tensor, scheme, self.cancel)?
         {
             return Ok(Packed { matrix, quality, is_resumed: true });
         }
-        let weights = Weights::of(tensor)?;
-        let (matrix, quality) =
-            Quantized::measured_of(weights, tensor.columns(), scheme, method, self.cancel)?;
+        let (weights, columns) = (Weights::of(tensor)?, tensor.columns());
+        let prepared = match prepared {
+            Some(prepared) => prepared,
+            None => prepared.insert(method.prepared(columns)?),
+        };
+        let (matrix, quality) = Quantized::measured_of(weights, columns, scheme, prepared, self.cancel)?;
         if let Some((parts, key)) = key {
             parts.save(key, tensor, &matrix, quality)?;
         }

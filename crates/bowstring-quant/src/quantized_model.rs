@@ -174,8 +174,8 @@ impl Stored {
 
 /// Whether an axis of a tensor, with those after it, is a row of so many weights.
 pub(crate) fn is_row(shape: &[usize], axis: usize, columns: usize) -> bool {
-    let row = || shape[axis..].iter().try_fold(1, |all: usize, &size| all.checked_mul(size));
-    axis < shape.len() && row() == Some(columns)
+    let row = shape.get(axis..).filter(|row| !row.is_empty());
+    row.and_then(|row| row.iter().try_fold(1, |all: usize, &size| all.checked_mul(size))) == Some(columns)
 }
 
 /// How far off a tensor is.
