@@ -132,21 +132,21 @@ fn summary(Packed { report, allocated }: &Packed, out: &mut dyn Write) -> io::Re
         let counts: Vec<_> = counts.iter().map(|(bits, count)| format!("{count} of {bits}")).collect();
         writeln!(out, "bits     {}", counts.join(", "))?;
     }
-    if !report.unseen.is_empty() {
-        let names = quoted_list(report.unseen.iter().map(String::as_str));
-        writeln!(out, "unseen   {}, done as by mse: {}", report.unseen.len(), printable(&names))?;
-    }
-    if !report.unused.is_empty() {
-        let names = quoted_list(report.unused.iter().map(String::as_str));
-        writeln!(out, "unused   {}, rules that fit no tensor: {}", report.unused.len(), printable(&names))?;
-    }
-    let mut promoted: BTreeMap<_, Vec<&str>> = BTreeMap::new();
+    let mut listed = vec![
+        ("unseen  ", ", done as by mse".to_owned(), report.unseen.iter().collect()),
+        ("unused  ", ", rules that fit no tensor".to_owned(), report.unused.iter().collect()),
+    ];
+    let mut promoted: BTreeMap<_, Vec<&String>> = BTreeMap::new();
     for Promotion { tensor, from, to } in &report.promoted {
         promoted.entry((from.count(), to.count())).or_default().push(tensor);
     }
-    for ((from, to), tensors) in promoted {
-        let names = quoted_list(tensors.iter().copied());
-        writeln!(out, "promoted {} from {from} to {to} bits: {}", tensors.len(), printable(&names))?;
+    let promoted = promoted.into_iter();
+    listed.extend(
+        promoted.map(|((from, to), names)| ("promoted", format!(" from {from} to {to} bits"), names)),
+    );
+    for (label, what, names) in listed.iter().filter(|(.., names)| !names.is_empty()) {
+        let shown = quoted_list(names.iter().map(|name| name.as_str()));
+        writeln!(out, "{label} {}{what}: {}", names.len(), printable(&shown))?;
     }
     if report.resumed > 0 {
         writeln!(out, "resumed  {} that an earlier run had packed", report.resumed)?;
