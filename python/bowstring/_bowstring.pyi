@@ -572,17 +572,13 @@ def quantize(
     out: Path,
     options: Mapping[str, object],
     on_progress: Callable[[str, int, int], object] | None,
-) -> tuple[
-    Table, int, int, int, tuple[Any, ...] | None, list[str], dict[str, tuple[int, int]], list[str]
-]: ...
+) -> dict[str, Any]: ...
 def quantize_async(
     model: Path,
     out: Path,
     options: Mapping[str, object],
     on_progress: Callable[[str, int, int], object] | None,
-) -> Awaitable[
-    tuple[Table, int, int, int, tuple[Any, ...] | None, list[str], dict[str, tuple[int, int]], list[str]]
-]: ...
+) -> Awaitable[dict[str, Any]]: ...
 def validate_quantized(
     path: Path, model: Path | None, options: Mapping[str, object]
 ) -> tuple[Table, list[str]]: ...

@@ -65,22 +65,20 @@ class QuantizationReport:
 
     @classmethod
     def _of(
-        cls,
-        tensors: Table,
-        bytes_before: int,
-        bytes_after: int,
-        file_bytes: int,
-        allocation: tuple[Any, ...] | None,
-        unseen: Sequence[str],
-        promoted: Mapping[str, tuple[int, int]],
-        unused: Sequence[str],
-        before: Mapping[str, tuple[int, int]] | None = None,
+        cls, made: Mapping[str, Any], before: Mapping[str, tuple[int, int]] | None = None
     ) -> QuantizationReport:
-        found = None if allocation is None else Allocation(*allocation)
-        given = dict(before or {})
-        for name, (asked, now) in promoted.items():
-            given[name] = (given.get(name, (asked, asked))[0], now)
-        return cls(tensors, bytes_before, bytes_after, file_bytes, found, given, tuple(unseen), tuple(unused))
+        """Make one of what the engine says, and of the bits that tensors got before it was asked."""
+        promoted = dict(before or {})
+        for name, (asked, now) in made["promoted"].items():
+            promoted[name] = (promoted.get(name, (asked, asked))[0], now)
+        spent = made["allocation"]
+        own = {
+            "allocation": None if spent is None else Allocation(**spent),
+            "promoted": promoted,
+            "unseen": tuple(made["unseen"]),
+            "unused": tuple(made["unused"]),
+        }
+        return cls(**{**made, **own})
 
 
 def quantize(
@@ -235,11 +233,11 @@ def quantize(
     }
     gate = SampleGate.of(min_psnr, psnr, options)
     if gate is None:
-        return QuantizationReport._of(*_bowstring.quantize(model, out, options, on_progress))
+        return QuantizationReport._of(_bowstring.quantize(model, out, options, on_progress))
     with staged(out) as path:
         while True:
             made = _bowstring.quantize(model, path, gate.options(options), on_progress)
-            report = QuantizationReport._of(*made, before=gate.promoted)
+            report = QuantizationReport._of(made, before=gate.promoted)
             value = gate.measure(QuantizedModel(path))
             if gate.passes(value, report):
                 return report

@@ -433,11 +433,11 @@ async def quantize_async(
     }
     gate = SampleGate.of(min_psnr, psnr, options)
     if gate is None:
-        return QuantizationReport._of(*await _bowstring.quantize_async(model, out, options, on_progress))
+        return QuantizationReport._of(await _bowstring.quantize_async(model, out, options, on_progress))
     with staged(out) as path:
         while True:
             made = await _bowstring.quantize_async(model, path, gate.options(options), on_progress)
-            report = QuantizationReport._of(*made, before=gate.promoted)
+            report = QuantizationReport._of(made, before=gate.promoted)
             value = await asyncio.to_thread(gate.measure, QuantizedModel(path))
             if gate.passes(value, report):
                 return report

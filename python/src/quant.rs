@@ -39,15 +39,30 @@ pub(crate) fn failed(error: QuantError) -> Fault {
     Fault::Engine(error.into())
 }
 
-/// What became of a model: its tensors, how many bytes they took, how many they take, and those of the file; of a
-/// budget, what it was [spent](Spent) on; and the tensors of which a calibration has seen nothing.
-type Report = (PyTable, usize, usize, u64, Option<Spent>, Vec<String>, Promoted, Vec<String>);
+/// What became of a model: a dict of what `QuantizationReport` is made of.
+#[derive(IntoPyObject)]
+pub(crate) struct Report {
+    tensors: PyTable,
+    bytes_before: usize,
+    bytes_after: usize,
+    file_bytes: u64,
+    allocation: Option<Allocation>,
+    /// The bits that tensors were to get, and those that they got.
+    promoted: BTreeMap<String, (u32, u32)>,
+    unseen: Vec<String>,
+    unused: Vec<String>,
+}
 
-/// The bits that tensors were to get, and those that they got.
-type Promoted = BTreeMap<String, (u32, u32)>;
-
-/// What a budget was spent by, its bytes, those of the tensors, the cost, its bound, and whether that is proven.
-type Spent = (&'static str, usize, usize, f64, f64, bool);
+/// What became of a budget: a dict of what `Allocation` is made of.
+#[derive(IntoPyObject)]
+struct Allocation {
+    by: &'static str,
+    budget: usize,
+    bytes: usize,
+    cost: f64,
+    bound: f64,
+    exact: bool,
+}
 
 /// Quantises the model at a path into a file. `on_progress` is called with each tensor's name, its number and how
 /// many there are; what it raises ends the work.
@@ -132,20 +147,27 @@ impl Run {
             return Err(Fault::Python(error));
         }
         let Packed { report, allocated } = result.map_err(failed)?;
-        let promoted = report.promoted.into_iter();
         let sum = |of: fn(&TensorReport) -> usize| report.tensors.iter().map(of).sum();
-        Ok((
-            rows(&report.tensors)?,
-            sum(|tensor| tensor.bytes_before),
-            sum(|tensor| tensor.bytes_after),
-            report.file_bytes,
-            allocated.map(|Allocated { budget, plan }| {
-                (plan.by, budget, plan.bytes, plan.cost, plan.bound, plan.exact)
+        let promoted = report.promoted.into_iter();
+        Ok(Report {
+            tensors: rows(&report.tensors)?,
+            bytes_before: sum(|tensor| tensor.bytes_before),
+            bytes_after: sum(|tensor| tensor.bytes_after),
+            file_bytes: report.file_bytes,
+            allocation: allocated.map(|Allocated { budget, plan }| Allocation {
+                by: plan.by,
+                budget,
+                bytes: plan.bytes,
+                cost: plan.cost,
+                bound: plan.bound,
+                exact: plan.exact,
             }),
-            report.unseen,
-            promoted.map(|Promotion { tensor, from, to }| (tensor, (from.count(), to.count()))).collect(),
-            report.unused,
-        ))
+            promoted: promoted
+                .map(|Promotion { tensor, from, to }| (tensor, (from.count(), to.count())))
+                .collect(),
+            unseen: report.unseen,
+            unused: report.unused,
+        })
     }
 }
 
