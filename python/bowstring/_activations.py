@@ -376,11 +376,18 @@ class ActivationRanges(Timed):
             or list(types) != list(expected)
             or not all(fits(types[name]) for name, fits in expected.items())
         ):
-            raise DataError(f"`{path}` is no file of ranges of activations of version {_VERSION}")
+            raise DataError(
+                f"`{path}` is no file of ranges of activations of version {_VERSION}\n\n"
+                "hint: name a file that `ActivationRanges.save` has written"
+            )
+
+        def damaged(why: object) -> DataError:
+            return DataError(f"`{path}` is damaged: {why}\n\nhint: save the ranges again")
+
         if any(table[name].null_count for name in expected):
-            raise DataError(f"`{path}` is damaged: it has nulls")
+            raise damaged("it has nulls")
         if not table.num_rows:
-            raise DataError(f"`{path}` is damaged: it has no rows")
+            raise damaged("it has no rows")
         columns: list[list[Any]] = [list(table[name].to_pylist()) for name in expected]
         layers, timesteps, least, greatest, bits = columns
         count = layers.count(layers[0])
@@ -391,13 +398,13 @@ class ActivationRanges(Timed):
             or timesteps != groups * rows
             or len(set(bits)) != 1
         ):
-            raise DataError(f"`{path}` is damaged: it has not the same groups and bits for each layer")
+            raise damaged("it has not the same groups and bits for each layer")
         try:
             visited = tuple(timestep for group in groups for timestep in group)
             ends = (np.array(end, np.float32).reshape(rows, count) for end in (least, greatest))
             return cls(named, TimeGroups(visited, tuple(map(len, groups))), *ends, bits=bits[0])
         except (UsageError, TypeError) as error:
-            raise DataError(f"`{path}` is damaged: {error}") from error
+            raise damaged(error) from error
 
     def range(self, layer: str, *, timestep: int | None = None) -> tuple[float, float]:
         """Give the range of a layer at a timestep.

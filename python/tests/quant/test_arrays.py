@@ -5,10 +5,7 @@ from __future__ import annotations
 import dataclasses
 import doctest
 import inspect
-import os
 import re
-import signal
-import threading
 import time
 import tracemalloc
 from collections.abc import Callable
@@ -19,6 +16,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from interrupts import interrupted
 from safetensors.numpy import save_file
 
 import bowstring as bs
@@ -379,27 +377,19 @@ def test_other_threads_run_meanwhile_and_ctrl_c_ends_it() -> None:
     started = time.monotonic()
     quant.quantize_array(large[:256], bits=2, threads=1)
     sixteenth = time.monotonic() - started
-    begun, beats = threading.Event(), []
+    beats = []
 
-    def interrupt() -> None:
-        begun.wait()
+    def beat() -> None:
         for _ in range(20):
             time.sleep(0.01)
             beats.append(time.monotonic())
-        os.kill(os.getpid(), signal.SIGINT)
 
-    thread = threading.Thread(target=interrupt)
-    thread.start()
-    before = signal.signal(signal.SIGINT, signal.default_int_handler)
-    try:
+    with interrupted(after=beat) as begun:
         started = time.monotonic()
         begun.set()
         with pytest.raises(KeyboardInterrupt):
             quant.quantize_array(large, bits=2, threads=1)
         took = time.monotonic() - started
-    finally:
-        signal.signal(signal.SIGINT, before)
-    thread.join()
     assert len(beats) == 20
     assert took < 8 * sixteenth + 0.5
 

@@ -17,6 +17,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from interrupts import interrupted
 from safetensors.numpy import save_file
 
 import bowstring as bs
@@ -256,38 +257,27 @@ def test_floats_are_read_as_any_type(tmp_path: Path, ending: str) -> None:
         assert np.array_equal(halves, singles.astype(np.float16))
         bits = singles.view(np.uint32)
         assert np.array_equal(upper, ((bits + 0x7FFF + (bits >> 16 & 1)) >> 16).astype(np.uint16))
+    unknown: Any = "f8"
     with pytest.raises(bs.UsageError, match="dtype"):
-        packed.read("block.up.weight", dtype="f8")  # type: ignore[arg-type]
+        packed.read("block.up.weight", dtype=unknown)
 
 
 def test_a_callback_that_blocks_is_left_by_a_second_ctrl_c(model: Path, tmp_path: Path) -> None:
     out = tmp_path / "x.parquet"
     out.write_bytes(b"old")
-    begun, let_go = threading.Event(), threading.Event()
-
-    def interrupt() -> None:
-        begun.wait()
-        for _ in range(2):
-            os.kill(os.getpid(), signal.SIGINT)
-            time.sleep(0.5)
-
-    def block(*_: object) -> None:
-        begun.set()
-        let_go.wait(60)
-
-    thread = threading.Thread(target=interrupt)
-    thread.start()
+    let_go = threading.Event()
     started = time.monotonic()
-    before = signal.signal(signal.SIGINT, signal.default_int_handler)
-    try:
+    with interrupted(times=2) as begun:
+
+        def block(*_: object) -> None:
+            begun.set()
+            let_go.wait(60)
+
         with pytest.raises(KeyboardInterrupt):
             bs.quantize(model, out, on_progress=block)
-        assert time.monotonic() - started < 30, "the callback had let go"
-        assert out.read_bytes() == b"old"
-        let_go.set()
-        thread.join()
-    finally:
-        signal.signal(signal.SIGINT, before)
+    assert time.monotonic() - started < 30, "the callback had let go"
+    assert out.read_bytes() == b"old"
+    let_go.set()
     # What still ran notices that it was left, and takes away what it had begun.
     deadline = time.monotonic() + 30
     while len(list(tmp_path.iterdir())) > 2:
@@ -302,27 +292,15 @@ def test_ctrl_c_ends_it_and_leaves_the_old_file(tmp_path: Path) -> None:
     save_file({f"{index}.weight": weights for index in range(6)}, model)
     out = tmp_path / "x.parquet"
     out.write_bytes(b"old")
-    begun = threading.Event()
-
-    def interrupt() -> None:
-        begun.wait()
-        os.kill(os.getpid(), signal.SIGINT)
-
-    def tell(*_: object) -> None:
-        begun.set()
-        time.sleep(0.2)
-
-    thread = threading.Thread(target=interrupt)
-    thread.start()
     started = time.monotonic()
-    # What a shell runs in the background ignores the signal.
-    before = signal.signal(signal.SIGINT, signal.default_int_handler)
-    try:
+    with interrupted() as begun:
+
+        def tell(*_: object) -> None:
+            begun.set()
+            time.sleep(0.2)
+
         with pytest.raises(KeyboardInterrupt):
             bs.quantize(model, out, bits=2, threads=1, on_progress=tell)
-    finally:
-        signal.signal(signal.SIGINT, before)
-    thread.join()
     assert time.monotonic() - started < 60
     assert out.read_bytes() == b"old"
 

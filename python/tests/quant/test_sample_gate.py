@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -146,8 +147,9 @@ def test_what_cannot_be_asked(model: Path, tmp_path: Path) -> None:
         bs.quantize(model, out, min_psnr=20, psnr=1)  # type: ignore[arg-type]
     with pytest.raises(bs.UsageError, match="promote: expected False beside `budget`"):
         bs.quantize(model, out, budget="12%", min_psnr=20, psnr=nearness, promote=True)
+    number: Any = 1
     with pytest.raises(TypeError, match="promote: expected bool, got int"):
-        bs.quantize(model, out, min_psnr=20, psnr=nearness, promote=1)  # type: ignore[arg-type]
+        bs.quantize(model, out, min_psnr=20, psnr=nearness, promote=number)
     with pytest.raises(bs.UsageError, match="resume: expected False beside `min_psnr`"):
         bs.quantize(model, out, min_psnr=20, psnr=nearness, resume=True)
     assert not out.exists()
