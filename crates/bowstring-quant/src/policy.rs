@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 
+use bowstring_core::quoted_list;
 use globset::{Glob, GlobMatcher};
 
 use crate::{Bits, Model, QuantError, Result, Scheme, Tensor};
@@ -138,8 +139,8 @@ impl Pattern {
         };
         if let Some(name) = text.strip_prefix(KIND) {
             let kind = Kind::ALL.into_iter().find(|kind| kind.name() == name);
-            let kinds = Kind::ALL.map(Kind::name).join("`, `");
-            kind.map(Self::Kind).ok_or_else(|| wrong(format!("the kinds are `{kinds}`")))
+            let kinds = || quoted_list(Kind::ALL.map(Kind::name));
+            kind.map(Self::Kind).ok_or_else(|| wrong(format!("the kinds are {}", kinds())))
         } else if let Some(shape) = text.strip_prefix(SHAPE) {
             glob(&shape.replace('×', "x")).map(Self::Shape)
         } else {
@@ -225,6 +226,14 @@ mod tests {
     use super::*;
     use crate::{CodeType, Group, Offset, ScaleType};
 
+    const FOUR: Scheme = Scheme {
+        bits: Bits::Four,
+        group: Group::Channel,
+        offset: Offset::ZeroPoint,
+        scale_type: ScaleType::F16,
+        code_type: CodeType::Linear,
+    };
+
     fn tensor<'a>(name: &'a str, dtype: Dtype, shape: &'a [usize]) -> Tensor<'a> {
         Tensor { name, dtype, shape, bytes: &[], file: Path::new("") }
     }
@@ -262,28 +271,21 @@ mod tests {
 
     #[test]
     fn the_first_rule_that_fits_decides() {
-        let four = Scheme {
-            bits: Bits::Four,
-            group: Group::Channel,
-            offset: Offset::ZeroPoint,
-            scale_type: ScaleType::F16,
-            code_type: CodeType::Linear,
-        };
-        let eight = Scheme { bits: Bits::Eight, ..four };
+        let eight = Scheme { bits: Bits::Eight, ..FOUR };
         let policy = Policy::default()
             .with_rule("*.attn.*", Treatment::Quantize(eight))
             .and_then(|policy| policy.with_rule("blocks.[01].*", Treatment::Keep))
-            .and_then(|policy| policy.with_rule("conv_in.*", Treatment::Quantize(four)))
+            .and_then(|policy| policy.with_rule("conv_in.*", Treatment::Quantize(FOUR)))
             .unwrap();
         let check = |name, dtype, shape: &[usize], expected| {
-            assert_eq!(policy.treatment(&tensor(name, dtype, shape), four), expected, "{name}");
+            assert_eq!(policy.treatment(&tensor(name, dtype, shape), FOUR), expected, "{name}");
         };
         check("blocks.0.attn.qkv.weight", Dtype::F32, &[2, 2], Treatment::Quantize(eight));
         check("blocks.0.mlp.weight", Dtype::F32, &[2, 2], Treatment::Keep);
-        check("blocks.2.mlp.weight", Dtype::F32, &[2, 2], Treatment::Quantize(four));
+        check("blocks.2.mlp.weight", Dtype::F32, &[2, 2], Treatment::Quantize(FOUR));
         check("blocks.2.mlp.bias", Dtype::F32, &[2], Treatment::Halve);
         check("blocks.2.attn.bias", Dtype::F32, &[2], Treatment::Halve);
-        check("conv_in.weight", Dtype::F32, &[2, 2], Treatment::Quantize(four));
+        check("conv_in.weight", Dtype::F32, &[2, 2], Treatment::Quantize(FOUR));
         check("conv_out.weight", Dtype::F32, &[2, 2], Treatment::Halve);
         check("blocks.2.attn.ids", Dtype::I64, &[2, 2], Treatment::Keep);
         let wrong = policy.with_rule("[", Treatment::Keep).unwrap_err().to_string();
@@ -292,20 +294,12 @@ mod tests {
 
     #[test]
     fn rules_for_kinds_and_shapes() {
-        let scheme = Scheme {
-            bits: Bits::Four,
-            group: Group::Channel,
-            offset: Offset::ZeroPoint,
-            scale_type: ScaleType::F16,
-            code_type: CodeType::Linear,
-        };
         let of = |rules: &[(&str, &str)], name: &str, shape: &[usize]| {
-            let rules =
-                rules.iter().map(|(pattern, what)| (pattern, Treatment::parse(what, scheme).unwrap()));
+            let rules = rules.iter().map(|(pattern, what)| (pattern, Treatment::parse(what, FOUR).unwrap()));
             let policy = rules.fold(Policy::default(), |policy, (pattern, treatment)| {
                 policy.with_rule(pattern, treatment).unwrap()
             });
-            match policy.treatment(&tensor(name, Dtype::F32, shape), scheme) {
+            match policy.treatment(&tensor(name, Dtype::F32, shape), FOUR) {
                 Treatment::Keep => "keep".to_owned(),
                 Treatment::Halve => "half".to_owned(),
                 Treatment::Quantize(scheme) => scheme.bits.count().to_string(),
@@ -333,7 +327,7 @@ mod tests {
         let wrong = |pattern| Policy::default().with_rule(pattern, Treatment::Keep).unwrap_err().to_string();
         assert_eq!(
             wrong("kind:norms"),
-            "`kind:norms` is not a valid pattern: the kinds are `integers`, `vector`, `embedding`, `first`, `last`, `inner`"
+            "`kind:norms` is not a valid pattern: the kinds are `integers`, `vector`, `embedding`, `first`, `last` and `inner`"
         );
         assert_eq!(
             wrong("shape:[3"),

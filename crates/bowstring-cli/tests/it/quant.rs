@@ -349,7 +349,7 @@ fn rules_are_for_kinds_and_shapes_too() {
     .assert_eq(&run(&["kind:first=8", "kind:vector=keep", "shape:32x*=3"]));
     expect![[r#"
         exit 2
-        error: `kind:norm` is not a valid pattern: the kinds are `integers`, `vector`, `embedding`, `first`, `last`, `inner`
+        error: `kind:norm` is not a valid pattern: the kinds are `integers`, `vector`, `embedding`, `first`, `last` and `inner`
     "#]].assert_eq(&run(&["kind:norm=8"]));
     expect![[r#"
         exit 2

@@ -193,7 +193,7 @@ fn a_step_may_give_more_bits_to_what_does_not_pass() {
         hint: it is beside `min_sqnr` or `max_rel_error`"#]]
     .assert_eq(&bench().shown(&quantize(", promote: true"), "packed"));
     expect![[r#"
-        `kind:norm` is not a valid pattern: the kinds are `integers`, `vector`, `embedding`, `first`, `last`, `inner`
+        `kind:norm` is not a valid pattern: the kinds are `integers`, `vector`, `embedding`, `first`, `last` and `inner`
           at test.yaml:4:117"#]].assert_eq(&bench().shown(&quantize(", policy: {\"kind:norm\": keep}"), "packed"));
 }
 
